@@ -1,1 +1,33 @@
+//! Hookwright: a webhook dispatcher you can program.
+//!
+//! `docs/ARCHITECTURE.md` names the rooms and the way an event takes through them.
 
+pub mod clock;
+pub mod delivery;
+pub mod duration;
+pub mod event;
+pub mod ids;
+pub mod pattern;
+pub mod pointer;
+pub mod secret;
+pub mod signing;
+pub mod tasks;
+pub mod webhook;
+
+pub mod config;
+pub mod plugin;
+pub mod revision;
+pub mod schemas;
+pub mod store;
+pub mod transform;
+
+pub mod dispatch;
+pub mod egress;
+pub mod http;
+pub mod intake;
+pub mod reload;
+
+pub mod admin;
+pub mod cli;
+pub mod host;
+pub mod why;

@@ -1,1 +1,3 @@
-fn main(){}
+//! `hookwright`, the binary: parse, build, run, drain.
+
+fn main() {}

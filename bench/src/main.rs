@@ -1,0 +1,3 @@
+//! Load and micro benchmarks.
+
+fn main() {}

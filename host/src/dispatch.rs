@@ -1,0 +1,1 @@
+//! Lanes, permits, the life of one delivery, retry decisions, run state.

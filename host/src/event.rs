@@ -1,0 +1,31 @@
+//! An accepted event.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock::Timestamp;
+use crate::ids::{EventId, EventType, SourceName};
+
+/// One accepted message, exactly as it came. Shared by all its deliveries, never changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub id: EventId,
+    pub event_type: EventType,
+    pub source: SourceName,
+    pub received: Timestamp,
+    pub content_type: Arc<str>,
+    /// Incoming headers worth keeping ([`PASSED_HEADERS`]), names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub data: Bytes,
+}
+
+/// Incoming headers that plugins may see and that go out again with every delivery; never credentials.
+pub const PASSED_HEADERS: [&str; 3] = ["x-strapi-event", "traceparent", "tracestate"];
+
+impl Event {
+    /// What this event costs in memory, for budgets: its bytes and a flat allowance for the rest.
+    pub fn weight(&self) -> usize {
+        self.data.len() + 512
+    }
+}

@@ -1,0 +1,253 @@
+//! The names of things, each a type of its own. All are checked when made; nothing downstream checks again.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+use ulid::Ulid;
+
+use crate::clock::Timestamp;
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("expected {expected}")]
+    Shape { expected: &'static str },
+}
+
+macro_rules! ulid_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Ulid);
+
+        impl $name {
+            /// A fresh id; ids made later sort later (to the millisecond).
+            pub fn generate(now: Timestamp) -> Self {
+                let ms = u64::try_from(now.as_ms()).unwrap_or(0);
+                Self(Ulid::from_parts(ms, rand::random()))
+            }
+
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0.to_bytes()
+            }
+
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Ulid::from_bytes(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                text.strip_prefix($prefix)
+                    .and_then(|rest| Ulid::from_string(rest).ok())
+                    .map(Self)
+                    .ok_or(NameError::Shape { expected: $expected })
+            }
+        }
+
+        serde_as_text!($name);
+    };
+}
+
+macro_rules! text_name {
+    ($(#[$doc:meta])* $name:ident, $valid:path, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                if $valid(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(NameError::Shape { expected: $expected })
+                }
+            }
+        }
+
+        serde_as_text!($name);
+    };
+}
+
+macro_rules! serde_as_text {
+    ($name:ident) => {
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+ulid_id!(
+    /// One accepted event. Also the `webhook-id` of its deliveries.
+    EventId, "evt_", "an event id such as evt_01JD5Z8Q0V4N1S3T9X7K2M6B8C"
+);
+ulid_id!(
+    /// One event for one webhook.
+    DeliveryId, "dlv_", "a delivery id such as dlv_01JD5Z8Q0V4N1S3T9X7K2M6B8C"
+);
+ulid_id!(
+    /// One refused body, kept in quarantine.
+    QuarantineId, "qrt_", "a quarantine id such as qrt_01JD5Z8Q0V4N1S3T9X7K2M6B8C"
+);
+text_name!(
+    /// A webhook: the stem of its file, or a name given over the API.
+    WebhookId, is_slug, "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+);
+text_name!(
+    /// A producer that may post events.
+    SourceName, is_slug, "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+);
+text_name!(
+    /// A plugin: the stem of its file.
+    PluginName, is_slug, "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+);
+text_name!(
+    /// What happened: `entry.create`, `media.update`, `trigger-test`.
+    EventType, is_event_type, "an event type: 1 to 128 letters, digits, '.', '_', ':', '/' or '-', starting with a letter or digit"
+);
+
+fn is_slug(text: &str) -> bool {
+    text.len() <= 64 && is_name(text, |byte| matches!(byte, b'.' | b'_' | b'-'))
+}
+
+fn is_event_type(text: &str) -> bool {
+    text.len() <= 128 && is_name(text, |byte| matches!(byte, b'.' | b'_' | b'-' | b':' | b'/'))
+}
+
+fn is_name(text: &str, extra: impl Fn(u8) -> bool) -> bool {
+    text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || extra(byte))
+}
+
+/// SHA-256 of some bytes: the version of a plugin, the identity of a body, the stored form of a token.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The first twelve hex digits: enough for people to tell versions apart.
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(12);
+        text
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let error = NameError::Shape { expected: "64 hex digits" };
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(error);
+        }
+        let mut bytes = [0; 32];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16).map_err(|_| error.clone())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+serde_as_text!(Digest);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_and_read_back() {
+        let early = EventId::generate(Timestamp::from_ms(1_000));
+        let late = EventId::generate(Timestamp::from_ms(2_000));
+        assert!(early < late && early.to_string() < late.to_string());
+        assert_eq!(early.to_string().parse(), Ok(early));
+        assert_eq!(EventId::from_bytes(early.to_bytes()), early);
+        assert!(early.to_string().replace("evt_", "dlv_").parse::<EventId>().is_err());
+    }
+
+    #[test]
+    fn names_are_checked_when_made() {
+        assert!("site-build".parse::<WebhookId>().is_ok());
+        assert!("review-workflows.updateEntryStage".parse::<EventType>().is_ok());
+        for bad in ["", ".hidden", "../up", "a b", "naïve", "-x", &"x".repeat(65)] {
+            assert!(bad.parse::<WebhookId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn digests_read_back() {
+        let digest = Digest::of(b"abc");
+        assert_eq!(digest.short(), "ba7816bf8f01");
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert!("é".repeat(32).parse::<Digest>().is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! Watches the folders, builds revisions, keeps last good versions.

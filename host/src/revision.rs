@@ -1,0 +1,44 @@
+//! One immutable, numbered set of everything that can be reloaded. Swapped whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::config::ServerConfig;
+use crate::egress::Egress;
+use crate::ids::WebhookId;
+use crate::plugin::Catalog;
+use crate::schemas::SchemaSet;
+use crate::webhook::Webhook;
+
+/// Configuration, schemas, plugins and webhooks that belong together.
+pub struct Revision {
+    pub number: u64,
+    pub loaded: Timestamp,
+    pub server: Arc<ServerConfig>,
+    pub webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
+    pub schemas: Arc<SchemaSet>,
+    pub plugins: Arc<Catalog>,
+    pub egress: Arc<Egress>,
+    /// What is wrong in the folders right now.
+    pub faults: Vec<Fault>,
+}
+
+/// A file that could not be taken as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fault {
+    /// Relative to the home folder.
+    pub file: String,
+    /// JSON Pointer into it; empty: the file as a whole.
+    pub pointer: String,
+    pub message: String,
+    /// Its last good version stays in force.
+    pub last_good_in_force: bool,
+}
+
+/// The revision in force, for everyone who reads it.
+pub type Live = Arc<ArcSwap<Revision>>;

@@ -1,0 +1,304 @@
+//! The promise: what was appended is on disk before the call returns, and leaves the queue only by a settle.
+//!
+//! Shaped in batches, so that one durable write serves many callers. Two traits: [`Store`] is the way of a
+//! delivery, [`Administration`] is for looking and mending. Decides nothing about time: every due time and
+//! every "now" arrives as an argument.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::delivery::{Attempt, ChainRecord, DeliveryView, HeldCause, Next, State};
+use crate::event::Event;
+use crate::ids::{DeliveryId, Digest, EventId, QuarantineId, SourceName, WebhookId};
+
+pub mod sqlite;
+
+/// A store's answer, some time later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why the store could not do it. Nothing of the call was done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database said no: disk full, I/O error, locked. May pass.
+    #[error("the store failed: {0}")]
+    Failed(Arc<str>),
+    /// The store is closed or its thread is gone.
+    #[error("the store is closed")]
+    Closed,
+    /// The store's own queue is full: too much is waiting to be committed.
+    #[error("the store is busy: too much waits to be committed")]
+    Busy,
+    /// A row holds what this version cannot read.
+    #[error("the store holds a value that cannot be read: {0}")]
+    Corrupt(Arc<str>),
+}
+
+/// The way of a delivery through the store.
+pub trait Store: Send + Sync + 'static {
+    /// Stores events with their deliveries, durable on return. Per event: all or nothing, and its idempotency
+    /// key is looked up and written in the same commit. Deliveries with `lease` come back leased to this owner.
+    fn append(&self, events: Vec<NewEvent>) -> Answer<'_, Vec<Appended>>;
+
+    /// Leases the deliveries of one lane that are due, oldest due first.
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
+
+    /// Records what happened to leased deliveries and gives the leases up. Each answers on its own; a settlement
+    /// whose fence is stale is [`Settled::Stale`] and changes nothing.
+    fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, Vec<Settled>>;
+
+    /// Lanes that have unfinished, unheld, unleased deliveries, with the earliest due time of each; ordered by
+    /// lane, those after `after` only, at most `limit`. For start-up and as a slow safety net.
+    fn lanes(&self, after: Option<Lane>, limit: usize) -> Answer<'_, Vec<LaneDue>>;
+
+    /// Says this owner is alive and takes back the leases of owners that are not (silent for
+    /// [`OWNER_SILENCE_MS`]). Returns how many deliveries were taken back.
+    fn heartbeat(&self, now: Timestamp) -> Answer<'_, u64>;
+
+    /// Holds every unleased, unheld delivery of the webhook. Returns how many.
+    fn hold(&self, webhook: WebhookId, cause: HeldCause, reason: String, now: Timestamp) -> Answer<'_, u64>;
+
+    /// Makes what is held for `cause` (of one webhook, or of all) pending again, due now. Returns how many.
+    fn release(&self, cause: HeldCause, webhook: Option<WebhookId>, now: Timestamp) -> Answer<'_, u64>;
+
+    /// Keeps refused bodies, within `bounds` (the oldest go first).
+    fn quarantine(&self, refused: Vec<Quarantined>, bounds: QuarantineBounds) -> Answer<'_, ()>;
+}
+
+/// Looking and mending: for the API, the pages and the command line.
+pub trait Administration: Send + Sync + 'static {
+    fn event(&self, id: EventId) -> Answer<'_, Option<Event>>;
+
+    /// Events newest first, those with an id below `before` only, at most `limit`.
+    fn events(&self, before: Option<EventId>, limit: usize) -> Answer<'_, Vec<Event>>;
+
+    fn deliveries_of(&self, event: EventId) -> Answer<'_, Vec<DeliveryView>>;
+
+    fn delivery(&self, id: DeliveryId) -> Answer<'_, Option<DeliveryView>>;
+
+    /// The newest deliveries that fit, newest first, those with an id below `before` only.
+    fn deliveries(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<DeliveryView>>;
+
+    /// In order of their numbers.
+    fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>>;
+
+    fn counts(&self) -> Answer<'_, Counts>;
+
+    /// Quarantined bodies, newest first.
+    fn quarantined(&self, before: Option<QuarantineId>, limit: usize) -> Answer<'_, Vec<Quarantined>>;
+
+    /// Takes one out of quarantine; none if it is not there.
+    fn unquarantine(&self, id: QuarantineId) -> Answer<'_, Option<Quarantined>>;
+
+    fn run_states(&self) -> Answer<'_, Vec<RunState>>;
+
+    /// Writes the run state of a webhook, or clears it.
+    fn set_run_state(&self, webhook: WebhookId, state: Option<RunState>) -> Answer<'_, ()>;
+
+    /// How commits are made durable, as read back from the database: for status and tests.
+    fn durability(&self) -> Answer<'_, String>;
+}
+
+/// An owner that has not been heard of for this long has lost its leases.
+pub const OWNER_SILENCE_MS: i64 = 30_000;
+
+/// How long an idempotency key is remembered.
+pub const IDEMPOTENCY_MS: i64 = 24 * 3_600_000;
+
+/// Deliveries of one webhook with one order key wait in one lane.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane {
+    pub webhook: WebhookId,
+    /// Empty: unordered.
+    pub key: Arc<str>,
+}
+
+impl Lane {
+    /// The lane of a webhook without order.
+    pub fn unordered(webhook: WebhookId) -> Self {
+        Self { webhook, key: "".into() }
+    }
+}
+
+/// A lane and when its next delivery is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneDue {
+    pub lane: Lane,
+    pub due: Timestamp,
+}
+
+/// An event to store.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub event: Arc<Event>,
+    pub idempotency: Option<Idempotency>,
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// A sender's key for "the same event again", scoped by source.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    pub key: Arc<str>,
+    /// Of the bytes: the same key with other bytes is a conflict.
+    pub digest: Digest,
+}
+
+/// A delivery to store with its event. Due at once.
+#[derive(Clone, Debug)]
+pub struct NewDelivery {
+    pub id: DeliveryId,
+    pub lane: Lane,
+    /// Lease it to this owner right away: the caller holds a permit for it.
+    pub lease: bool,
+}
+
+/// What became of one appended event.
+#[derive(Debug)]
+pub enum Appended {
+    /// Stored; the leases of the deliveries that asked for one, in their order.
+    Stored { leases: Vec<Lease> },
+    /// This key was seen with the same bytes: nothing stored, here is the first.
+    Repeated { event: EventId, deliveries: Vec<(DeliveryId, WebhookId)> },
+    /// This key was seen with other bytes: nothing stored.
+    Conflict { event: EventId },
+}
+
+/// Proof of ownership of one delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseToken {
+    pub delivery: DeliveryId,
+    /// Which owner, by the epoch it was given when it opened the store.
+    pub epoch: i64,
+    /// Counts the leases of this delivery: an old one no longer fits.
+    pub fence: i64,
+}
+
+/// A delivery leased to this owner, with all that is needed to work on it.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    pub token: LeaseToken,
+    pub lane: Lane,
+    pub event: Arc<Event>,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// Chain runs made so far.
+    pub runs: u32,
+    /// The fixed outcome of the chain, once an attempt was made with it.
+    pub chain: Option<ChainRecord>,
+}
+
+/// Which deliveries to lease.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub lane: Lane,
+    pub now: Timestamp,
+    pub limit: usize,
+    /// Stop once the events' weights reach this sum (at least one is returned).
+    pub max_bytes: usize,
+}
+
+/// Leased deliveries, and when there will be more.
+#[derive(Debug)]
+pub struct Claimed {
+    pub leases: Vec<Lease>,
+    /// Due time of the lane's next unleased, unheld delivery, if there is one.
+    pub next_due: Option<Timestamp>,
+}
+
+/// What happened to one leased delivery.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub token: LeaseToken,
+    pub now: Timestamp,
+    pub next: Next,
+    /// The attempt that was made, if one was.
+    pub attempt: Option<Attempt>,
+    /// The chain run that was made, if one was. Kept as the delivery's outcome.
+    pub chain: Option<ChainRecord>,
+    /// Chain runs made so far, this one included.
+    pub runs: u32,
+}
+
+/// What became of one settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Done,
+    /// Somebody else owns the delivery now; nothing was changed.
+    Stale,
+}
+
+/// A refused body, kept so that it can be admitted after the schema is mended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quarantined {
+    pub id: QuarantineId,
+    pub source: SourceName,
+    pub received: Timestamp,
+    pub content_type: Arc<str>,
+    pub headers: Vec<(String, String)>,
+    pub data: Bytes,
+    pub idempotency_key: Option<Arc<str>>,
+    /// The problem document that was answered, as JSON text.
+    pub problem: String,
+}
+
+/// How much quarantine keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct QuarantineBounds {
+    pub max_count: u64,
+    pub max_bytes: u64,
+    /// Older ones than this go.
+    pub oldest: Timestamp,
+}
+
+/// What is known of a webhook beyond its definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunState {
+    pub webhook: WebhookId,
+    pub kind: RunStateKind,
+    pub since: Timestamp,
+    /// Who or what: `receiver (410 Gone)`.
+    pub by: String,
+    /// The URL it was set for: another URL clears [`RunStateKind::Gone`].
+    pub url: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStateKind {
+    /// The receiver answered 410.
+    Gone,
+    /// Switched off by a person.
+    Disabled,
+    /// Deliveries gather.
+    Paused,
+}
+
+/// Which deliveries to list.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    pub webhook: Option<WebhookId>,
+    pub state: Option<State>,
+}
+
+/// How much of everything there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub events: u64,
+    pub pending: u64,
+    pub retrying: u64,
+    pub held: u64,
+    pub delivered: u64,
+    pub dropped: u64,
+    pub failed: u64,
+    pub quarantined: u64,
+}

@@ -1,0 +1,136 @@
+//! A webhook: a destination and its rules, ready to use. Made by `config` from a file, checked when made.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::Value;
+use url::Url;
+
+use crate::ids::{EventType, PluginName, WebhookId};
+use crate::pattern::EventPattern;
+use crate::pointer::Pointer;
+use crate::schemas::Compiled;
+use crate::signing::SigningSecret;
+
+/// A destination and its rules.
+#[derive(Debug, PartialEq)]
+pub struct Webhook {
+    pub id: WebhookId,
+    pub name: String,
+    /// `http` or `https`, without user name, password or fragment.
+    pub url: Url,
+    /// `POST`, `PUT` or `PATCH`.
+    pub method: Method,
+    /// What the file says; run state (410, pause) is kept by `dispatch`.
+    pub enabled: bool,
+    pub labels: BTreeMap<String, String>,
+    pub events: Vec<EventPattern>,
+    pub filter: Option<Filter>,
+    /// The webhook's own headers; default headers are in the server's configuration.
+    pub headers: Headers,
+    pub plugins: Vec<PluginUse>,
+    /// Spans connect, TLS, head and body of one attempt.
+    pub timeout: Duration,
+    /// Waits between attempts: empty means one attempt, *n* waits mean *n* + 1 attempts.
+    pub retry_schedule: Vec<Duration>,
+    /// Attempts under way at once.
+    pub concurrency: NonZeroU32,
+    /// Each adds one signature; none: the webhook is sent unsigned.
+    pub signing_secrets: Vec<SigningSecret>,
+}
+
+/// Retries when a webhook writes none: Standard Webhooks' recommendation, ten attempts over three days.
+pub const DEFAULT_RETRY_SCHEDULE: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(14),
+    Duration::from_hours(20),
+    Duration::from_hours(24),
+];
+
+/// Header values in the order written; a name stands once, whatever its case.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Headers(Vec<(HeaderName, HeaderValue)>);
+
+impl Headers {
+    /// Sets `name`, replacing a value it had.
+    pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some(slot) => slot.1 = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+}
+
+/// A plugin of a chain, with what the webhook says about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PluginUse {
+    pub plugin: PluginName,
+    /// JSON text, `{}` when none is written.
+    pub config: Arc<str>,
+    pub on_error: OnError,
+}
+
+/// What a failure returned by a plugin means. Never applies to a trap, a broken limit or an absent plugin: those hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    #[default]
+    Hold,
+    Fail,
+    Drop,
+    /// Go on without this plugin's changes.
+    Skip,
+}
+
+/// Which events of a matching type a webhook wants.
+#[derive(Debug, PartialEq)]
+pub enum Filter {
+    /// Every pointer is present and equal to one of its values.
+    Values(Vec<(Pointer, Vec<Value>)>),
+    /// The body satisfies a JSON Schema.
+    Schema(Compiled),
+}
+
+impl Filter {
+    /// `None` when the body passes, else what stopped it, in words.
+    pub fn objection(&self, body: &Value) -> Option<String> {
+        match self {
+            Self::Values(rules) => rules.iter().find_map(|(pointer, wanted)| {
+                let wanted_text = || wanted.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
+                match pointer.find(body) {
+                    None => Some(format!("{pointer} is absent (wanted {})", wanted_text())),
+                    Some(found) if wanted.contains(found) => None,
+                    Some(found) => {
+                        Some(format!("{pointer} is {} (wanted {})", crate::schemas::shortened(found), wanted_text()))
+                    }
+                }
+            }),
+            Self::Schema(schema) => {
+                schema.violations(body).first().map(|first| format!("{}: {}", first.pointer, first.message))
+            }
+        }
+    }
+}
+
+impl Webhook {
+    /// Whether an event of this type and body is for this webhook, were it enabled.
+    pub fn wants(&self, event_type: &EventType, body: &Value) -> bool {
+        self.wants_type(event_type) && self.filter.as_ref().is_none_or(|filter| filter.objection(body).is_none())
+    }
+
+    pub fn wants_type(&self, event_type: &EventType) -> bool {
+        self.events.iter().any(|pattern| pattern.matches(event_type))
+    }
+}

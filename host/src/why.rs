@@ -1,0 +1,1 @@
+//! Why an event was, or was not, delivered: each gate in order.

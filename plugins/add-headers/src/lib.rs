@@ -1,0 +1,1 @@
+//! Headers made from values of the payload.

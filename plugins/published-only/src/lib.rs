@@ -1,0 +1,1 @@
+//! Deliver published entries only.

@@ -1,0 +1,1 @@
+//! Remove or mask values of the payload.

@@ -1,0 +1,1 @@
+//! Write Hookwright plugins: one function from a delivery to a verdict.
