@@ -63,7 +63,7 @@ impl fmt::Display for State {
 
 /// What a held delivery waits for. A fix releases only what it fixed, so each cause names its thing.
 ///
-/// Written as text in the store and the API: `webhook-disabled`, `plugin:redact`, …
+/// Written as text in the store and the API: `webhook-disabled`, `plugin:redact@1f0c66a2b7d4`, …
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HeldCause {
     /// The webhook is switched off.
@@ -72,8 +72,9 @@ pub enum HeldCause {
     WebhookRemoved,
     /// The receiver answered 410 Gone; a changed URL clears it.
     WebhookGone,
-    /// This plugin is missing, broken, trapped, over its limits, or failed under `onError: hold`.
-    Plugin(PluginName),
+    /// This plugin is missing, broken, trapped, over its limits, or failed under `onError: hold`. The binding
+    /// names its version, config and `onError`: when one of them changes, the delivery gets another run.
+    Plugin { name: PluginName, binding: Box<str> },
 }
 
 impl fmt::Display for HeldCause {
@@ -82,7 +83,7 @@ impl fmt::Display for HeldCause {
             Self::WebhookDisabled => f.write_str("webhook-disabled"),
             Self::WebhookRemoved => f.write_str("webhook-removed"),
             Self::WebhookGone => f.write_str("webhook-gone"),
-            Self::Plugin(name) => write!(f, "plugin:{name}"),
+            Self::Plugin { name, binding } => write!(f, "plugin:{name}@{binding}"),
         }
     }
 }
@@ -95,11 +96,11 @@ impl FromStr for HeldCause {
             "webhook-disabled" => Ok(Self::WebhookDisabled),
             "webhook-removed" => Ok(Self::WebhookRemoved),
             "webhook-gone" => Ok(Self::WebhookGone),
-            _ => match text.strip_prefix("plugin:") {
-                Some(name) => name.parse().map(Self::Plugin),
-                None => {
-                    Err(crate::ids::NameError::Shape { expected: "a cause such as webhook-disabled or plugin:redact" })
-                }
+            _ => match text.strip_prefix("plugin:").and_then(|rest| rest.split_once('@')) {
+                Some((name, binding)) => Ok(Self::Plugin { name: name.parse()?, binding: binding.into() }),
+                None => Err(crate::ids::NameError::Shape {
+                    expected: "a cause such as webhook-disabled or plugin:redact@1f0c66a2b7d4",
+                }),
             },
         }
     }
@@ -321,10 +322,10 @@ mod tests {
 
     #[test]
     fn causes_and_states_read_back() {
-        for text in ["webhook-disabled", "webhook-removed", "webhook-gone", "plugin:redact"] {
+        for text in ["webhook-disabled", "webhook-removed", "webhook-gone", "plugin:redact@1f0c66a2b7d4"] {
             assert_eq!(text.parse::<HeldCause>().expect(text).to_string(), text);
         }
-        assert!("plugin:../x".parse::<HeldCause>().is_err());
+        assert!("plugin:../x@1".parse::<HeldCause>().is_err());
         assert_eq!(State::from_name("held"), Some(State::Held));
     }
 

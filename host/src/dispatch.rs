@@ -1,24 +1,76 @@
 //! Lanes, permits, the life of one delivery, retry decisions, run state.
 //!
 //! A permit (count and bytes) is taken before a delivery is leased and is owned by its task; what has no
-//! permit stays on disk and is claimed later. Does not know SQL, HTTP details or wasm.
+//! permit stays on disk and is claimed later, lane by lane. Does not know SQL, HTTP details or wasm.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, EventId, EventType, WebhookId};
-use crate::store::{Lane, Lease, RunState};
+use crate::revision::{Live, Revision};
+use crate::store::{Administration, Lane, Lease, RunState, Store, StoreError};
+use crate::tasks::{self, OnPanic};
+use crate::transform::TransformPool;
 use crate::webhook::Webhook;
+
+use self::lanes::Lanes;
+
+mod binding;
+mod claim;
+mod follow;
+mod lanes;
+mod request;
+mod retry;
+mod work;
+
+/// Notices kept for a watcher that is behind.
+const NOTICES_KEPT: usize = 1024;
 
 /// Works on deliveries. Cheap to clone.
 #[derive(Clone)]
-pub struct Dispatcher {}
+pub struct Dispatcher {
+    inner: Arc<Inner>,
+}
+
+/// What the dispatcher works with.
+pub struct Parts {
+    pub live: Live,
+    pub store: Arc<dyn Store>,
+    pub administration: Arc<dyn Administration>,
+    pub transform: TransformPool,
+}
+
+struct Inner {
+    live: Live,
+    store: Arc<dyn Store>,
+    administration: Arc<dyn Administration>,
+    transform: TransformPool,
+    lanes: Mutex<Lanes>,
+    /// Attempts under way at once, per webhook, with the size each was made for.
+    slots: Mutex<HashMap<WebhookId, (u32, Arc<Semaphore>)>>,
+    run_states: ArcSwap<BTreeMap<WebhookId, RunState>>,
+    notices: broadcast::Sender<Notice>,
+    /// Something new may be claimed.
+    claimable: Notify,
+    deliveries: TaskTracker,
+    draining: CancellationToken,
+}
 
 /// Room in memory for one delivery. Given back when dropped.
-#[derive(Debug)]
-pub struct Permit {}
+pub struct Permit {
+    inner: Arc<Inner>,
+    lane: Lane,
+    weight: usize,
+}
 
 /// A change of a delivery, for whoever watches (`tail`). Watchers that are too slow miss some and are told.
 #[derive(Clone, Debug, Serialize)]
@@ -43,33 +95,121 @@ pub struct Notice {
 }
 
 impl Dispatcher {
+    /// Reads the run states, brings the store in line with the revision in force, and begins to claim.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn start_up(parts: Parts) -> Result<Self, StoreError> {
+        let Parts { live, store, administration, transform } = parts;
+        let run_states = administration.run_states().await?;
+        let inner = Arc::new(Inner {
+            live,
+            store,
+            administration,
+            transform,
+            lanes: Mutex::default(),
+            slots: Mutex::default(),
+            run_states: ArcSwap::from_pointee(
+                run_states.into_iter().map(|state| (state.webhook.clone(), state)).collect(),
+            ),
+            notices: broadcast::channel(NOTICES_KEPT).0,
+            claimable: Notify::new(),
+            deliveries: TaskTracker::new(),
+            draining: CancellationToken::new(),
+        });
+        let revision = inner.live.load_full();
+        follow::bring_in_line(&inner, None, &revision).await?;
+        tasks::spawn("claim", OnPanic::Abort, claim::run(Arc::clone(&inner)));
+        tasks::spawn("heartbeat", OnPanic::Abort, claim::keep_alive(Arc::clone(&inner)));
+        Ok(Self { inner })
+    }
+
     /// Room for one delivery of `weight` bytes, if its webhook and the host have it and nothing older of the
     /// webhook waits on disk.
-    pub fn reserve(&self, _webhook: &WebhookId, _weight: usize) -> Option<Permit> {
-        todo!()
+    pub fn reserve(&self, webhook: &WebhookId, weight: usize) -> Option<Permit> {
+        if self.inner.draining.is_cancelled() {
+            return None;
+        }
+        let lane = Lane::unordered(webhook.clone());
+        let granted = self.inner.lanes().reserve(&lane, weight, clock::now());
+        granted.then(|| Permit { inner: Arc::clone(&self.inner), lane, weight })
     }
 
     /// Takes over a freshly leased delivery. Returns at once.
-    pub fn start(&self, _lease: Lease, _permit: Permit) {
-        todo!()
+    pub fn start(&self, lease: Lease, permit: Permit) {
+        work::spawn(&self.inner, lease, permit);
     }
 
     /// A delivery without a permit went to disk, due at `due`.
-    pub fn wake(&self, _lane: Lane, _due: Timestamp) {
-        todo!()
+    pub fn wake(&self, lane: &Lane, due: Timestamp) {
+        self.inner.wake(lane, due);
     }
 
-    /// Whether new deliveries may be made for this webhook: its file says enabled, and no run state (410,
-    /// disabled) says otherwise.
-    pub fn takes_new(&self, _webhook: &Webhook) -> bool {
-        todo!()
+    /// Whether new deliveries may be made for this webhook: its file says enabled, and its receiver did not
+    /// answer 410.
+    pub fn takes_new(&self, webhook: &Webhook) -> bool {
+        webhook.enabled && !self.inner.run_states.load().contains_key(&webhook.id)
     }
 
-    pub fn run_state(&self, _webhook: &WebhookId) -> Option<RunState> {
-        todo!()
+    pub fn run_state(&self, webhook: &WebhookId) -> Option<RunState> {
+        self.inner.run_states.load().get(webhook).cloned()
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        todo!()
+        self.inner.notices.subscribe()
+    }
+
+    /// A new revision is in force: holds what it switched off, releases what it fixed.
+    ///
+    /// # Errors
+    /// When the store fails; calling again is safe.
+    pub async fn follow(&self, old: &Revision, new: &Revision) -> Result<(), StoreError> {
+        follow::bring_in_line(&self.inner, Some(old), new).await
+    }
+
+    /// Stops claiming and lets attempts under way finish, for at most `deadline`. What has not begun is given
+    /// back to the store; what is cut off is sent again after the next start, with the same `webhook-id`.
+    pub async fn drain(&self, deadline: Duration) {
+        self.inner.draining.cancel();
+        self.inner.deliveries.close();
+        if tokio::time::timeout(deadline, self.inner.deliveries.wait()).await.is_err() {
+            tracing::warn!(
+                deliveries = self.inner.deliveries.len(),
+                "the drain deadline passed; these deliveries are sent again after the next start"
+            );
+        }
+    }
+}
+
+impl Inner {
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        // Every method leaves the lanes consistent, so a panic elsewhere is no reason to stop.
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, lane: &Lane, due: Timestamp) {
+        if self.lanes().wake(lane, due) {
+            self.claimable.notify_one();
+        }
+    }
+
+    /// The semaphore of a webhook's attempts, of the size today's revision says.
+    fn slots(&self, webhook: &Webhook) -> Arc<Semaphore> {
+        let size = webhook.concurrency.get();
+        let fresh = || (size, Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(usize::MAX))));
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = slots.entry(webhook.id.clone()).or_insert_with(fresh);
+        if entry.0 != size {
+            *entry = fresh();
+        }
+        Arc::clone(&entry.1)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.inner.lanes().give_back(&self.lane, self.weight) {
+            self.inner.claimable.notify_one();
+        }
     }
 }

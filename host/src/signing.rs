@@ -39,7 +39,8 @@ impl SigningSecret {
 
     fn mac(&self, id: &str, timestamp: i64, body: &[u8]) -> Hmac<Sha256> {
         // HMAC takes keys of any length, so this cannot fail; an empty MAC would verify nothing.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
+            .unwrap_or_else(|_| Hmac::new(&hmac::digest::Key::<Hmac<Sha256>>::default()));
         let mut seconds = String::with_capacity(24);
         let _ = write!(seconds, ".{timestamp}.");
         mac.update(id.as_bytes());

@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -64,6 +64,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes what is held for `cause` (of one webhook, or of all) pending again, due now. Returns how many.
     fn release(&self, cause: HeldCause, webhook: Option<WebhookId>, now: Timestamp) -> Answer<'_, u64>;
+
+    /// Makes what this webhook holds for plugins pending again, due now, except what is held for a cause in
+    /// `keep`. Returns how many.
+    fn release_plugins(&self, webhook: WebhookId, keep: Vec<HeldCause>, now: Timestamp) -> Answer<'_, u64>;
 
     /// Keeps refused bodies, within `bounds` (the oldest go first).
     fn quarantine(&self, refused: Vec<Quarantined>, bounds: QuarantineBounds) -> Answer<'_, ()>;
@@ -125,7 +129,8 @@ pub struct Lane {
 impl Lane {
     /// The lane of a webhook without order.
     pub fn unordered(webhook: WebhookId) -> Self {
-        Self { webhook, key: "".into() }
+        static NO_KEY: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+        Self { webhook, key: Arc::clone(&NO_KEY) }
     }
 }
 
@@ -277,10 +282,6 @@ pub struct RunState {
 pub enum RunStateKind {
     /// The receiver answered 410.
     Gone,
-    /// Switched off by a person.
-    Disabled,
-    /// Deliveries gather.
-    Paused,
 }
 
 /// Which deliveries to list.

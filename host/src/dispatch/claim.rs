@@ -1,0 +1,105 @@
+//! Brings due work from disk into memory, lane by lane, and keeps this owner alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::lanes::ClaimOrder;
+use super::{Inner, Permit, work};
+use crate::clock;
+use crate::store::{Claim, Lane, OWNER_SILENCE_MS, StoreError};
+
+/// Lanes claimed from at once.
+const CLAIMS_AT_ONCE: usize = 16;
+/// After a failed claim the lane is left alone for this long.
+const CLAIM_BACKOFF: Duration = Duration::from_secs(1);
+/// Lanes read from the store at once.
+const LANES_PAGE: usize = 500;
+
+/// Claims whatever is due and has room, until draining.
+pub(super) async fn run(inner: Arc<Inner>) {
+    while !inner.draining.is_cancelled() {
+        let orders = inner.lanes().orders(clock::now(), CLAIMS_AT_ONCE);
+        if orders.is_empty() {
+            wait(&inner).await;
+        } else {
+            join_all(orders.into_iter().map(|order| claim(&inner, order))).await;
+        }
+    }
+}
+
+/// Until something may be claimed.
+async fn wait(inner: &Inner) {
+    let due = inner.lanes().next_due();
+    let until_due = async {
+        match due {
+            Some(due) => sleep_until(Instant::now() + due.since(clock::now())).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = inner.claimable.notified() => {}
+        () = until_due => {}
+        () = inner.draining.cancelled() => {}
+    }
+}
+
+async fn claim(inner: &Arc<Inner>, order: ClaimOrder) {
+    let ClaimOrder { lane, limit, max_bytes } = order;
+    let now = clock::now();
+    match inner.store.claim(Claim { lane: lane.clone(), now, limit, max_bytes }).await {
+        Ok(claimed) => {
+            let weights = claimed.leases.iter().map(|lease| lease.event.weight());
+            inner.lanes().claimed(&lane, weights, claimed.next_due);
+            for lease in claimed.leases {
+                let permit = Permit { inner: Arc::clone(inner), lane: lane.clone(), weight: lease.event.weight() };
+                work::spawn(inner, lease, permit);
+            }
+        }
+        Err(error) => {
+            tracing::error!(webhook = %lane.webhook, %error, "claiming failed; trying again in a second");
+            inner.lanes().claimed(&lane, std::iter::empty(), Some(now.after(CLAIM_BACKOFF)));
+        }
+    }
+}
+
+/// Says regularly that this owner lives, and looks for lanes that nobody works on.
+pub(super) async fn keep_alive(inner: Arc<Inner>) {
+    let period = Duration::from_millis(u64::try_from(OWNER_SILENCE_MS / 3).unwrap_or(10_000));
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = inner.draining.cancelled() => return,
+        }
+        let beat = match inner.store.heartbeat(clock::now()).await {
+            Ok(0) => Ok(()),
+            Ok(taken) => {
+                tracing::warn!(deliveries = taken, "took over from an owner that went silent");
+                wake_all(&inner).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = beat {
+            tracing::error!(%error, "the heartbeat failed");
+        }
+    }
+}
+
+/// Wakes every lane that has work on disk.
+pub(super) async fn wake_all(inner: &Inner) -> Result<(), StoreError> {
+    let mut after: Option<Lane> = None;
+    loop {
+        let page = inner.store.lanes(after.take(), LANES_PAGE).await?;
+        for entry in &page {
+            inner.wake(&entry.lane, entry.due);
+        }
+        match page.into_iter().nth(LANES_PAGE - 1) {
+            Some(last) => after = Some(last.lane),
+            None => return Ok(()),
+        }
+    }
+}

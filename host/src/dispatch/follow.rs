@@ -1,0 +1,119 @@
+//! Brings run states and held deliveries in line with a revision: holds what it switched off, releases what
+//! it fixed and nothing else.
+
+use std::collections::BTreeMap;
+
+use super::{Inner, binding, claim};
+use crate::clock;
+use crate::delivery::HeldCause;
+use crate::ids::WebhookId;
+use crate::revision::Revision;
+use crate::store::{Lane, RunState, RunStateKind, StoreError};
+use crate::webhook::Webhook;
+
+/// `old` is none at start-up. Safe to repeat.
+pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &Revision) -> Result<(), StoreError> {
+    let mut released = 0;
+    for webhook in new.webhooks.values() {
+        released += release_what_is_fixed(inner, new, webhook).await?;
+        if !webhook.enabled {
+            let reason = "the webhook is disabled".to_owned();
+            inner.store.hold(webhook.id.clone(), HeldCause::WebhookDisabled, reason, clock::now()).await?;
+        }
+    }
+    for removed in old.iter().flat_map(|old| old.webhooks.keys()).filter(|id| !new.webhooks.contains_key(*id)) {
+        let reason = "the webhook was removed".to_owned();
+        inner.store.hold(removed.clone(), HeldCause::WebhookRemoved, reason, clock::now()).await?;
+    }
+    if released > 0 {
+        tracing::info!(deliveries = released, revision = new.number, "released what this revision fixed");
+    }
+    if released > 0 || old.is_none() {
+        claim::wake_all(inner).await?;
+    }
+    Ok(())
+}
+
+async fn release_what_is_fixed(inner: &Inner, revision: &Revision, webhook: &Webhook) -> Result<u64, StoreError> {
+    let mut released = clear_if_moved(inner, webhook).await?;
+    if webhook.enabled {
+        released += release(inner, HeldCause::WebhookDisabled, &webhook.id).await?;
+    }
+    released += release(inner, HeldCause::WebhookRemoved, &webhook.id).await?;
+    let keep = binding::causes_in_force(webhook, &revision.plugins);
+    Ok(released + inner.store.release_plugins(webhook.id.clone(), keep, clock::now()).await?)
+}
+
+/// A delivery was just held. If its cause went away in the meantime, nobody else will release it.
+pub(super) async fn recheck(inner: &Inner, webhook: &WebhookId, cause: HeldCause) {
+    let revision = inner.live.load_full();
+    let Some(webhook) = revision.webhooks.get(webhook) else { return };
+    let still_there = match &cause {
+        HeldCause::WebhookDisabled => !webhook.enabled,
+        HeldCause::WebhookRemoved => false,
+        HeldCause::WebhookGone => inner.run_states.load().contains_key(&webhook.id),
+        HeldCause::Plugin { .. } => binding::causes_in_force(webhook, &revision.plugins).contains(&cause),
+    };
+    if still_there {
+        return;
+    }
+    match release(inner, cause, &webhook.id).await {
+        Ok(_) => inner.wake(&Lane::unordered(webhook.id.clone()), clock::now()),
+        Err(error) => tracing::error!(webhook = %webhook.id, %error, "releasing failed; a reload releases it"),
+    }
+}
+
+/// The receiver answered 410: nothing goes to this URL any more, and nothing is lost.
+pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
+    let state = RunState {
+        webhook: webhook.id.clone(),
+        kind: RunStateKind::Gone,
+        since: clock::now(),
+        by: "receiver (410 Gone)".to_owned(),
+        url: webhook.url.to_string(),
+    };
+    inner.administration.set_run_state(webhook.id.clone(), Some(state.clone())).await?;
+    change_run_states(inner, |states| {
+        states.insert(webhook.id.clone(), state.clone());
+    });
+    tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until its URL changes");
+    let reason = "the receiver answered 410 Gone".to_owned();
+    inner.store.hold(webhook.id.clone(), HeldCause::WebhookGone, reason, clock::now()).await?;
+    // The URL may have changed since the attempt began: then that change came too early to clear this.
+    if let Some(today) = inner.live.load().webhooks.get(&webhook.id).cloned()
+        && clear_if_moved(inner, &today).await? > 0
+    {
+        inner.wake(&Lane::unordered(webhook.id.clone()), clock::now());
+    }
+    Ok(())
+}
+
+/// Another URL than the one that answered 410 makes a fresh start.
+async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<u64, StoreError> {
+    let moved = inner.run_states.load().get(&webhook.id).is_some_and(|state| state.url != webhook.url.as_str());
+    if !moved {
+        return Ok(0);
+    }
+    clear_run_state(inner, &webhook.id).await?;
+    release(inner, HeldCause::WebhookGone, &webhook.id).await
+}
+
+async fn clear_run_state(inner: &Inner, webhook: &WebhookId) -> Result<(), StoreError> {
+    inner.administration.set_run_state(webhook.clone(), None).await?;
+    change_run_states(inner, |states| {
+        states.remove(webhook);
+    });
+    Ok(())
+}
+
+fn change_run_states(inner: &Inner, change: impl Fn(&mut BTreeMap<WebhookId, RunState>)) {
+    inner.run_states.rcu(|states| {
+        let mut states = BTreeMap::clone(states);
+        change(&mut states);
+        states
+    });
+}
+
+async fn release(inner: &Inner, cause: HeldCause, webhook: &WebhookId) -> Result<u64, StoreError> {
+    inner.store.release(cause, Some(webhook.clone()), clock::now()).await
+}

@@ -1,0 +1,185 @@
+//! The request of one attempt: today's URL, headers and secrets around the bytes fixed by the chain.
+//!
+//! Precedence, the later wins: source pass-through, default headers, the webhook's, plugins', ours.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::clock::Timestamp;
+use crate::delivery::Changes;
+use crate::egress::Outgoing;
+use crate::event::Event;
+use crate::ids::DeliveryId;
+use crate::signing;
+use crate::webhook::{Headers, Webhook};
+
+/// What an attempt is made of.
+pub(super) struct Parts<'a> {
+    pub(super) event: &'a Event,
+    pub(super) webhook: &'a Webhook,
+    pub(super) default_headers: &'a Headers,
+    pub(super) changes: &'a Changes,
+    pub(super) delivery: DeliveryId,
+    /// 1 for the first.
+    pub(super) attempt: u32,
+    pub(super) now: Timestamp,
+}
+
+pub(super) fn build(parts: &Parts<'_>) -> Outgoing {
+    let body = parts.changes.data.as_ref().unwrap_or(&parts.event.data).clone();
+    Outgoing {
+        method: parts.webhook.method.clone(),
+        url: parts.webhook.url.clone(),
+        headers: headers(parts, &body),
+        body,
+        deadline: parts.webhook.timeout,
+    }
+}
+
+fn headers(parts: &Parts<'_>, body: &Bytes) -> HeaderMap {
+    let Parts { event, webhook, changes, .. } = parts;
+    let mut headers = HeaderMap::with_capacity(16);
+    let content_type = changes.content_type.as_deref().unwrap_or(&event.content_type);
+    set(&mut headers, http::header::CONTENT_TYPE, content_type);
+    for (name, value) in &event.headers {
+        set_named(&mut headers, name, value);
+    }
+    for (name, value) in parts.default_headers.iter().chain(webhook.headers.iter()) {
+        headers.insert(name, value.clone());
+    }
+    for name in &changes.remove_headers {
+        headers.remove(name.as_str());
+    }
+    for (name, value) in &changes.set_headers {
+        set_named(&mut headers, name, value);
+    }
+    set(&mut headers, HeaderName::from_static("x-hookwright-event"), event.event_type.as_str());
+    set(&mut headers, HeaderName::from_static("x-hookwright-delivery"), &parts.delivery.to_string());
+    headers.insert("x-hookwright-attempt", parts.attempt.into());
+    sign(&mut headers, parts, body);
+    headers
+}
+
+fn sign(headers: &mut HeaderMap, parts: &Parts<'_>, body: &Bytes) {
+    let id = parts.event.id.to_string();
+    headers.insert("webhook-timestamp", parts.now.as_seconds().into());
+    let signature = signing::sign(&parts.webhook.signing_secrets, &id, parts.now, body);
+    if !signature.is_empty() {
+        set(headers, HeaderName::from_static("webhook-signature"), &signature);
+    }
+    set(headers, HeaderName::from_static("webhook-id"), &id);
+}
+
+fn set_named(headers: &mut HeaderMap, name: &str, value: &str) {
+    if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+        set(headers, name, value);
+    }
+}
+
+/// Values were checked where they came from; one that still does not fit is left out rather than sent wrong.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// The headers as the log may keep them: sensitive values hidden.
+pub(super) fn for_the_log(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let shown = if value.is_sensitive() {
+                "…".to_owned()
+            } else {
+                String::from_utf8_lossy(value.as_bytes()).into_owned()
+            };
+            (name.as_str().to_owned(), shown)
+        })
+        .collect()
+}
+
+/// The URL as the log may keep it: receivers put tokens into queries.
+pub(super) fn url_for_the_log(url: &Url) -> String {
+    let mut shown = url.clone();
+    if shown.query().is_some() {
+        shown.set_query(Some("hidden"));
+    }
+    shown.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ids::EventId;
+
+    fn header_list(pairs: &[(&'static str, &'static str)]) -> Headers {
+        let mut headers = Headers::default();
+        for (name, value) in pairs {
+            headers.set(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn the_later_wins_and_ours_wins_last() {
+        let now = Timestamp::from_ms(1_614_265_330_000);
+        let event = Event {
+            id: EventId::generate(now),
+            event_type: "entry.create".parse().unwrap(),
+            source: "strapi".parse().unwrap(),
+            received: now,
+            content_type: "application/json".into(),
+            headers: vec![("x-strapi-event".into(), "entry.create".into()), ("x-level".into(), "source".into())],
+            data: Bytes::from_static(b"{}"),
+        };
+        let webhook = Webhook {
+            id: "w".parse().unwrap(),
+            name: "w".into(),
+            url: "https://example.com/hook".parse().unwrap(),
+            method: http::Method::POST,
+            enabled: true,
+            labels: BTreeMap::new(),
+            events: vec![],
+            filter: None,
+            headers: header_list(&[("x-level", "webhook"), ("x-webhook", "1")]),
+            plugins: vec![],
+            timeout: Duration::from_secs(15),
+            retry_schedule: vec![],
+            concurrency: NonZeroU32::MIN,
+            signing_secrets: vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap()],
+        };
+        let changes = Changes {
+            data: Some(Bytes::from_static(b"[1]")),
+            set_headers: vec![("x-level".into(), "plugin".into()), ("webhook-id".into(), "forged".into())],
+            remove_headers: vec!["x-webhook".into()],
+            ..Changes::default()
+        };
+        let parts = Parts {
+            event: &event,
+            webhook: &webhook,
+            default_headers: &header_list(&[("x-level", "default"), ("authorization", "Bearer t")]),
+            changes: &changes,
+            delivery: DeliveryId::generate(now),
+            attempt: 2,
+            now,
+        };
+        let request = build(&parts);
+        let header = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(request.body, "[1]");
+        assert_eq!(header("x-level").as_deref(), Some("plugin"));
+        assert_eq!(header("x-strapi-event").as_deref(), Some("entry.create"));
+        assert_eq!(header("authorization").as_deref(), Some("Bearer t"));
+        assert_eq!(header("x-webhook"), None);
+        assert_eq!(header("x-hookwright-attempt").as_deref(), Some("2"));
+        assert_eq!(header("webhook-id"), Some(event.id.to_string()));
+        let signature = header("webhook-signature").unwrap();
+        let verified =
+            signing::verify(&webhook.signing_secrets, &event.id.to_string(), "1614265330", &signature, b"[1]", now);
+        assert_eq!(verified, Ok(()));
+    }
+}
