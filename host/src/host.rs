@@ -1,1 +1,238 @@
-//! Build, run, drain.
+//! Build, run, drain: one host on one home folder.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::home_lock::{HomeLock, LockError};
+use self::tokens::TokenError;
+use crate::admin::{self, AdminState, HostInfo};
+use crate::clock;
+use crate::config::{Home, Source};
+use crate::dispatch::{self, Dispatcher};
+use crate::http::serve::{ServeLimits, serve};
+use crate::ids::Digest;
+use crate::intake::{self, Intake};
+use crate::reload::{self, Loader, Reloading, StartError, Strictness};
+use crate::revision::Revision;
+use crate::store::StoreError;
+use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
+use crate::tasks::{self, OnPanic};
+use crate::transform::TransformPool;
+
+mod home_lock;
+mod tokens;
+
+/// After SIGTERM, requests and attempts under way have this long to finish.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+/// When holding and releasing after a reload failed, it is tried again after this.
+const FOLLOW_PAUSE: Duration = Duration::from_secs(1);
+/// Connections of the admin listener.
+const ADMIN_CONNECTIONS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(128).expect("not zero");
+
+/// What a host is built from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The folder that holds `config/ schemas/ plugins/ data/ .env`.
+    pub home: PathBuf,
+    /// Refuse to start on last good versions: any fault in the folders is an error.
+    pub strict: bool,
+}
+
+/// A host with everything opened and both listeners bound, not serving yet.
+pub struct Host {
+    public: (TcpListener, axum::Router, ServeLimits),
+    admin: (TcpListener, axum::Router, ServeLimits),
+    dispatcher: Dispatcher,
+    reloading: Reloading,
+    store: Arc<SqliteStore>,
+    info: Arc<HostInfo>,
+    stop: CancellationToken,
+    // Last, so that the home is locked until everything else is gone.
+    lock: HomeLock,
+}
+
+/// Why a host cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("failed to open the store {}", path.display())]
+    Open { path: PathBuf, source: OpenError },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("failed to start the transform threads")]
+    Threads(#[source] io::Error),
+    #[error("failed to listen on {address} ({setting} in config/server.json)")]
+    Bind { address: SocketAddr, setting: &'static str, source: io::Error },
+    #[error("failed to write data/run.json")]
+    RunFile(#[source] io::Error),
+}
+
+impl BuildError {
+    /// What the process should exit with: 78 for configuration, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Start(StartError::Unusable(_) | StartError::Strict(_)) => 78,
+            _ => 1,
+        }
+    }
+}
+
+/// Locks the home, reads the folders, opens the store, binds both listeners, takes up unfinished work.
+///
+/// # Errors
+/// When the configuration is wrong, another host runs on this home, or something cannot be opened.
+pub async fn build(options: Options) -> Result<Host, BuildError> {
+    let started = clock::now();
+    let home = Home::new(options.home);
+    let strictness = if options.strict { Strictness::Strict } else { Strictness::Lenient };
+    let lock = HomeLock::take(&home.data())?;
+    let loader = open_loader(&home, strictness).await?;
+    let revision = Arc::clone(loader.revision());
+    let environment = loader.environment().to_owned();
+
+    let store = open_store(&home, &revision).await?;
+    let threads = usize::try_from(revision.server.plugins.threads.get()).unwrap_or(usize::MAX);
+    let transform = TransformPool::start(threads).map_err(BuildError::Threads)?;
+    let public = bind(revision.server.listen, "server.listen").await?;
+    let admin = bind(revision.server.admin, "server.admin").await?;
+    let info = Arc::new(HostInfo { environment, started, listen: public.1, admin: admin.1 });
+
+    let stop = CancellationToken::new();
+    let admin_token = tokens::read_or_make(&home.data().join("admin.token"), "hwa_")?;
+    let local = local_source(&home, &revision)?;
+    let reloading = reload::spawn(loader, stop.clone());
+    let live = Arc::clone(&reloading.live);
+    let dispatcher = Dispatcher::start_up(dispatch::Parts {
+        live: Arc::clone(&live),
+        store: store.clone(),
+        administration: store.clone(),
+        transform,
+    })
+    .await?;
+    let intake = Arc::new(Intake::new(intake::Parts {
+        live: Arc::clone(&live),
+        store: store.clone(),
+        administration: store.clone(),
+        dispatcher: dispatcher.clone(),
+        local,
+    }));
+    let admin_state = AdminState {
+        live,
+        administration: store.clone(),
+        dispatcher: dispatcher.clone(),
+        reload: reloading.handle.clone(),
+        intake: Arc::clone(&intake),
+        token: Digest::of(admin_token.as_bytes()),
+        info: Arc::clone(&info),
+        stop: stop.clone(),
+    };
+    let limits = &revision.server.limits;
+    let serve_limits = |max_connections| ServeLimits {
+        max_connections,
+        head_timeout: limits.head_timeout,
+        drain_timeout: DRAIN_DEADLINE / 2,
+    };
+    let host = Host {
+        public: (public.0, intake::router(intake, stop.clone()), serve_limits(limits.max_connections)),
+        admin: (admin.0, admin::router(admin_state), serve_limits(ADMIN_CONNECTIONS)),
+        dispatcher,
+        reloading,
+        store,
+        info,
+        stop,
+        lock,
+    };
+    host.lock.publish(host.info.listen, host.info.admin).map_err(BuildError::RunFile)?;
+    Ok(host)
+}
+
+impl Host {
+    /// Where the public and the admin listener really are.
+    pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        (self.info.listen, self.info.admin)
+    }
+
+    /// Serves until `shutdown` completes, then drains: no new requests, those under way finish, attempts under
+    /// way finish or are given back, the store closes.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) {
+        let Self { public, admin, dispatcher, reloading, store, info: _, stop, lock } = self;
+        let (listener, router, limits) = public;
+        let public = serve("public", listener, router, limits, stop.clone());
+        let (listener, router, limits) = admin;
+        let admin = serve("admin", listener, router, limits, stop.clone());
+        let following = follow(dispatcher.clone(), reloading.revisions, stop.clone());
+        let following = tasks::spawn("follow", OnPanic::Abort, following);
+        let stopping = async {
+            shutdown.await;
+            tracing::info!("shutting down: finishing what is under way");
+            stop.cancel();
+        };
+        tokio::join!(public, admin, stopping);
+        dispatcher.drain(DRAIN_DEADLINE / 2).await;
+        // Both end by `stop`; a panic of theirs was reported where it happened.
+        let _ = tokio::join!(following, reloading.task);
+        store.close().await;
+        drop(lock);
+    }
+}
+
+async fn open_loader(home: &Home, strictness: Strictness) -> Result<Loader, StartError> {
+    let home = home.clone();
+    // Reads files and compiles plugins.
+    tasks::blocking(move || Loader::open(home, strictness, clock::now())).await
+}
+
+async fn open_store(home: &Home, revision: &Revision) -> Result<Arc<SqliteStore>, BuildError> {
+    let path = home.root().join(&revision.server.store_path);
+    tasks::blocking(move || {
+        let options = StoreOptions { exclusive: true, ..StoreOptions::default() };
+        SqliteStore::open(&path, options).map(Arc::new).map_err(|source| BuildError::Open { path, source })
+    })
+    .await
+}
+
+async fn bind(address: SocketAddr, setting: &'static str) -> Result<(TcpListener, SocketAddr), BuildError> {
+    let failed = |source| BuildError::Bind { address, setting, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// The source that stands in while the configuration names none.
+fn local_source(home: &Home, revision: &Revision) -> Result<Option<Source>, TokenError> {
+    let path = home.data().join("source-local.token");
+    if !revision.server.sources.is_empty() && !path.exists() {
+        return Ok(None);
+    }
+    let token = tokens::read_or_make(&path, "hws_")?;
+    let name = "local".parse().map_err(|_| TokenError::Name)?;
+    Ok(Some(Source { name, token: Digest::of(token.as_bytes()) }))
+}
+
+/// Has the dispatcher hold and release what each new revision means.
+async fn follow(dispatcher: Dispatcher, mut revisions: watch::Receiver<Arc<Revision>>, stop: CancellationToken) {
+    let mut followed = Arc::clone(&revisions.borrow_and_update());
+    while let Some(Ok(())) = stop.run_until_cancelled(revisions.changed()).await {
+        let new = Arc::clone(&revisions.borrow_and_update());
+        while let Err(error) = dispatcher.follow(&followed, &new).await {
+            tracing::error!(%error, revision = new.number, "holding and releasing failed; trying again");
+            if stop.run_until_cancelled(tokio::time::sleep(FOLLOW_PAUSE)).await.is_none() {
+                return;
+            }
+        }
+        followed = new;
+    }
+}

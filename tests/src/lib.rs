@@ -1,1 +1,17 @@
-//! The harness of the end-to-end tests.
+//! The harness of the end-to-end tests: the real binary in a home folder of its own, real receivers on
+//! loopback, and waiting for conditions instead of sleeping.
+//!
+//! `HOOKWRIGHT_BIN` names the binary, `HOOKWRIGHT_PLUGINS` the folder of built plugins; without them the
+//! places where `cargo xtask` puts both.
+
+pub mod cases;
+pub mod host;
+pub mod receiver;
+pub mod wait;
+
+pub use host::{Builder, Hookwright, Posted};
+pub use receiver::{Received, Receiver};
+pub use wait::until;
+
+/// The signing secret of the tests: the one of the Standard Webhooks specification.
+pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -1,0 +1,89 @@
+//! Configuration as people write it, and what they are told when it is wrong.
+
+use hookwright_tests::host::TOKEN;
+use hookwright_tests::{Hookwright, Receiver, cases};
+use serde_json::json;
+
+/// The two snippets of Strapi's documentation, spelling included, as an overlay for an environment.
+const LITERAL: &str = r#"{
+  "webhooks": {
+    "defaultHeaders": {
+      "Authroization": "Bearer my-very-secured-token"
+    }
+  }
+}"#;
+const FROM_ENVIRONMENT: &str = r#"{
+  "webhooks": {
+    "defaultHeaders": {
+      "Authroization": "Bearer ${ process.env.WEBHOOK_TOKEN }"
+    }
+  }
+}"#;
+
+#[tokio::test]
+async fn strapis_snippets_load_unchanged_and_arrive() {
+    for (snippet, expected) in [(LITERAL, "Bearer my-very-secured-token"), (FROM_ENVIRONMENT, "Bearer from-the-env")] {
+        let receiver = Receiver::start().await;
+        let host = Hookwright::builder()
+            .file("config/environments/development/server.json", snippet)
+            .env("WEBHOOK_TOKEN", "from-the-env")
+            .webhook("w", json!({ "url": receiver.url(), "events": ["*"] }))
+            .start()
+            .await;
+        host.post(cases::body("strapi-v3/entry.create")).await;
+        assert_eq!(receiver.wait_for(1).await[0].header("authroization"), Some(expected));
+        let check = host.command(&["check"]).await;
+        let said = String::from_utf8_lossy(&check.stdout).into_owned() + &String::from_utf8_lossy(&check.stderr);
+        assert!(said.contains("Authroization") && said.contains("Authorization"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_webhooks_header_wins_over_the_default_whatever_the_case() {
+    let receiver = Receiver::start().await;
+    let host = Hookwright::builder()
+        .server(json!({ "webhooks": { "defaultHeaders": { "X-Site": "default", "X-Other": "kept" } } }))
+        .webhook("w", json!({ "url": receiver.url(), "events": ["*"], "headers": { "x-SITE": "mine" } }))
+        .start()
+        .await;
+    host.post(cases::body("strapi-v5/entry.create")).await;
+    let received = receiver.wait_for(1).await;
+    assert_eq!(received[0].header("x-site"), Some("mine"));
+    assert_eq!(received[0].header("x-other"), Some("kept"));
+    assert_eq!(received[0].headers.get_all("x-site").iter().count(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_server_file_is_refused_with_place_and_remedy_and_no_secret() {
+    let (code, said) = Hookwright::builder()
+        .server(json!({ "schemas": { "mode": "${MODE}" } }))
+        .env("MODE", "s3cr3t-value")
+        .fails()
+        .await;
+    assert_eq!(code, Some(78), "{said}");
+    for part in ["config/server.json", "/schemas/mode", "${MODE}", "enforce", "warn"] {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+    assert!(!said.contains("s3cr3t-value"), "{said}");
+}
+
+#[tokio::test]
+async fn a_missing_variable_is_named() {
+    let server = json!({ "sources": [ { "name": "strapi", "token": "${ process.env.NOT_SET_ANYWHERE }" } ] });
+    let (code, said) = Hookwright::builder().server(server).fails().await;
+    assert_eq!(code, Some(78), "{said}");
+    for part in ["config/server.json", "/sources/0/token", "NOT_SET_ANYWHERE"] {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_host_on_the_same_home_is_refused() {
+    let host = Hookwright::builder().start().await;
+    let second = host.command(&["serve"]).await;
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.contains("already"), "{said}");
+    assert_eq!(host.post(cases::body("strapi-v5/entry.create")).await.status, 202);
+    assert!(!said.contains(TOKEN));
+}

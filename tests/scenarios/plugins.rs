@@ -1,0 +1,101 @@
+//! Plugins on real deliveries: what they change, and what a bad one can and cannot do.
+
+use hookwright_tests::host::bundled_plugin;
+use hookwright_tests::{Hookwright, Receiver, cases};
+use serde_json::json;
+
+/// A plugin that never returns: an export of the right name around an endless loop.
+fn looping() -> Vec<u8> {
+    include_bytes!("../fixtures/looping.wasm").to_vec()
+}
+
+#[tokio::test]
+async fn plugins_filter_and_rewrite_payload_and_headers() {
+    let receiver = Receiver::start().await;
+    let host = Hookwright::builder()
+        .plugin("published-only")
+        .plugin("redact")
+        .plugin("add-headers")
+        .webhook(
+            "w",
+            json!({ "url": receiver.url(), "events": ["*"], "plugins": [
+                "published-only",
+                { "plugin": "redact", "config": { "remove": ["/entry/postal_code"], "mask": ["/entry/full_name"] } },
+                { "plugin": "add-headers", "config": { "headers": { "X-Model": "/model" } } } ] }),
+        )
+        .start()
+        .await;
+    // A draft, then a published entry.
+    let draft = host.post(cases::body("strapi-v5/entry.create")).await;
+    let dropped = host.deliveries(draft.event(), |delivery| delivery["state"] == "dropped").await;
+    assert!(dropped[0]["reason"].as_str().unwrap().starts_with("published-only: "), "{dropped:?}");
+
+    let published = host.post(cases::body("strapi-v5/entry.publish")).await;
+    let received = receiver.wait_for(1).await;
+    let mut expected = cases::json("strapi-v5/entry.publish");
+    expected["entry"].as_object_mut().unwrap().remove("postal_code");
+    expected["entry"]["full_name"] = json!("***");
+    assert_eq!(received[0].json(), expected);
+    assert_eq!(received[0].header("x-model"), Some("address"));
+    assert!(received[0].verified(), "signed after the rewrite");
+    let delivered = host.deliveries(published.event(), |delivery| delivery["state"] == "delivered").await;
+    let runs = delivered[0]["chain"]["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 3);
+    assert!(runs.iter().all(|run| run["fuel"].as_u64().unwrap() > 0 && run["digest"].is_string()), "{runs:?}");
+}
+
+#[tokio::test]
+async fn an_endless_plugin_ends_at_its_limit_and_hurts_only_its_own_webhook() {
+    let receiver = Receiver::start().await;
+    let host = Hookwright::builder()
+        .file("plugins/spin.wasm", looping())
+        .webhook("spinning", json!({ "url": receiver.url(), "events": ["*"], "plugins": ["spin"] }))
+        .webhook("plain", json!({ "url": receiver.url(), "events": ["*"] }))
+        .start()
+        .await;
+    let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+    receiver.wait_for(1).await;
+    let deliveries = host.deliveries(posted.event(), |delivery| delivery["state"] != "pending").await;
+    let of = |webhook: &str| deliveries.iter().find(|delivery| delivery["webhook"] == webhook).unwrap();
+    assert_eq!(of("plain")["state"], "delivered");
+    assert_eq!(of("spinning")["state"], "held");
+    assert!(of("spinning")["reason"].as_str().unwrap().contains("fuel"), "{deliveries:?}");
+
+    // A fixed version releases what the broken one held, and runs again.
+    host.write("plugins/spin.wasm", bundled_plugin("redact"));
+    host.deliveries(posted.event(), |delivery| delivery["state"] == "delivered").await;
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_missing_plugin_holds_until_it_is_there() {
+    let receiver = Receiver::start().await;
+    let webhook = json!({ "url": receiver.url(), "events": ["*"],
+        "plugins": [ { "plugin": "redact", "config": { "remove": ["/entry/city"] } } ] });
+    let host = Hookwright::builder().webhook("w", webhook).start().await;
+    let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+    let held = host.deliveries(posted.event(), |delivery| delivery["state"] == "held").await;
+    assert!(held[0]["reason"].as_str().unwrap().contains("redact"), "{held:?}");
+    assert_eq!(receiver.received().len(), 0, "nothing passes untransformed");
+    host.write("plugins/redact.wasm", bundled_plugin("redact"));
+    host.deliveries(posted.event(), |delivery| delivery["state"] == "delivered").await;
+    assert!(receiver.received()[0].json()["entry"].get("city").is_none());
+}
+
+#[tokio::test]
+async fn the_outcome_of_the_chain_is_fixed_over_retries() {
+    let receiver = Receiver::answering(|index, _| if index == 0 { 500 } else { 204 }).await;
+    let webhook = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["2s"] },
+        "plugins": [ { "plugin": "redact", "config": { "mask": ["/entry/city"], "with": "first" } } ] });
+    let host = Hookwright::builder().plugin("redact").webhook("w", webhook.clone()).start().await;
+    host.post(cases::body("strapi-v5/entry.create")).await;
+    receiver.wait_for(1).await;
+    let before = host.revision().await;
+    let mut changed = webhook;
+    changed["plugins"][0]["config"]["with"] = json!("second");
+    host.write("config/webhooks/w.json", changed.to_string());
+    host.reloaded(before, |_| true).await;
+    let received = receiver.wait_for(2).await;
+    assert_eq!(received[0].json()["entry"]["city"], "first");
+    assert_eq!(received[1].body, received[0].body);
+}

@@ -1,0 +1,107 @@
+//! The command line, as a user types it.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use hookwright_tests::host::command;
+use hookwright_tests::{Hookwright, Receiver, cases, until};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+#[tokio::test]
+async fn in_an_empty_folder_init_serve_listen_and_send_deliver_a_signed_event() {
+    let home = tempfile::tempdir().unwrap();
+    let run = async |arguments: &[&str]| command(home.path(), arguments).output().await.unwrap();
+    let init = run(&["init"]).await;
+    assert!(init.status.success(), "{init:?}");
+    use_free_ports(home.path());
+
+    let mut listen = command(home.path(), &["listen", "--port", "0", "--count", "1", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let port = listening_port(&mut listen).await;
+    let local = home.path().join("config/webhooks/local.json");
+    let mut webhook: Value = serde_json::from_slice(&std::fs::read(&local).unwrap()).unwrap();
+    webhook["url"] = json!(format!("http://127.0.0.1:{port}/"));
+    std::fs::write(&local, webhook.to_string()).unwrap();
+
+    let mut serve = command(home.path(), &["serve"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the host", || async { home.path().join("data/run.json").exists().then_some(()) }).await;
+    std::fs::write(home.path().join("event.json"), cases::body("strapi-v5/entry.create")).unwrap();
+    let sent = run(&["send", home.path().join("event.json").to_str().unwrap(), "--json"]).await;
+    assert!(sent.status.success(), "{sent:?}");
+
+    let heard = listen.wait_with_output().await.unwrap();
+    assert!(heard.status.success(), "{heard:?}");
+    let line: Value = serde_json::from_slice(heard.stdout.split(|byte| *byte == b'\n').next_back_nonempty()).unwrap();
+    assert_eq!(line["signature"], "ok", "{line}");
+    assert_eq!(line["event"], "entry.create", "{line}");
+
+    let why = run(&["why", "last"]).await;
+    let said = String::from_utf8_lossy(&why.stdout);
+    assert!(why.status.success() && said.contains("local") && said.contains("204"), "{why:?}");
+    serve.kill().await.unwrap();
+}
+
+trait LastLine<'a> {
+    fn next_back_nonempty(self) -> &'a [u8];
+}
+
+impl<'a, I: DoubleEndedIterator<Item = &'a [u8]>> LastLine<'a> for I {
+    fn next_back_nonempty(mut self) -> &'a [u8] {
+        self.rfind(|line| !line.is_empty()).unwrap_or_default()
+    }
+}
+
+/// What `init` wrote listens on the documented ports; tests run side by side.
+fn use_free_ports(home: &Path) {
+    let path = home.join("config/server.json");
+    let mut server: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    server["server"] = json!({ "listen": "127.0.0.1:0", "admin": "127.0.0.1:0" });
+    std::fs::write(path, server.to_string()).unwrap();
+}
+
+async fn listening_port(listen: &mut tokio::process::Child) -> u16 {
+    let mut lines = BufReader::new(listen.stderr.as_mut().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some((_, rest)) = line.split_once("127.0.0.1:") {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            return digits.parse().unwrap();
+        }
+    }
+    panic!("`listen` did not say where");
+}
+
+#[tokio::test]
+async fn why_names_the_gate_that_stopped_an_event() {
+    let receiver = Receiver::answering(|_, _| 500).await;
+    let host = Hookwright::builder()
+        .webhook("media", json!({ "url": receiver.url(), "events": ["media.*"] }))
+        .webhook("pages", json!({ "url": receiver.url(), "events": ["*"], "filter": { "/model": "page" } }))
+        .webhook("off", json!({ "url": receiver.url(), "events": ["*"], "enabled": false }))
+        .webhook("failing", json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": [] } }))
+        .start()
+        .await;
+    let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+    host.deliveries(posted.event(), |delivery| delivery["state"] == "failed").await;
+    let why = host.command(&["why", posted.event()]).await;
+    let said = String::from_utf8_lossy(&why.stdout).into_owned();
+    assert!(why.status.success(), "{why:?}");
+    for part in ["media.*", "/model", "address", "disabled", "answered 500"] {
+        assert!(said.contains(part), "{part} is missing in:\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_demo_shows_the_five_documented_events_and_ends_well() {
+    let home = tempfile::tempdir().unwrap();
+    let plugins = hookwright_tests::host::plugins();
+    let demo = command(home.path(), &["demo", "--once", "--plugins", plugins.to_str().unwrap()]).output().await.unwrap();
+    let said = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success(), "{demo:?}");
+    for part in ["entry.create", "entry.update", "entry.delete", "media.create", "media.delete", "dropped", "delivered"] {
+        assert!(said.contains(part), "{part} is missing in:\n{said}");
+    }
+}
