@@ -94,6 +94,54 @@ pub struct Layer {
 #[derive(Clone, Default)]
 pub struct Variables {}
 
+impl Variables {
+    /// Reads the process environment and the home folder's `.env`, if there is one.
+    ///
+    /// # Errors
+    /// When `.env` cannot be read.
+    pub fn load(_home: &Home) -> Result<Self, ConfigError> {
+        todo!()
+    }
+
+    /// # Errors
+    /// When `HOOKWRIGHT_ENV` is not a plain name.
+    pub fn environment(&self) -> Result<Environment, ConfigError> {
+        todo!()
+    }
+}
+
+/// The folder given by `--home`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    root: std::path::PathBuf,
+}
+
+impl Home {
+    pub fn new(root: impl Into<std::path::PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub fn root(&self) -> &std::path::Path {
+        &self.root
+    }
+}
+
+/// Which overlay is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment(Box<str>);
+
+impl Environment {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// One thing wrong in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
