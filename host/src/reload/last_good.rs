@@ -143,3 +143,71 @@ fn private(builder: &mut DirBuilder) -> &mut DirBuilder {
 fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Digest;
+
+    const WEBHOOK: &str = "config/webhooks/a.json";
+    const PLUGIN: &str = "plugins/p.wasm";
+
+    fn open(home: &Path) -> LastGood {
+        LastGood::open(home, &Layout::new("test"), Timestamp::default())
+    }
+
+    fn good(plugin: &[u8]) -> BTreeMap<String, Content> {
+        let text = (WEBHOOK.to_owned(), Content::Text("{}".into()));
+        BTreeMap::from([text, (PLUGIN.to_owned(), Content::Plugin(Digest::of(plugin)))])
+    }
+
+    #[test]
+    fn copies_outlive_the_host_and_their_files() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(home.path().join("plugins")).expect("folder");
+        fs::write(home.path().join(PLUGIN), b"wasm").expect("written");
+        assert_eq!(open(home.path()).keep(home.path(), &good(b"wasm"), &BTreeSet::new()), []);
+        fs::write(home.path().join(PLUGIN), b"was").expect("truncated");
+
+        let mut last_good = open(home.path());
+        assert_eq!(last_good.text(WEBHOOK).as_deref(), Some("{}"));
+        assert_eq!(last_good.plugin(PLUGIN).as_deref(), Some(&b"wasm"[..]));
+
+        let kept = BTreeSet::from([PLUGIN.to_owned()]);
+        assert_eq!(last_good.keep(home.path(), &BTreeMap::new(), &kept), []);
+        assert_eq!(open(home.path()).paths(), kept);
+    }
+
+    #[test]
+    fn a_plugin_that_changed_meanwhile_is_not_copied() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        fs::create_dir(home.path().join("plugins")).expect("folder");
+        fs::write(home.path().join(PLUGIN), b"other").expect("written");
+        assert_eq!(open(home.path()).keep(home.path(), &good(b"wasm"), &BTreeSet::new()), []);
+        assert_eq!(open(home.path()).paths(), BTreeSet::from([WEBHOOK.to_owned()]));
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_reported_and_tried_again() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        fs::write(home.path().join("data"), "in the way").expect("written");
+        let mut last_good = open(home.path());
+        let wanted = BTreeMap::from([(WEBHOOK.to_owned(), Content::Text("{}".into()))]);
+        assert_eq!(last_good.keep(home.path(), &wanted, &BTreeSet::new()).len(), 1);
+        fs::remove_file(home.path().join("data")).expect("removed");
+        assert_eq!(last_good.keep(home.path(), &wanted, &BTreeSet::new()), []);
+        assert!(open(home.path()).text(WEBHOOK).is_some());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_them() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let wanted = BTreeMap::from([(WEBHOOK.to_owned(), Content::Text("{}".into()))]);
+        open(home.path()).keep(home.path(), &wanted, &BTreeSet::new());
+        let mode = |path: &str| fs::metadata(home.path().join(path)).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode("data/last-good"), 0o700);
+        assert_eq!(mode(&format!("data/last-good/{WEBHOOK}")), 0o600);
+    }
+}

@@ -103,6 +103,12 @@ impl Entry {
         Self { content: Content::Absent, stamp: None, read: Timestamp::default() }
     }
 
+    /// A file with this text, seen long ago.
+    #[cfg(test)]
+    pub(super) fn text(text: &str) -> Self {
+        Self { content: Content::Text(text.into()), stamp: None, read: Timestamp::default() }
+    }
+
     fn unusable(reason: impl Into<String>, stamp: Option<Stamp>, now: Timestamp) -> Self {
         Self { content: Content::Unusable(reason.into()), stamp, read: now }
     }
@@ -326,3 +332,6 @@ fn unreadable(error: &io::Error) -> String {
 fn too_large(cap: u64) -> String {
     format!("is larger than {} MiB", cap >> 20)
 }
+
+#[cfg(test)]
+mod tests;

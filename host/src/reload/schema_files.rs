@@ -112,3 +112,78 @@ fn below_folder(texts: &Texts) -> Texts {
 fn fault_of(fault: &SchemaFault) -> Fault {
     Fault::of_file(&format!("schemas/{}", fault.file), &*fault.message)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::reload::layout::Layout;
+
+    /// A set is the files in it, as `name=text`; a text that contains `bad`, or names a file that is not there
+    /// or bad, cannot be used.
+    fn compile(texts: &Texts) -> (Vec<String>, Vec<SchemaFault>) {
+        let is_bad = |text: &str| text.contains("bad");
+        let refers_badly =
+            |text: &str| text.strip_prefix("ref ").is_some_and(|to| texts.get(to).is_none_or(|text| is_bad(text)));
+        let (bad, good): (Vec<_>, Vec<_>) = texts.iter().partition(|(_, text)| is_bad(text) || refers_badly(text));
+        let fault = |(file, _): (&String, _)| SchemaFault { file: file.clone(), message: "bad".to_owned() };
+        (good.iter().map(|(name, text)| format!("{name}={text}")).collect(), bad.into_iter().map(fault).collect())
+    }
+
+    struct Bench {
+        files: SchemaFiles<Vec<String>>,
+        last_good: LastGood,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let nowhere = Path::new("/nonexistent");
+            let last_good = LastGood::open(nowhere, &Layout::new("test"), Timestamp::default());
+            Self { files: SchemaFiles::default(), last_good }
+        }
+
+        /// The set and the faulty files, `!` marking those whose last good text is in force.
+        fn advance(&mut self, texts: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+            let entry = |(name, text): &(&str, &str)| (format!("schemas/{name}"), Entry::text(text));
+            self.files.advance(&texts.iter().map(entry).collect(), &self.last_good, compile);
+            let mark = |fault: &Fault| format!("{}{}", fault.file, if fault.last_good_in_force { "!" } else { "" });
+            (self.files.set().to_vec(), self.files.faults().iter().map(mark).collect())
+        }
+    }
+
+    #[test]
+    fn a_bad_file_is_replaced_by_its_last_good_text() {
+        let mut bench = Bench::new();
+        bench.advance(&[("a", "1"), ("b", "1")]);
+        let (set, faults) = bench.advance(&[("a", "bad"), ("b", "2")]);
+        assert_eq!((set, faults), (vec!["a=1".to_owned(), "b=2".to_owned()], vec!["schemas/a!".to_owned()]));
+        let current = bench.files.files().filter(|(_, _, in_force)| *in_force).map(|(path, ..)| path);
+        assert_eq!(current.collect::<Vec<_>>(), ["schemas/b"]);
+    }
+
+    #[test]
+    fn a_bad_file_that_was_never_good_is_left_out_with_those_that_refer_to_it() {
+        let (set, faults) = Bench::new().advance(&[("a", "bad"), ("b", "ref a"), ("c", "1")]);
+        assert_eq!((set, faults), (vec!["c=1".to_owned()], vec!["schemas/a".to_owned(), "schemas/b".to_owned()]));
+    }
+
+    #[test]
+    fn what_refers_to_a_file_that_went_bad_stays_with_its_last_good_text() {
+        let mut bench = Bench::new();
+        bench.advance(&[("a", "1"), ("b", "ref a")]);
+        let (set, _) = bench.advance(&[("a", "bad"), ("b", "ref a")]);
+        assert_eq!(set, ["a=1", "b=ref a"]);
+        assert_eq!(bench.advance(&[("a", "2"), ("b", "ref a")]), (vec!["a=2".into(), "b=ref a".into()], vec![]));
+    }
+
+    #[test]
+    fn the_set_is_the_same_while_no_schema_changed() {
+        let mut bench = Bench::new();
+        bench.advance(&[("a", "1")]);
+        let set = Arc::clone(bench.files.set());
+        bench.advance(&[("a", "1")]);
+        assert!(Arc::ptr_eq(&set, bench.files.set()));
+    }
+}

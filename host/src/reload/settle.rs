@@ -178,7 +178,7 @@ impl Settler {
     fn report_restless(&self, now: Timestamp, settled: &mut Settled) {
         let restless = self.moving.iter().filter(|(_, moving)| now.since(moving.started) >= RESTLESS);
         for path in restless.map(|(path, _)| path) {
-            let mut fault = Fault::of_file(path, "keeps changing; it is taken when it has been still for 0.5 s");
+            let mut fault = Fault::of_file(path, "keeps changing; it is taken once it stays the same");
             fault.last_good_in_force = self.accepted.contains_key(path);
             settled.faults.push(fault);
         }
@@ -267,3 +267,6 @@ fn unreadable_folders(look: &Snapshot) -> impl Iterator<Item = Fault> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
