@@ -1,0 +1,110 @@
+//! On real sockets: what each kind of peer comes to.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::tasks;
+
+fn loopback() -> Egress {
+    Egress::new(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]).unwrap()
+}
+
+fn post(url: &str) -> Outgoing {
+    Outgoing {
+        method: Method::POST,
+        url: url.parse().unwrap(),
+        headers: HeaderMap::new(),
+        body: Bytes::from_static(b"{}"),
+        deadline: Duration::from_millis(500),
+    }
+}
+
+/// A peer that reads something, answers these bytes and then does what `after` says.
+async fn peer(answer: Vec<u8>, keep_open: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tasks::spawn("test peer", tasks::OnPanic::Log, async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _ = socket.read(&mut request).await;
+        let _ = socket.write_all(&answer).await;
+        if keep_open {
+            // Until the client hangs up.
+            let _ = socket.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    url
+}
+
+fn kind(result: &AttemptResult) -> Option<SendErrorKind> {
+    match result {
+        AttemptResult::Answered(_) => None,
+        AttemptResult::Error { kind, .. } => Some(*kind),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_up_to_the_cap() {
+    let mut long = b"HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 40000\r\n\r\n".to_vec();
+    long.resize(long.len() + 40_000, b'x');
+    let AttemptResult::Answered(response) = loopback().send(post(&peer(long, false).await)).await else {
+        panic!("expected an answer");
+    };
+    assert_eq!((response.status, response.body.len(), response.body_cut), (200, RESPONSE_CAPTURE_BYTES, true));
+    assert!(response.headers.contains(&("x-a".to_owned(), "b".to_owned())));
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_like_any_other() {
+    let answer = b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let result = loopback().send(post(&peer(answer, false).await)).await;
+    assert!(matches!(result, AttemptResult::Answered(Response { status: 302, .. })), "{result:?}");
+}
+
+#[tokio::test]
+async fn one_deadline_spans_head_and_body() {
+    for answer in ["", "HTTP/1.1 200 OK\r\ncontent-le", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"] {
+        let result = loopback().send(post(&peer(answer.into(), true).await)).await;
+        assert_eq!(kind(&result), Some(SendErrorKind::Timeout), "{answer:?}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_answer_is_named_so() {
+    let many_headers = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(100_000));
+    for answer in ["", "SSH-2.0-OpenSSH_9\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", &many_headers] {
+        let result = loopback().send(post(&peer(answer.into(), false).await)).await;
+        assert_eq!(kind(&result), Some(SendErrorKind::Broken), "{result:?}");
+    }
+}
+
+#[tokio::test]
+async fn closed_ports_unknown_names_and_plain_peers_are_told_apart() {
+    let egress = loopback();
+    assert_eq!(kind(&egress.send(post("http://127.0.0.1:1/")).await), Some(SendErrorKind::Connect));
+    assert_eq!(kind(&egress.send(post("http://nowhere.invalid/")).await), Some(SendErrorKind::Dns));
+    let url = peer(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), false).await;
+    assert_eq!(kind(&egress.send(post(&url.replace("http:", "https:"))).await), Some(SendErrorKind::Tls));
+}
+
+#[tokio::test]
+async fn special_addresses_are_refused_before_a_byte_is_sent() {
+    let closed = Egress::new(&[]).unwrap();
+    for url in [
+        "http://127.1/",
+        "http://0x7f000001/",
+        "http://2130706433/",
+        "http://0.0.0.0/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://localhost/",
+        "http://localhost./",
+    ] {
+        let result = closed.send(post(url)).await;
+        assert_eq!(kind(&result), Some(SendErrorKind::Refused), "{url}: {result:?}");
+    }
+    let metadata = loopback().send(post("http://169.254.169.254/")).await;
+    assert_eq!(kind(&metadata), Some(SendErrorKind::Refused));
+}
