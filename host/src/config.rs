@@ -1,7 +1,20 @@
 //! Configuration: plain data out of `config/`, checked whole, errors naming file, place and remedy.
 //!
-//! Parsing opens nothing. `server.json` and each `webhooks/*.json` may be overlaid by the file of the same
-//! name below `environments/<HOOKWRIGHT_ENV>/`: objects merge, everything else is replaced.
+//! Parsing opens nothing but what `${file:…}` names. `server.json` and each `webhooks/*.json` may be overlaid by
+//! the file of the same name below `environments/<HOOKWRIGHT_ENV>/`: objects merge, everything else is replaced.
+//! A text is filled in after merging, so what an overlay replaces needs no variable.
+
+mod error;
+mod headers;
+mod home;
+mod interpolate;
+mod json;
+mod near;
+mod node;
+mod overlay;
+mod server;
+mod variables;
+mod webhook;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -12,6 +25,17 @@ use ipnet::IpNet;
 
 use crate::ids::{Digest, SourceName, WebhookId};
 use crate::webhook::{Headers, Webhook};
+
+pub use error::ConfigError;
+pub use headers::{Hint, header_hints, likely_misspelling};
+pub use home::Home;
+pub use variables::{Environment, EnvironmentError, Variables};
+
+use headers::HEADER_MAPS;
+use node::Reading;
+
+/// A larger configuration file is refused: it is a mistake, and its text is kept.
+pub const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// Everything in `config/server.json` after overlay, interpolation and defaults.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +55,7 @@ pub struct ServerConfig {
 }
 
 /// What the public listener takes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntakeLimits {
     /// `server.maxBodyBytes`, default 1 MiB.
     pub max_body_bytes: usize,
@@ -51,28 +75,26 @@ pub struct Source {
     pub token: Digest,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemaRules {
     pub mode: SchemaMode,
     pub unknown_events: UnknownEvents,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaMode {
     Enforce,
     Warn,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownEvents {
     Reject,
     Accept,
 }
 
 /// What one run of one plugin may use, and how many run at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PluginLimits {
     /// `plugins.fuel`, default 100,000,000: about 20 ms.
     pub fuel: NonZeroU64,
@@ -90,82 +112,23 @@ pub struct Layer {
     pub text: Arc<str>,
 }
 
-/// The values that interpolation may use. Process environment first, then `.env`.
-#[derive(Clone, Default)]
-pub struct Variables {}
-
-impl Variables {
-    /// Reads the process environment and the home folder's `.env`, if there is one.
-    ///
-    /// # Errors
-    /// When `.env` cannot be read.
-    pub fn load(_home: &Home) -> Result<Self, ConfigError> {
-        todo!()
-    }
-
-    /// # Errors
-    /// When `HOOKWRIGHT_ENV` is not a plain name.
-    pub fn environment(&self) -> Result<Environment, ConfigError> {
-        todo!()
-    }
-}
-
-/// The folder given by `--home`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Home {
-    root: std::path::PathBuf,
-}
-
-impl Home {
-    pub fn new(root: impl Into<std::path::PathBuf>) -> Self {
-        Self { root: root.into() }
-    }
-
-    pub fn root(&self) -> &std::path::Path {
-        &self.root
-    }
-}
-
-/// Which overlay is in force.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment(Box<str>);
-
-impl Environment {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for Environment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// One thing wrong in one place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    pub file: String,
-    /// JSON Pointer; empty: the file as a whole.
-    pub pointer: String,
-    /// The text as written, before interpolation.
-    pub written: Option<String>,
-    /// What is wrong and what is allowed.
-    pub message: String,
-}
-
 /// Reads `server.json` and its overlay. No layers: all defaults.
 ///
 /// # Errors
 /// Everything wrong that can be found in one pass.
-pub fn parse_server(_layers: &[Layer], _variables: &Variables) -> Result<ServerConfig, Vec<ConfigError>> {
-    todo!()
+pub fn parse_server(layers: &[Layer], variables: &Variables) -> Result<ServerConfig, Vec<ConfigError>> {
+    let reading = Reading::new("config/server.json", layers, &HEADER_MAPS, variables)?;
+    reading.result(server::read(&reading.root()))
 }
 
 /// Reads a webhook's file and its overlay.
 ///
 /// # Errors
 /// Everything wrong that can be found in one pass.
-pub fn parse_webhook(_id: WebhookId, _layers: &[Layer], _variables: &Variables) -> Result<Webhook, Vec<ConfigError>> {
-    todo!()
+pub fn parse_webhook(id: WebhookId, layers: &[Layer], variables: &Variables) -> Result<Webhook, Vec<ConfigError>> {
+    let reading = Reading::new(&format!("config/webhooks/{id}.json"), layers, &HEADER_MAPS, variables)?;
+    reading.result(webhook::read(id, &reading.root()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! `server.json`: its keys, their ranges and defaults.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::node::{Fields, Keys, Node};
+use super::{IntakeLimits, PluginLimits, SchemaMode, SchemaRules, ServerConfig, Source, UnknownEvents, headers};
+use crate::ids::{Digest, SourceName};
+use crate::webhook::Headers;
+
+const ROOT: Keys =
+    Keys { known: &["server", "store", "sources", "egress", "schemas", "webhooks", "plugins"], later: &[] };
+const SERVER: Keys =
+    Keys { known: &["listen", "admin", "maxBodyBytes", "maxConnections", "headTimeout", "bodyTimeout"], later: &[] };
+const STORE: Keys = Keys { known: &["url"], later: &[] };
+const SOURCE: Keys = Keys { known: &["name", "token"], later: &["type", "tokenHeader", "idempotency"] };
+const EGRESS: Keys = Keys { known: &["allow"], later: &[] };
+const SCHEMAS: Keys = Keys { known: &["mode", "unknownEvents"], later: &[] };
+const WEBHOOKS: Keys = Keys { known: &["defaultHeaders"], later: &[] };
+const PLUGINS: Keys = Keys { known: &["fuel", "memoryBytes", "threads"], later: &[] };
+
+/// A body is held in memory whole.
+const MAX_BODY_BYTES: u64 = 64 << 20;
+/// Below the usual limit of open files.
+const MAX_CONNECTIONS: u64 = 65_536;
+const MAX_SOURCES: usize = 100;
+const MAX_CIDRS: usize = 100;
+/// Short tokens can be guessed.
+const MIN_TOKEN_CHARS: usize = 16;
+/// It has to fit into a header.
+const MAX_TOKEN_CHARS: usize = 512;
+/// Enough to get to a plugin's first line; less is a mistake.
+const MIN_FUEL: u64 = 10_000;
+/// About 20 s.
+const MAX_FUEL: u64 = 100_000_000_000;
+/// One page of WebAssembly memory.
+const MIN_PLUGIN_MEMORY_BYTES: u64 = 64 << 10;
+const MAX_PLUGIN_MEMORY_BYTES: u64 = 1 << 30;
+/// One webhook holds at most half of the threads, so one would be none.
+const MIN_THREADS: u64 = 2;
+const MAX_THREADS: u64 = 256;
+
+/// Where clouds hand out credentials. No configuration opens these.
+const METADATA: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4400)),
+            admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 4401)),
+            limits: IntakeLimits::default(),
+            store_path: "data/hookwright.db".to_owned(),
+            sources: Vec::new(),
+            egress_allow: Vec::new(),
+            schemas: SchemaRules { mode: SchemaMode::Enforce, unknown_events: UnknownEvents::Reject },
+            default_headers: Headers::default(),
+            plugins: PluginLimits::default(),
+        }
+    }
+}
+
+impl Default for IntakeLimits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1 << 20,
+            max_connections: const { NonZeroUsize::new(1024).unwrap() },
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 256));
+        Self {
+            fuel: const { NonZeroU64::new(100_000_000).unwrap() },
+            memory_bytes: const { NonZeroUsize::new(16 << 20).unwrap() },
+            threads: u32::try_from(processors).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+}
+
+pub(super) fn read(root: &Node<'_>) -> Option<ServerConfig> {
+    let fields = root.fields(&ROOT)?;
+    let default = ServerConfig::default();
+    let server = fields.section("server", &SERVER);
+    let (listen, admin) = read_addresses(&server, &default);
+    let sources = fields.get("sources").map(|node| read_sources(&node));
+    let cidrs = fields.section("egress", &EGRESS).get("allow").map(|node| node.items(MAX_CIDRS)).unwrap_or_default();
+    let store_path = fields.section("store", &STORE).get("url").and_then(|node| read_store(&node));
+    let headers = fields.section("webhooks", &WEBHOOKS).get("defaultHeaders").map(|node| headers::read(&node));
+    Some(ServerConfig {
+        listen,
+        admin,
+        limits: read_limits(&server, default.limits),
+        store_path: store_path.unwrap_or(default.store_path),
+        sources: sources.unwrap_or_default(),
+        egress_allow: cidrs.iter().filter_map(read_cidr).collect(),
+        schemas: read_schemas(&fields.section("schemas", &SCHEMAS), default.schemas),
+        default_headers: headers.unwrap_or_default(),
+        plugins: read_plugins(&fields.section("plugins", &PLUGINS), default.plugins),
+    })
+}
+
+fn read_addresses(server: &Fields<'_>, default: &ServerConfig) -> (SocketAddr, SocketAddr) {
+    let address = |key: &str, example: SocketAddr| {
+        let node = server.get(key)?;
+        let kind = format!("an IP address and port, such as {example} or [::1]:{}", example.port());
+        let address = node.text_of(&kind)?.text.parse().ok();
+        if address.is_none() {
+            node.refuse(format_args!("expected {kind}"));
+        }
+        address
+    };
+    let listen = address("listen", default.listen).unwrap_or(default.listen);
+    let admin = address("admin", default.admin).unwrap_or(default.admin);
+    // Port 0 is a different port each time.
+    if listen == admin
+        && listen.port() != 0
+        && let Some(node) = server.get("admin").or_else(|| server.get("listen"))
+    {
+        node.refuse("expected two different addresses for listen and admin");
+    }
+    (listen, admin)
+}
+
+fn read_limits(server: &Fields<'_>, default: IntakeLimits) -> IntakeLimits {
+    let body = server.get("maxBodyBytes").and_then(|node| node.number(1..=MAX_BODY_BYTES));
+    let connections = server.get("maxConnections").and_then(|node| node.number(1..=MAX_CONNECTIONS));
+    let timeout = |key: &str| {
+        let range = Duration::from_millis(100)..=Duration::from_mins(10);
+        server.get(key)?.duration(range, "100ms to 10m")
+    };
+    IntakeLimits {
+        max_body_bytes: body.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(default.max_body_bytes),
+        max_connections: connections.and_then(non_zero).unwrap_or(default.max_connections),
+        head_timeout: timeout("headTimeout").unwrap_or(default.head_timeout),
+        body_timeout: timeout("bodyTimeout").unwrap_or(default.body_timeout),
+    }
+}
+
+fn read_store(node: &Node<'_>) -> Option<String> {
+    let url = node.text()?.text;
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        // The URL may hold a password.
+        node.clone().secret().refuse("PostgreSQL is not yet supported; expected sqlite: and a path");
+        return None;
+    }
+    let path = url.strip_prefix("sqlite:").filter(|path| {
+        !path.is_empty() && !path.starts_with("//") && !path.contains(['?', '\0']) && *path != ":memory:"
+    });
+    if path.is_none() {
+        node.clone().secret().refuse("expected sqlite: and the path of a file, such as sqlite:data/hookwright.db");
+    }
+    path.map(str::to_owned)
+}
+
+fn read_sources(node: &Node<'_>) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut tokens: BTreeMap<Digest, SourceName> = BTreeMap::new();
+    for item in node.items(MAX_SOURCES) {
+        let Some(fields) = item.fields(&SOURCE) else { continue };
+        let name = fields.require("name", "the name of the source, such as strapi");
+        let token = fields.require("token", "the token it sends, such as ${ process.env.STRAPI_TOKEN }");
+        let name = name.and_then(|node| node.parse::<SourceName>().map(|name| (node, name)));
+        let token = token.map(Node::secret).and_then(|node| read_token(&node).map(|token| (node, token)));
+        let (Some((name_node, name)), Some((token_node, token))) = (name, token) else { continue };
+        if sources.iter().any(|other| other.name == name) {
+            name_node.refuse("expected a name that no other source has");
+        }
+        if let Some(other) = tokens.insert(token, name.clone()) {
+            token_node.refuse(format_args!("expected a token of its own: source {other} has the same"));
+        }
+        sources.push(Source { name, token });
+    }
+    sources
+}
+
+fn read_token(node: &Node<'_>) -> Option<Digest> {
+    let token = node.text()?.text;
+    let fits = (MIN_TOKEN_CHARS..=MAX_TOKEN_CHARS).contains(&token.len());
+    if fits && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some(Digest::of(token.as_bytes()));
+    }
+    node.refuse(format_args!(
+        "expected a token of {MIN_TOKEN_CHARS} to {MAX_TOKEN_CHARS} visible ASCII characters without spaces \
+         (`openssl rand -hex 32` makes one)"
+    ));
+    None
+}
+
+fn read_cidr(node: &Node<'_>) -> Option<IpNet> {
+    let text = node.text()?.text;
+    let refuse = |message: String| {
+        node.refuse(message);
+        None
+    };
+    let Ok(cidr) = text.parse::<IpNet>() else {
+        return refuse("expected a range of addresses (CIDR), such as 10.20.0.0/16 or 10.20.0.5/32".to_owned());
+    };
+    if cidr != cidr.trunc() {
+        return refuse(format!("expected the first address of the range: {}", cidr.trunc()));
+    }
+    match cidr {
+        _ if cidr.prefix_len() == cidr.max_prefix_len() && METADATA.contains(&cidr.addr()) => {
+            refuse("metadata addresses are never opened".to_owned())
+        }
+        IpNet::V6(v6) if v6.prefix_len() >= 96 && v6.network().to_ipv4_mapped().is_some() => {
+            refuse("expected an IPv4 range written as one, such as 10.20.0.0/16".to_owned())
+        }
+        cidr => Some(cidr),
+    }
+}
+
+fn read_schemas(fields: &Fields<'_>, default: SchemaRules) -> SchemaRules {
+    let mode = [("enforce", SchemaMode::Enforce), ("warn", SchemaMode::Warn)];
+    let unknown = [("reject", UnknownEvents::Reject), ("accept", UnknownEvents::Accept)];
+    SchemaRules {
+        mode: fields.get("mode").and_then(|node| node.choice(&mode)).unwrap_or(default.mode),
+        unknown_events: fields
+            .get("unknownEvents")
+            .and_then(|node| node.choice(&unknown))
+            .unwrap_or(default.unknown_events),
+    }
+}
+
+fn read_plugins(fields: &Fields<'_>, default: PluginLimits) -> PluginLimits {
+    let number = |key: &str, range| fields.get(key)?.number(range);
+    let threads = number("threads", MIN_THREADS..=MAX_THREADS).and_then(|count| u32::try_from(count).ok());
+    PluginLimits {
+        fuel: number("fuel", MIN_FUEL..=MAX_FUEL).and_then(NonZeroU64::new).unwrap_or(default.fuel),
+        memory_bytes: number("memoryBytes", MIN_PLUGIN_MEMORY_BYTES..=MAX_PLUGIN_MEMORY_BYTES)
+            .and_then(non_zero)
+            .unwrap_or(default.memory_bytes),
+        threads: threads.and_then(NonZeroU32::new).unwrap_or(default.threads),
+    }
+}
+
+fn non_zero(number: u64) -> Option<NonZeroUsize> {
+    usize::try_from(number).ok().and_then(NonZeroUsize::new)
+}
