@@ -3,27 +3,61 @@
 //! A fresh instance for every run; fuel, memory, output and log limits; no state from one run to the next.
 //! Does not decide which plugins run, nor on which thread.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod broken;
+mod chain;
+mod changes;
+mod contract;
+mod engine;
+mod inspect;
+mod load;
+mod run;
+mod sandbox;
+mod words;
 
+#[cfg(test)]
+mod guests;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::component::Linker;
+
+pub use self::chain::run_chain;
+pub use self::load::{ImportFault, LoadError};
+
+use self::contract::{Delivery, Failure, PluginPre, Verdict};
+use self::run::Ran;
+use self::sandbox::{Sandbox, Seed};
 use crate::clock::Timestamp;
 use crate::config::PluginLimits;
-use crate::delivery::ChainRecord;
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, PluginName};
+use crate::schemas::{Compiled, Violation};
 use crate::webhook::Webhook;
 
 /// A larger file in `plugins/` is refused unread.
 pub const MAX_PLUGIN_FILE_BYTES: u64 = 32 << 20;
 
 /// Compiles and runs plugins.
-pub struct Engine {}
+pub struct Engine {
+    linker: Linker<Sandbox>,
+    limits: PluginLimits,
+    /// One at a time: compiling takes a whole processor, and a trial run takes a slot of the pool.
+    loading: Mutex<()>,
+}
 
 /// One loaded version of a plugin.
 pub struct Plugin {
     pub name: PluginName,
     pub digest: Digest,
     pub manifest: Manifest,
+    /// Compiled and linked; what is left to do is a fresh instance per run.
+    pre: PluginPre<Sandbox>,
+    /// Of the config, if the manifest has one.
+    schema: Option<Compiled>,
+    limits: PluginLimits,
 }
 
 /// What a plugin says of itself.
@@ -43,11 +77,6 @@ pub struct Catalog {
     plugins: BTreeMap<PluginName, Arc<Plugin>>,
 }
 
-/// Why a file is not a usable plugin, in words that name the remedy.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct LoadError(pub String);
-
 /// One run of a chain: what `transform` executes on its threads.
 #[derive(Clone)]
 pub struct ChainJob {
@@ -64,16 +93,20 @@ pub struct ChainJob {
 impl Engine {
     /// # Errors
     /// When wasmtime cannot be set up on this machine.
-    pub fn new(_limits: &PluginLimits) -> Result<Self, LoadError> {
-        todo!()
+    pub fn new(limits: &PluginLimits) -> Result<Self, LoadError> {
+        let linker = load::linker(&engine::build(limits)?)?;
+        Ok(Self { linker, limits: limits.clone(), loading: Mutex::new(()) })
     }
 
     /// Validates, compiles, smoke-instantiates and asks for the manifest. Blocking: tens of milliseconds.
     ///
     /// # Errors
     /// When the bytes are not a plugin this host can run.
-    pub fn load(&self, _name: &PluginName, _wasm: &[u8]) -> Result<Plugin, LoadError> {
-        todo!()
+    pub fn load(&self, name: &PluginName, wasm: &[u8]) -> Result<Plugin, LoadError> {
+        let _turn = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let load::Loaded { pre, manifest, schema } = load::load(&self.linker, &self.limits, wasm)?;
+        let (name, digest, limits) = (name.clone(), Digest::of(wasm), self.limits.clone());
+        Ok(Plugin { name, digest, manifest, pre, schema, limits })
     }
 }
 
@@ -82,8 +115,21 @@ impl Plugin {
     ///
     /// # Errors
     /// The violations.
-    pub fn check_config(&self, _config: &str) -> Result<(), Vec<crate::schemas::Violation>> {
-        todo!()
+    pub fn check_config(&self, config: &str) -> Result<(), Vec<Violation>> {
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let violations = match serde_json::from_str(config) {
+            Ok(config) => schema.violations(&config),
+            Err(error) => vec![Violation {
+                pointer: String::new(),
+                keyword: "json".to_owned(),
+                message: format!("the config is not JSON: {error}"),
+            }],
+        };
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
+    }
+
+    fn transform(&self, seed: Seed, delivery: Delivery<'_>) -> Ran<Result<Verdict, Failure>> {
+        run::transform(&self.pre, &self.limits, seed, delivery)
     }
 }
 
@@ -99,9 +145,4 @@ impl Catalog {
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Plugin>> {
         self.plugins.values()
     }
-}
-
-/// Runs the chain of `job.webhook` from the first plugin to the last. Blocking; ends within the limits.
-pub fn run_chain(_job: &ChainJob) -> ChainRecord {
-    todo!()
 }

@@ -40,5 +40,24 @@ pub struct Fault {
     pub last_good_in_force: bool,
 }
 
+impl Fault {
+    /// A file that cannot be taken as a whole; nothing is in force in its place.
+    pub fn of_file(file: &str, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), pointer: String::new(), message: message.into(), last_good_in_force: false }
+    }
+}
+
+/// `config/webhooks/site.json /url: message (its last good version stays in force)`
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.file)?;
+        if !self.pointer.is_empty() {
+            write!(f, " {}", self.pointer)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if self.last_good_in_force { f.write_str(" (its last good version stays in force)") } else { Ok(()) }
+    }
+}
+
 /// The revision in force, for everyone who reads it.
 pub type Live = Arc<ArcSwap<Revision>>;

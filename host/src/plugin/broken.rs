@@ -1,0 +1,83 @@
+//! How a run broke off, in words that name the cause and, where there is one, the setting.
+
+use std::str::Utf8Error;
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use super::engine::{FUEL_PER_MICRO, STACK_BYTES};
+use super::sandbox::{OverMemory, Sandbox};
+use super::words::shown;
+use crate::config::PluginLimits;
+
+/// A message longer than this is cut.
+const MAX_MESSAGE_BYTES: usize = 1 << 10;
+
+/// The plugin did not answer, or not as the contract says. Reads after "plugin NAME".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Broken {
+    #[error("ran out of fuel: {units} units (about {} ms); it may loop endlessly", units / FUEL_PER_MICRO / 1_000)]
+    Fuel { units: u64 },
+    #[error("needs more memory than it may have: {wanted} bytes in all, limit {allowed} (`plugins.memoryBytes`)")]
+    Memory { wanted: usize, allowed: usize },
+    #[error("ran out of stack ({} KiB){place}; it may call itself endlessly", STACK_BYTES >> 10)]
+    Stack { place: Place },
+    #[error("panicked: {message}")]
+    Panicked { message: String },
+    #[error("aborted without a message (`unreachable`){place}")]
+    Aborted { place: Place },
+    #[error("passed text that is not UTF-8")]
+    NotUtf8,
+    #[error("trapped: {what}{place}")]
+    Trapped { what: String, place: Place },
+    /// The message is wasmtime's own.
+    #[error("broke off: {message}")]
+    Other { message: String },
+    #[error("broke the contract: {0}")]
+    Contract(#[from] super::changes::Objection),
+}
+
+/// The function that trapped, where the file still has names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place(Option<String>);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |name| write!(f, " in {name}"))
+    }
+}
+
+impl Broken {
+    pub(super) fn from_error(error: &wasmtime::Error, sandbox: &Sandbox, limits: &PluginLimits) -> Self {
+        if let Some(&OverMemory { wanted, allowed }) = error.downcast_ref() {
+            return Self::Memory { wanted, allowed };
+        }
+        if error.is::<Utf8Error>() {
+            return Self::NotUtf8;
+        }
+        let place = place(error);
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::OutOfFuel) => Self::Fuel { units: limits.fuel.get() },
+            Some(Trap::StackOverflow) => Self::Stack { place },
+            Some(Trap::UnreachableCodeReached) => match sandbox.logs.critical() {
+                Some(message) => Self::Panicked { message: shown(message, MAX_MESSAGE_BYTES) },
+                None => Self::Aborted { place },
+            },
+            Some(trap) => Self::Trapped { what: what(*trap), place },
+            None => Self::Other { message: shown(&error.root_cause().to_string(), MAX_MESSAGE_BYTES) },
+        }
+    }
+}
+
+fn what(trap: Trap) -> String {
+    let text = trap.to_string();
+    text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
+}
+
+fn place(error: &wasmtime::Error) -> Place {
+    let trace = error.downcast_ref::<WasmBacktrace>();
+    let name = trace.and_then(|trace| trace.frames().first()).and_then(|frame| frame.func_name());
+    Place(name.map(|name| shown(name, MAX_NAME_BYTES)))
+}
+
+/// Of a function: mangled names can be very long.
+const MAX_NAME_BYTES: usize = 128;

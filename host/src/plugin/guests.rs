@@ -1,0 +1,126 @@
+//! Plugins written by hand, in WebAssembly's text form: they do what no plugin built with the sdk would.
+
+use std::fmt::Write as _;
+
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// A core module that fulfils the contract, until told otherwise. Delivers unchanged.
+///
+/// Memory: 256 the manifest, 512 the answer of `transform` (all zero: deliver unchanged), 2048 texts of the
+/// test, 65536 and up the heap. `$pair` writes two numbers, such as a pointer and a length.
+pub(super) struct Guest {
+    memory: String,
+    transform: String,
+    describe: String,
+    more: String,
+    contract: String,
+}
+
+/// Places inside the answer of `transform`, as the canonical ABI lays it out.
+pub(super) const ANSWER: u32 = 512;
+pub(super) const VERDICT: u32 = ANSWER + 8;
+pub(super) const DATA: u32 = ANSWER + 12;
+pub(super) const CONTENT_TYPE: u32 = ANSWER + 24;
+pub(super) const SET_HEADERS: u32 = ANSWER + 36;
+pub(super) const REMOVE_HEADERS: u32 = ANSWER + 44;
+pub(super) const DROP_REASON: u32 = ANSWER + 12;
+pub(super) const FAILURE_DELAY: u32 = ANSWER + 16;
+pub(super) const FAILURE_MESSAGE: u32 = ANSWER + 32;
+/// Where [`Guest::text`] puts its text.
+pub(super) const TEXT: u32 = 2048;
+
+/// Where `transform`'s argument has its payload: pointer, then length.
+pub(super) const DELIVERY_DATA: u32 = 92;
+
+impl Guest {
+    pub(super) fn new() -> Self {
+        Self {
+            memory: "(memory (export \"memory\") 2)".to_owned(),
+            transform: String::new(),
+            describe: String::new(),
+            more: String::new(),
+            contract: include_str!("../../../sdk/wit/plugin.wit").to_owned(),
+        }
+    }
+
+    /// Instructions that `transform` begins with; its argument is `$delivery`.
+    pub(super) fn transform(mut self, code: &str) -> Self {
+        self.transform.push_str(code);
+        self
+    }
+
+    /// Instructions that `describe` begins with.
+    pub(super) fn describe(mut self, code: &str) -> Self {
+        self.describe.push_str(code);
+        self
+    }
+
+    /// Further fields of the module.
+    pub(super) fn with(mut self, fields: &str) -> Self {
+        self.more.push_str(fields);
+        self
+    }
+
+    pub(super) fn memory(mut self, field: &str) -> Self {
+        field.clone_into(&mut self.memory);
+        self
+    }
+
+    /// Puts `text` at [`TEXT`].
+    pub(super) fn text(self, text: &str) -> Self {
+        let bytes = text.bytes().fold(String::new(), |mut bytes, byte| {
+            write!(bytes, "\\{byte:02x}").expect("a string takes everything");
+            bytes
+        });
+        self.with(&format!("(data (i32.const {TEXT}) \"{bytes}\")"))
+    }
+
+    /// Built for this version of the contract.
+    pub(super) fn version(mut self, version: &str) -> Self {
+        self.contract = self.contract.replace("0.1.0", version);
+        self
+    }
+
+    /// The file, as `cargo build` would leave it.
+    pub(super) fn wasm(&self) -> Vec<u8> {
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("plugin.wit", &self.contract).expect("the contract is valid");
+        let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world");
+        let mut wasm = self.without_contract();
+        embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false).expect("embeds");
+        wasm
+    }
+
+    /// The file of somebody who did not use the sdk.
+    pub(super) fn without_contract(&self) -> Vec<u8> {
+        let version = if self.contract.contains("@0.1.0") { "0.1.0" } else { "0.2.0" };
+        let Self { memory, transform, describe, more, .. } = self;
+        let text = format!(
+            r#"(module
+                (import "hookwright:plugin/host@{version}" "log" (func $log (param i32 i32 i32)))
+                (import "hookwright:plugin/host@{version}" "now-ms" (func $now (result i64)))
+                (import "hookwright:plugin/host@{version}" "random-u64" (func $random (result i64)))
+                {memory}
+                (global $heap (mut i32) (i32.const 65536))
+                (func (export "cabi_realloc") (param i32 i32 i32) (param $bytes i32) (result i32)
+                    (global.get $heap)
+                    (global.set $heap
+                        (i32.and (i32.const -8) (i32.add (i32.const 7) (i32.add (local.get $bytes) (global.get $heap))))))
+                (func $pair (param $at i32) (param $one i32) (param $two i32)
+                    (i32.store (local.get $at) (local.get $one))
+                    (i32.store offset=4 (local.get $at) (local.get $two)))
+                (data (i32.const 16) "test0.1.0")
+                (func (export "describe") (result i32)
+                    {describe}
+                    (call $pair (i32.const 256) (i32.const 16) (i32.const 4))
+                    (call $pair (i32.const 264) (i32.const 20) (i32.const 5))
+                    (i32.const 256))
+                (func $transform (export "transform") (param $delivery i32) (result i32)
+                    {transform}
+                    (i32.const {ANSWER}))
+                {more})"#
+        );
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
+    }
+}

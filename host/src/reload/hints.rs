@@ -1,0 +1,89 @@
+//! Hints that something changed, from the operating system's file notifications. Hints only: they may be late,
+//! missing or too many, and where they cannot be had there are none.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::scan::Identity;
+
+/// After a hint, changes have ended when none came for so long …
+const QUIET: Duration = Duration::from_millis(100);
+/// … or else are looked at after so long.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+pub(super) struct Hints {
+    changed: Arc<Notify>,
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeMap<PathBuf, Identity>,
+}
+
+impl Hints {
+    pub(super) fn new() -> Self {
+        let changed = Arc::new(Notify::new());
+        let notify = Arc::clone(&changed);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_err() || event.is_ok_and(|event| is_change(event.kind)) {
+                notify.notify_one();
+            }
+        });
+        let watcher = watcher.inspect_err(|error| log_polling(error)).ok();
+        Self { changed, watcher, watched: BTreeMap::new() }
+    }
+
+    /// Whether changes are hinted at at all.
+    pub(super) fn is_available(&self) -> bool {
+        self.watcher.is_some()
+    }
+
+    /// Watches exactly these folders. One that took the place of another is watched anew.
+    pub(super) fn watch(&mut self, folders: BTreeMap<PathBuf, Identity>) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let is_stale = |path: &PathBuf, identity: &mut Identity| folders.get(path) != Some(&*identity);
+        for (path, _) in self.watched.extract_if(.., is_stale) {
+            // Fails when the folder is gone, and the watch with it.
+            drop(watcher.unwatch(&path));
+        }
+        for (path, identity) in folders {
+            if self.watched.contains_key(&path) {
+                continue;
+            }
+            match watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(self.watched.insert(path, identity)),
+                // Gone again: the next look will tell.
+                Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
+                Err(error) => {
+                    log_polling(&error);
+                    self.watcher = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for a hint, and then until the changes have ended. Cancel safe: at worst a hint is waited for again.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+        let end = Instant::now() + PATIENCE;
+        while let Ok(Ok(())) = timeout_at(end, timeout(QUIET, self.changed.notified())).await {}
+    }
+}
+
+/// Reading is no change; our own looks would lead to further looks.
+fn is_change(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(_) => false,
+        _ => true,
+    }
+}
+
+fn log_polling(error: &notify::Error) {
+    tracing::warn!(%error, "file changes cannot be watched; the folders are looked at at intervals instead");
+}
