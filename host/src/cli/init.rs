@@ -1,0 +1,156 @@
+//! `init`: a home folder that works at once. Writes only files that are absent; keeps every other.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{Exit, discovery, screen};
+use crate::signing::SigningSecret;
+
+/// For everyone who may read the folder.
+const PUBLIC: u32 = 0o644;
+/// Holds secrets.
+const PRIVATE: u32 = 0o600;
+
+/// The names that the written configuration takes from `.env`.
+const VARIABLES: [&str; 2] = ["STRAPI_TOKEN", "LOCAL_WEBHOOK_SECRET"];
+
+/// What became of one file.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Written,
+    Kept,
+}
+
+pub(super) fn run(home: &Path) -> anyhow::Result<Exit> {
+    for folder in ["config/webhooks", "config/environments/development", "schemas", "plugins"] {
+        let path = home.join(folder);
+        fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+    }
+    let mut outcomes = Vec::new();
+    for (name, mode, text) in files() {
+        let path = home.join(name);
+        let outcome = write_new(&path, mode, &text).with_context(|| format!("cannot write {}", path.display()))?;
+        outcomes.push((name, outcome));
+    }
+    screen::line(&report(home, &outcomes, &missing_variables(home)))?;
+    Ok(Exit::Ok)
+}
+
+fn files() -> [(&'static str, u32, String); 5] {
+    [
+        ("config/server.json", PUBLIC, include_str!("init/server.json").into()),
+        ("config/environments/development/server.json", PUBLIC, include_str!("init/development.json").into()),
+        ("config/webhooks/local.json", PUBLIC, include_str!("init/local.json").into()),
+        (".env", PRIVATE, env_file()),
+        (".gitignore", PUBLIC, "/data/\n/.env\n".into()),
+    ]
+}
+
+fn env_file() -> String {
+    let token = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let secret = SigningSecret::generate();
+    format!(
+        "# Secrets of this folder. Not for version control.\n\
+         # The CMS sends this as `Authorization: Bearer …`:\n\
+         STRAPI_TOKEN={token}\n\
+         # Deliveries of the webhook `local` are signed with this; `hookwright listen` verifies with it:\n\
+         LOCAL_WEBHOOK_SECRET={}\n",
+        secret.expose()
+    )
+}
+
+/// Writes a file that must not exist yet; whatever stands there is kept.
+fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<Outcome> {
+    match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| Outcome::Written),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Outcome::Kept),
+        Err(error) => Err(error),
+    }
+}
+
+/// Variables that neither `.env` nor the environment has: of a `.env` that was kept.
+fn missing_variables(home: &Path) -> Vec<&'static str> {
+    let known: Vec<String> = dotenvy::from_path_iter(home.join(".env"))
+        .map(|values| values.flatten().map(|(name, _)| name).collect())
+        .unwrap_or_default();
+    let missing = |name: &&str| !known.iter().any(|known| known == name) && std::env::var_os(name).is_none();
+    VARIABLES.into_iter().filter(missing).collect()
+}
+
+fn report(home: &Path, outcomes: &[(&str, Outcome)], missing: &[&str]) -> String {
+    let mut table = screen::Table::bare();
+    for (name, outcome) in outcomes {
+        table.row(match outcome {
+            Outcome::Written => [screen::state("written"), screen::plain(*name)],
+            Outcome::Kept => [screen::dim("kept"), screen::dim(format!("{name} (it was there already)"))],
+        });
+    }
+    let mut text =
+        format!("{}\n{}\n", screen::heading(&format!("A home for Hookwright in {}", home.display())), table.render(2));
+    for name in missing {
+        let remedy = match *name {
+            "STRAPI_TOKEN" => "a long random text, such as `openssl rand -hex 32` prints",
+            _ => "whsec_ followed by what `openssl rand -base64 32` prints",
+        };
+        text.push_str(&format!("\n.env was kept and lacks {name}: add it, {remedy}."));
+    }
+    text.push_str("\nNext, each in a terminal of its own:\n");
+    let mut next = screen::Table::bare();
+    let flag = if home == Path::new(".") { String::new() } else { format!(" --home {}", home.display()) };
+    for (command, meaning) in [
+        (discovery::serve_command(home), "run the dispatcher"),
+        (format!("hookwright listen{flag}"), "receive what the webhook `local` sends, and verify it"),
+        (
+            format!(
+                "echo '{{\"event\":\"trigger-test\",\"createdAt\":\"2026-01-01T00:00:00.000Z\"}}' | hookwright send -{flag}"
+            ),
+            "post an event",
+        ),
+    ] {
+        next.row([(command, owo_colors::Style::new().cyan()), screen::dim(meaning)]);
+    }
+    text + &next.render(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn makes_a_home_and_touches_nothing_twice() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        assert_eq!(run(home.path()).expect("writes"), Exit::Ok);
+        let secrets = home.path().join(".env");
+        let first = fs::read_to_string(&secrets).expect("was written");
+        assert_eq!(fs::metadata(&secrets).expect("is there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(discovery::signing_secrets(home.path()).len(), 1);
+        assert_eq!(missing_variables(home.path()), [""; 0]);
+        run(home.path()).expect("keeps");
+        assert_eq!(fs::read_to_string(&secrets).expect("still there"), first);
+    }
+
+    #[test]
+    fn every_written_file_is_json_and_takes_only_known_variables() {
+        for (name, _, text) in files().into_iter().filter(|(name, ..)| name.ends_with(".json")) {
+            let _: serde_json::Value = serde_json::from_str(&text).expect(name);
+            for used in text.split("process.env.").skip(1) {
+                assert!(VARIABLES.iter().any(|known| used.starts_with(known)), "{name}: {used}");
+            }
+        }
+    }
+
+    #[test]
+    fn says_what_it_kept_and_what_that_lacks() {
+        let outcomes = [("config/server.json", Outcome::Written), (".env", Outcome::Kept)];
+        let text = report(Path::new("."), &outcomes, &["STRAPI_TOKEN"]);
+        insta::assert_snapshot!(screen::uncoloured(&text), @"");
+    }
+}
