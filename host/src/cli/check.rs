@@ -74,7 +74,8 @@ fn as_json(findings: &Findings) -> String {
 fn as_text(findings: &Findings) -> String {
     let mut parts = Vec::new();
     if findings.faults.is_empty() {
-        let read = format!("Nothing is wrong: {} webhooks, {} plugins.", findings.webhooks, findings.plugins);
+        let read = [screen::counted(findings.webhooks, "webhook"), screen::counted(findings.plugins, "plugin")];
+        let read = format!("Nothing is wrong with {}.", read.join(" and "));
         parts.push(format!("{} {read}", screen::styled("✓", Style::new().green())));
     } else {
         let faults: Vec<Value> = findings.faults.iter().map(|fault| json!(fault)).collect();
@@ -106,9 +107,14 @@ mod tests {
         let hint =
             ("config/server.json".into(), "the header authroization looks like a misspelling of authorization".into());
         let mut findings = Findings { faults: vec![fault], hints: vec![hint], webhooks: 2, plugins: 1 };
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&findings)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&findings)), @r"
+        At fault
+          ✗ config/server.json at /sources/0/token
+            ${ process.env.STRAPI_TOKEN } is not set
+        hint config/server.json: the header authroization looks like a misspelling of authorization
+        ");
         findings.faults.clear();
         findings.hints.clear();
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&findings)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&findings)), @"✓ Nothing is wrong with 2 webhooks and 1 plugin.");
     }
 }

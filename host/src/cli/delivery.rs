@@ -186,7 +186,24 @@ mod tests {
                  "result": {"outcome": "error", "kind": "connect", "message": "connection refused"}}
             ]
         });
-        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @r"
+        id       dlv_1
+        event    evt_1
+        webhook  site-build
+        state    retrying
+        due      2026-11-23T20:46:15.196Z
+        reason   answered 503
+
+        Plugins
+          redact rewrote payload (312 → 298 bytes)  90 µs, fuel 46597, ba7816bf8f01
+            info: masked 1
+
+        Attempts
+          1  503  https://build.example/hook  2026-11-23T20:41:15.196Z, 12.3 ms
+             <h1>\u{1b}[2Jbusy</h1>
+             later
+          2  connect: connection refused  https://build.example/hook  2026-11-23T20:41:20.196Z, 1.5 s
+        ");
     }
 
     #[test]

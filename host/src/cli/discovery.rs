@@ -23,10 +23,7 @@ struct RunFile {
 /// # Errors
 /// When no host has been running there, or its token cannot be read.
 pub(super) fn admin(home: &Path) -> anyhow::Result<Client> {
-    let run = run_file(home)?;
-    let path = home.join("data/admin.token");
-    let token = read_token(&path).with_context(|| format!("cannot read the admin token in {}", path.display()))?;
-    Ok(Client::new(run.admin, Some(token), remedy(home)))
+    admin_at(home, run_file(home)?.admin)
 }
 
 /// Speaks to the public listener of the host that runs in `home`, as the source with `token`, or as the first
@@ -49,17 +46,34 @@ pub(super) fn signing_secrets(home: &Path) -> Vec<crate::signing::SigningSecret>
     values.flatten().filter_map(|(_, value)| value.parse().ok()).collect()
 }
 
-/// The command that starts a host in `home`.
-pub(super) fn serve_command(home: &Path) -> String {
+/// Speaks to an admin listener at `address` with the token of the host in `home`.
+///
+/// # Errors
+/// When the token cannot be read.
+pub(super) fn admin_at(home: &Path, address: SocketAddr) -> anyhow::Result<Client> {
+    let path = home.join("data/admin.token");
+    let token = read_token(&path).with_context(|| format!("cannot read the admin token in {}", path.display()))?;
+    Ok(Client::new(address, Some(token), remedy(home)))
+}
+
+/// A command of ours as it must be typed to mean `home`.
+pub(super) fn command(command: &str, home: &Path) -> String {
     if home == Path::new(".") {
-        "hookwright serve".into()
+        format!("hookwright {command}")
     } else {
-        format!("hookwright serve --home {}", home.display())
+        format!("hookwright {command} --home {}", quoted(home))
     }
 }
 
+/// A path as a shell takes it.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ',');
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 fn remedy(home: &Path) -> String {
-    format!("start one with `{}`", serve_command(home))
+    format!("start one with `{}`", command("serve", home))
 }
 
 fn run_file(home: &Path) -> anyhow::Result<RunFile> {
@@ -141,6 +155,13 @@ mod tests {
         let error = admin(home.path()).expect_err("nothing runs").to_string();
         assert!(error.starts_with("no hookwright runs here"), "{error}");
         assert!(error.ends_with(&format!("start one with `hookwright serve --home {}`", home.path().display())));
+    }
+
+    #[test]
+    fn commands_can_be_typed_as_shown() {
+        assert_eq!(command("status", Path::new(".")), "hookwright status");
+        assert_eq!(command("status", Path::new("a b")), "hookwright status --home 'a b'");
+        assert_eq!(quoted(Path::new("it's")), r"'it'\''s'");
     }
 
     #[test]

@@ -94,7 +94,10 @@ fn show(answer: &Value) -> String {
         ("content type", "/contentType"),
         ("bytes", "/bytes"),
     ] {
-        table.row([screen::dim(name), screen::plain(json::text(event, pointer))]);
+        let text = json::text(event, pointer);
+        if !text.is_empty() {
+            table.row([screen::dim(name), screen::plain(text)]);
+        }
     }
     let mut text = table.render(0);
     let deliveries = json::list(answer, "/deliveries");
@@ -147,8 +150,9 @@ fn problem(one: &Value) -> String {
 }
 
 fn admitted(answer: &Value) -> String {
-    let deliveries = json::list(answer, "/deliveries").len();
-    format!("Admitted as {}, {deliveries} deliveries.", screen::heading(&json::text(answer, "/id")))
+    let count = json::list(answer, "/deliveries").len();
+    let deliveries = if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") };
+    format!("Admitted as {}, {}.", screen::heading(&json::text(answer, "/id")), deliveries)
 }
 
 #[cfg(test)]
@@ -163,7 +167,11 @@ mod tests {
             {"id": "evt_2", "type": "entry.create", "source": "strapi", "receivedAt": "2026-11-23T20:41:15.196Z", "bytes": 342},
             {"id": "evt_1", "type": "media.update", "source": "strapi", "receivedAt": "2026-11-23T20:41:14.196Z", "bytes": 12045}
         ]});
-        insta::assert_snapshot!(screen::uncoloured(&list(&answer)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&list(&answer)), @r"
+        ID     RECEIVED                  TYPE          SOURCE  BYTES
+        evt_2  2026-11-23T20:41:15.196Z  entry.create  strapi     342
+        evt_1  2026-11-23T20:41:14.196Z  media.update  strapi   12045
+        ");
     }
 
     #[test]
@@ -174,13 +182,27 @@ mod tests {
             {"id": "qrt_1", "source": "strapi", "receivedAt": "2026-11-23T20:41:15.196Z", "problem": problem},
             {"id": "qrt_2", "source": "strapi", "problem": {"detail": "only a detail"}}
         ]});
-        insta::assert_snapshot!(screen::uncoloured(&quarantine(&answer)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&quarantine(&answer)), @r"
+        ID     RECEIVED                  SOURCE  PROBLEM
+        qrt_1  2026-11-23T20:41:15.196Z  strapi  /entry is not an object
+        qrt_2                            strapi  only a detail
+
+        After mending the schema: hookwright event admit ID
+        ");
     }
 
     #[test]
     fn shows_a_body_as_it_was() {
         let answer = json!({"id": "evt_1", "type": "entry.create", "data": "{\"b\":1.0,\"a\":\"\u{202e}\"}"});
-        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @r#"
+        id    evt_1
+        type  entry.create
+
+        {
+          "b": 1.0,
+          "a": "\u{202e}"
+        }
+        "#);
     }
 
     #[test]

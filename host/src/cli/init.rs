@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use owo_colors::Style;
 
 use super::{Exit, discovery, screen};
 use crate::signing::SigningSecret;
@@ -16,6 +17,9 @@ use crate::signing::SigningSecret;
 const PUBLIC: u32 = 0o644;
 /// Holds secrets.
 const PRIVATE: u32 = 0o600;
+
+/// An event to try with.
+const EXAMPLE: &str = "examples/entry.create.json";
 
 /// The names that the written configuration takes from `.env`.
 const VARIABLES: [&str; 2] = ["STRAPI_TOKEN", "LOCAL_WEBHOOK_SECRET"];
@@ -28,7 +32,7 @@ enum Outcome {
 }
 
 pub(super) fn run(home: &Path) -> anyhow::Result<Exit> {
-    for folder in ["config/webhooks", "config/environments/development", "schemas", "plugins"] {
+    for folder in ["config/webhooks", "config/environments/development", "schemas", "plugins", "examples"] {
         let path = home.join(folder);
         fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     }
@@ -42,11 +46,12 @@ pub(super) fn run(home: &Path) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn files() -> [(&'static str, u32, String); 5] {
+fn files() -> [(&'static str, u32, String); 6] {
     [
         ("config/server.json", PUBLIC, include_str!("init/server.json").into()),
         ("config/environments/development/server.json", PUBLIC, include_str!("init/development.json").into()),
         ("config/webhooks/local.json", PUBLIC, include_str!("init/local.json").into()),
+        (EXAMPLE, PUBLIC, include_str!("init/entry.create.json").into()),
         (".env", PRIVATE, env_file()),
         (".gitignore", PUBLIC, "/data/\n/.env\n".into()),
     ]
@@ -87,35 +92,34 @@ fn report(home: &Path, outcomes: &[(&str, Outcome)], missing: &[&str]) -> String
     let mut table = screen::Table::bare();
     for (name, outcome) in outcomes {
         table.row(match outcome {
-            Outcome::Written => [screen::state("written"), screen::plain(*name)],
+            Outcome::Written => [screen::plain("written"), screen::plain(*name)],
             Outcome::Kept => [screen::dim("kept"), screen::dim(format!("{name} (it was there already)"))],
         });
     }
-    let mut text =
-        format!("{}\n{}\n", screen::heading(&format!("A home for Hookwright in {}", home.display())), table.render(2));
-    for name in missing {
+    let title = screen::heading(&format!("A home for Hookwright in {}", home.display()));
+    let mut parts = vec![format!("{title}\n{}", table.render(2))];
+    parts.extend(missing.iter().map(|name| {
         let remedy = match *name {
             "STRAPI_TOKEN" => "a long random text, such as `openssl rand -hex 32` prints",
             _ => "whsec_ followed by what `openssl rand -base64 32` prints",
         };
-        text.push_str(&format!("\n.env was kept and lacks {name}: add it, {remedy}."));
-    }
-    text.push_str("\nNext, each in a terminal of its own:\n");
-    let mut next = screen::Table::bare();
-    let flag = if home == Path::new(".") { String::new() } else { format!(" --home {}", home.display()) };
+        format!(".env was kept and lacks {name}: add it, {remedy}.")
+    }));
+    parts.push(format!("Next, each in a terminal of its own:\n{}", next_commands(home).render(2)));
+    parts.join("\n\n")
+}
+
+fn next_commands(home: &Path) -> screen::Table {
+    let mut table = screen::Table::bare();
+    let example = discovery::quoted(&home.join(EXAMPLE));
     for (command, meaning) in [
-        (discovery::serve_command(home), "run the dispatcher"),
-        (format!("hookwright listen{flag}"), "receive what the webhook `local` sends, and verify it"),
-        (
-            format!(
-                "echo '{{\"event\":\"trigger-test\",\"createdAt\":\"2026-01-01T00:00:00.000Z\"}}' | hookwright send -{flag}"
-            ),
-            "post an event",
-        ),
+        ("serve".to_owned(), "run the dispatcher"),
+        ("listen".to_owned(), "receive what the webhook `local` sends, and verify it"),
+        (format!("send {example}"), "post an event, as a CMS would"),
     ] {
-        next.row([(command, owo_colors::Style::new().cyan()), screen::dim(meaning)]);
+        table.row([(discovery::command(&command, home), Style::new().cyan()), screen::dim(meaning)]);
     }
-    text + &next.render(2)
+    table
 }
 
 #[cfg(test)]
@@ -151,6 +155,17 @@ mod tests {
     fn says_what_it_kept_and_what_that_lacks() {
         let outcomes = [("config/server.json", Outcome::Written), (".env", Outcome::Kept)];
         let text = report(Path::new("."), &outcomes, &["STRAPI_TOKEN"]);
-        insta::assert_snapshot!(screen::uncoloured(&text), @"");
+        insta::assert_snapshot!(screen::uncoloured(&text), @r"
+        A home for Hookwright in .
+          written  config/server.json
+          kept     .env (it was there already)
+
+        .env was kept and lacks STRAPI_TOKEN: add it, a long random text, such as `openssl rand -hex 32` prints.
+
+        Next, each in a terminal of its own:
+          hookwright serve                              run the dispatcher
+          hookwright listen                             receive what the webhook `local` sends, and verify it
+          hookwright send ./examples/entry.create.json  post an event, as a CMS would
+        ");
     }
 }

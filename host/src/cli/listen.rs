@@ -72,8 +72,7 @@ fn greeting(receiver: &Receiver, status: StatusCode, secrets: usize, format: For
     }
     let verifying = match secrets {
         0 => "verifying nothing: no secret in .env, none given with --secret".to_owned(),
-        1 => "verifying with 1 secret".to_owned(),
-        n => format!("verifying with {n} secrets"),
+        known => format!("verifying with {}", screen::counted(known, "secret")),
     };
     format!("Listening on {}, answering {}, {verifying}. Ctrl-C ends.", url.bold(), status.as_u16())
 }
@@ -122,7 +121,8 @@ const DULL_HEADERS: [&str; 13] = [
 /// Longer header values are cut.
 const HEADER_CHARS: usize = 160;
 
-fn as_text(received: &Received) -> String {
+/// A request for people.
+pub(super) fn as_text(received: &Received) -> String {
     let style = signature_style(received.signature);
     let time = received.at.to_string();
     let event = ["x-hookwright-event", "x-strapi-event"].map(|name| received.header(name)).into_iter();
@@ -203,14 +203,27 @@ mod tests {
 
     #[test]
     fn prints_what_came() {
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&received())), @"");
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&received())), @r#"
+        15:02:10.007Z  entry.create  signature ok  attempt 2  evt_01JD5Z8Q0V4N1S3T9X7K2M6B8C
+          POST / → 204
+          x-model: address
+          {
+            "event": "entry.create",
+            "evil": "\u{9b}2J"
+          }
+        "#);
     }
 
     #[test]
     fn prints_whatever_came() {
         let body = Bytes::from_static(b"<b>\x1b[31m\xff</b>\nsecond line");
         let received = Received { headers: HeaderMap::new(), body, signature: Signature::Unsigned, ..received() };
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&received)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&received)), @r"
+        15:02:10.007Z  (no event type)  unsigned  attempt –  –
+          POST / → 204
+          <b>\u{1b}[31m�</b>
+          second line
+        ");
     }
 
     #[test]

@@ -48,6 +48,13 @@ mod tests {
     fn says_what_is_in_force_and_what_is_not() {
         let answer = json!({"revision": 4, "faults": [
             {"file": "schemas/entry.create.json", "pointer": "", "message": "is not JSON: line 3", "lastGoodInForce": true}]});
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @r"
+        Revision 4 is in force.
+
+        At fault
+          ✗ schemas/entry.create.json
+            is not JSON: line 3
+            its last good version stays in force
+        ");
     }
 }

@@ -69,6 +69,11 @@ pub(super) fn shortened(text: &str, chars: usize) -> Cow<'_, str> {
     }
 }
 
+/// A number of things: `1 plugin`, `2 plugins`.
+pub(super) fn counted(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// The colour of a delivery's state.
 pub(super) fn state_style(state: &str) -> Style {
     match state {
@@ -134,7 +139,8 @@ impl Table {
     /// The rows, `indent` spaces in, without a line end at the end.
     pub(super) fn render(&self, indent: usize) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| chars(text)).max();
+        let width =
+            |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| chars(text)).max();
         let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
         let lines: Vec<String> = self.rows.iter().map(|row| render_row(row, &widths, indent)).collect();
         lines.join("\n")

@@ -162,15 +162,22 @@ mod tests {
     #[test]
     fn says_where_an_event_went() {
         let body = r#"{"id":"evt_1","deliveries":[{"id":"dlv_1","webhook":"site"},{"id":"dlv_2","webhook":"search"}]}"#;
-        insta::assert_snapshot!(told(StatusCode::ACCEPTED, body), @"");
-        insta::assert_snapshot!(told(StatusCode::ACCEPTED, r#"{"id":"evt_1","deliveries":[]}"#), @"");
+        insta::assert_snapshot!(told(StatusCode::ACCEPTED, body), @r"
+        ✓ a.json  202  evt_1
+            → site    dlv_1
+            → search  dlv_2
+        ");
+        insta::assert_snapshot!(told(StatusCode::ACCEPTED, r#"{"id":"evt_1","deliveries":[]}"#), @"✓ a.json  202  evt_1  (no webhook wants it)");
     }
 
     #[test]
     fn says_why_it_was_refused_without_letting_the_answer_speak_to_the_terminal() {
         let body =
             r#"{"title":"Schema violated","detail":"\u001b[2J","errors":[{"pointer":"/entry","message":"absent"}]}"#;
-        insta::assert_snapshot!(told(StatusCode::UNPROCESSABLE_ENTITY, body), @"");
+        insta::assert_snapshot!(told(StatusCode::UNPROCESSABLE_ENTITY, body), @r"
+        ✗ a.json  422 Schema violated: \u{1b}[2J
+          /entry: absent
+        ");
     }
 
     #[test]

@@ -127,7 +127,39 @@ mod tests {
             "store": {"durability": "wal, synchronous=FULL"},
             "counts": {"events": 12, "delivered": 10, "held": 2}
         });
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&status)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&status)), @r"
+        hookwright 0.1.0  development
+          events    http://127.0.0.1:4400/v1/events
+          admin     http://127.0.0.1:4401/
+          started   2026-11-23T20:00:00.000Z
+          revision  3 loaded 2026-11-23T20:41:15.196Z
+          store     wal, synchronous=FULL
+          sources   strapi
+
+              12  events
+               0  pending
+               0  retrying
+               2  held
+              10  delivered
+               0  dropped
+               0  failed
+               0  quarantined
+
+        Webhooks
+          ID          STATE  EVENTS   PLUGINS  URL
+          site-build  on     entry.*  redact   https://build.example/hook
+
+        Plugins
+          NAME    VERSION  DIGEST        DESCRIPTION
+          redact  0.1.0    ba7816bf8f01  Remove or mask values
+
+        At fault
+          ✗ config/webhooks/search.json at /url
+            is not a URL
+            its last good version stays in force
+          ✗ plugins/broken.wasm
+            is cut short
+        ");
     }
 
     #[test]

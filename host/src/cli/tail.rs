@@ -93,10 +93,10 @@ mod tests {
         let delivered = r#"{"at":"2026-11-23T20:41:15.196Z","event":"evt_1","eventType":"entry.create","delivery":"dlv_1",
             "webhook":"site-build","state":"delivered","attempts":1,"status":204,"micros":12345,"reason":null,"due":null,
             "plugins":["redact: rewrote payload (312 → 298 bytes)"]}"#;
-        insta::assert_snapshot!(told(delivered), @"");
+        insta::assert_snapshot!(told(delivered), @"20:41:15.196Z  ✓ delivered  entry.create  → site-build  204  12.3 ms  [redact: rewrote payload (312 → 298 bytes)]  dlv_1");
         let retrying = r#"{"at":"2026-11-23T20:41:15.196Z","eventType":"entry.create","delivery":"dlv_2","webhook":"search",
             "state":"retrying","attempts":2,"status":503,"micros":900,"reason":"answered \u001b[2J503","due":"2026-11-23T20:46:15.196Z"}"#;
-        insta::assert_snapshot!(told(retrying), @"");
+        insta::assert_snapshot!(told(retrying), @r"20:41:15.196Z  ↻ retrying   entry.create  → search  503  900 µs  attempt 2  answered \u{1b}[2J503  next at 20:46:15.196Z  dlv_2");
     }
 
     #[test]

@@ -79,6 +79,11 @@ mod tests {
             json!({"id": "b", "enabled": false, "events": ["*"], "plugins": [], "url": "http://b/"}),
             json!({"id": "c", "enabled": true, "events": ["*"], "plugins": ["redact"], "url": "http://c/"}),
         ];
-        insta::assert_snapshot!(screen::uncoloured(&table(&webhooks).render(0)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&table(&webhooks).render(0)), @r"
+        ID  STATE     EVENTS            PLUGINS               URL
+        a   gone      entry.*, media.*  redact → add-headers  http://a/
+        b   disabled  *                 –                     http://b/
+        c   on        *                 redact                http://c/
+        ");
     }
 }

@@ -173,7 +173,19 @@ mod tests {
                 ], "delivery": {"id": "dlv_1", "state": "retrying"}}
             ]
         });
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @"");
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @r#"
+        entry.update  evt_1  from strapi, 2026-11-23T20:41:15.196Z
+
+        site-build  Site build
+          ✓  admitted  schema entry.update
+          ✗  filter    /model is "address" (wanted "article")
+          Its filter does not fit, so no delivery was made.
+          next: hookwright webhook list
+
+        search  ↻ retrying  dlv_1
+          …  attempt 2  503 \u{1b}[2J
+          ?  new
+        "#);
     }
 
     #[test]
