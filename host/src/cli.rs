@@ -138,7 +138,7 @@ async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
         Command::Event(command) => event::run(&home, command).await,
         Command::Delivery(command) => delivery::run(&home, command).await,
         Command::Webhook(command) => webhook::run(&home, command).await,
-        Command::Completions(args) => completions::run(args),
+        Command::Completions(args) => completions::run(&args),
     }
 }
 

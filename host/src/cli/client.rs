@@ -24,7 +24,7 @@ use crate::tasks::{self, OnPanic};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// From the request to the whole answer; a reload compiles plugins before it answers.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Larger answers are not read: an event of a few MiB fits, escaped.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -78,12 +78,12 @@ impl Client {
 
     /// GET, expecting JSON.
     pub(super) async fn get(&self, path: &str) -> Result<Value, ClientError> {
-        self.json(self.request(Method::GET, path, HeaderMap::new(), Bytes::new()).await?)
+        self.json(&self.request(Method::GET, path, HeaderMap::new(), Bytes::new()).await?)
     }
 
     /// POST without a body, expecting JSON or nothing.
     pub(super) async fn act(&self, path: &str) -> Result<Value, ClientError> {
-        self.json(self.request(Method::POST, path, HeaderMap::new(), Bytes::new()).await?)
+        self.json(&self.request(Method::POST, path, HeaderMap::new(), Bytes::new()).await?)
     }
 
     /// POST, taking any answer.
@@ -165,7 +165,7 @@ impl Client {
         timeout(ANSWER_TIMEOUT, work).await.map_err(|_| silent())?
     }
 
-    fn json(&self, answer: Answer) -> Result<Value, ClientError> {
+    fn json(&self, answer: &Answer) -> Result<Value, ClientError> {
         if !answer.status.is_success() {
             return Err(ClientError::Refused(Problem::read(answer.status, &answer.body)));
         }

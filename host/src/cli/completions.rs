@@ -12,7 +12,7 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(super) fn run(args: CompletionsArgs) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "hookwright", &mut script);
     screen::line(String::from_utf8_lossy(&script).trim_end())?;

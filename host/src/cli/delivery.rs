@@ -1,5 +1,6 @@
 //! `delivery`: what became of each event at each webhook.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::{Args, Subcommand};
@@ -95,8 +96,7 @@ pub(super) fn table(deliveries: &[Value]) -> screen::Table {
     table
 }
 
-fn show(answer: &Value) -> String {
-    let delivery = answer.get("delivery").filter(|delivery| delivery.is_object()).unwrap_or(answer);
+fn show(delivery: &Value) -> String {
     let mut head = screen::Table::bare();
     for name in ["id", "event", "webhook", "state", "created", "changed", "due", "reason", "heldFor"] {
         let text = json::text(delivery, &format!("/{name}"));
@@ -109,9 +109,7 @@ fn show(answer: &Value) -> String {
     if !runs.is_empty() {
         parts.push(format!("{}\n{}", screen::heading("Plugins"), runs.join("\n")));
     }
-    // A number says how many were made, a list which.
-    let attempts = [delivery.pointer("/attempts"), answer.pointer("/attempts"), answer.pointer("/history")];
-    let attempts = attempts.into_iter().flatten().find_map(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let attempts = json::list(delivery, "/attemptList");
     if !attempts.is_empty() {
         let attempts: Vec<String> = attempts.iter().map(attempt).collect();
         parts.push(format!("{}\n{}", screen::heading("Attempts"), attempts.join("\n")));
@@ -134,7 +132,7 @@ fn plugin_run(run: &Value) -> String {
     );
     for line in json::list(run, "/logs") {
         let line = format!("{}: {}", json::text(line, "/level"), json::text(line, "/message"));
-        text.push_str(&format!("\n    {}", screen::faint(&line)));
+        let _ = write!(text, "\n    {}", screen::faint(&line));
     }
     text
 }
@@ -160,7 +158,7 @@ fn attempt(attempt: &Value) -> String {
     let body = json::text(attempt, "/result/body");
     if !body.is_empty() {
         for line in screen::inert_lines(&screen::shortened(&body, RESPONSE_CHARS)).lines() {
-            text.push_str(&format!("\n     {}", screen::faint(line)));
+            let _ = write!(text, "\n     {}", screen::faint(line));
         }
     }
     text
@@ -179,7 +177,8 @@ mod tests {
             "reason": "answered 503",
             "chain": {"verdict": "deliver", "runs": [{"plugin": "redact", "digest": "ba7816bf8f01cfea", "summary": "rewrote payload (312 → 298 bytes)",
                 "logs": [{"level": "info", "message": "masked 1"}], "fuel": 46597, "micros": 90}]},
-            "attempts": [
+            "attempts": 2,
+            "attemptList": [
                 {"number": 1, "started": "2026-11-23T20:41:15.196Z", "micros": 12345, "url": "https://build.example/hook",
                  "result": {"outcome": "answered", "status": 503, "body": "<h1>\u{1b}[2Jbusy</h1>\nlater"}},
                 {"number": 2, "started": "2026-11-23T20:41:20.196Z", "micros": 1_500_000, "url": "https://build.example/hook",
@@ -208,7 +207,7 @@ mod tests {
 
     #[test]
     fn takes_any_answer() {
-        for answer in [json!(null), json!({"chain": {"runs": [1]}, "attempts": ["x"], "deliveries": [0]})] {
+        for answer in [json!(null), json!({"chain": {"runs": [1]}, "attemptList": ["x"], "deliveries": [0]})] {
             show(&answer);
             list(&answer);
         }

@@ -74,7 +74,7 @@ fn list(answer: &Value) -> String {
     for event in events {
         table.row([
             screen::plain(json::text(event, "/id")),
-            screen::dim(json::text(event, "/receivedAt")),
+            screen::dim(received(event)),
             screen::plain(json::text(event, "/type")),
             screen::plain(json::text(event, "/source")),
             screen::dim(format!("{:>6}", json::text(event, "/bytes"))),
@@ -83,14 +83,17 @@ fn list(answer: &Value) -> String {
     table.render(0)
 }
 
-fn show(answer: &Value) -> String {
-    let event = answer.get("event").filter(|event| event.is_object()).unwrap_or(answer);
+fn received(one: &Value) -> String {
+    json::either(one, ["/received", "/receivedAt"])
+}
+
+fn show(event: &Value) -> String {
     let mut table = screen::Table::bare();
     for (name, pointer) in [
         ("id", "/id"),
         ("type", "/type"),
         ("source", "/source"),
-        ("received", "/receivedAt"),
+        ("received", "/received"),
         ("content type", "/contentType"),
         ("bytes", "/bytes"),
     ] {
@@ -100,13 +103,11 @@ fn show(answer: &Value) -> String {
         }
     }
     let mut text = table.render(0);
-    let deliveries = json::list(answer, "/deliveries");
+    let deliveries = json::list(event, "/deliveries");
     if !deliveries.is_empty() {
         text = format!("{text}\n\n{}", super::delivery::table(deliveries).render(0));
     }
-    // A body that is JSON may come as such or as text.
-    let body = ["/data", "/body"].iter().find_map(|pointer| event.pointer(pointer).or_else(|| answer.pointer(pointer)));
-    let body = match body {
+    let body = match event.pointer("/data").or_else(|| event.pointer("/dataBase64")) {
         None => return text,
         Some(Value::String(body)) => json_or_text(body),
         Some(body) => json::reindented(&body.to_string()),
@@ -128,7 +129,7 @@ fn quarantine(answer: &Value) -> String {
     for one in kept {
         table.row([
             screen::plain(json::text(one, "/id")),
-            screen::dim(json::text(one, "/receivedAt")),
+            screen::dim(received(one)),
             screen::plain(json::text(one, "/source")),
             screen::plain(problem(one)),
         ]);
@@ -164,8 +165,8 @@ mod tests {
     #[test]
     fn lists_line_up() {
         let answer = json!({"events": [
-            {"id": "evt_2", "type": "entry.create", "source": "strapi", "receivedAt": "2026-11-23T20:41:15.196Z", "bytes": 342},
-            {"id": "evt_1", "type": "media.update", "source": "strapi", "receivedAt": "2026-11-23T20:41:14.196Z", "bytes": 12045}
+            {"id": "evt_2", "type": "entry.create", "source": "strapi", "received": "2026-11-23T20:41:15.196Z", "bytes": 342},
+            {"id": "evt_1", "type": "media.update", "source": "strapi", "received": "2026-11-23T20:41:14.196Z", "bytes": 12045}
         ]});
         insta::assert_snapshot!(screen::uncoloured(&list(&answer)), @r"
         ID     RECEIVED                  TYPE          SOURCE  BYTES
@@ -179,7 +180,7 @@ mod tests {
         let problem =
             r#"{"title":"Schema violated","detail":"d","errors":[{"pointer":"/entry","message":"is not an object"}]}"#;
         let answer = json!({"quarantined": [
-            {"id": "qrt_1", "source": "strapi", "receivedAt": "2026-11-23T20:41:15.196Z", "problem": problem},
+            {"id": "qrt_1", "source": "strapi", "received": "2026-11-23T20:41:15.196Z", "problem": problem},
             {"id": "qrt_2", "source": "strapi", "problem": {"detail": "only a detail"}}
         ]});
         insta::assert_snapshot!(screen::uncoloured(&quarantine(&answer)), @r"

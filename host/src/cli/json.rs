@@ -68,6 +68,11 @@ pub(super) fn text(value: &Value, pointer: &str) -> String {
     }
 }
 
+/// The first of several scalars that is there.
+pub(super) fn either(value: &Value, pointers: [&str; 2]) -> String {
+    pointers.iter().map(|pointer| text(value, pointer)).find(|text| !text.is_empty()).unwrap_or_default()
+}
+
 /// The list at a pointer; empty when there is none.
 pub(super) fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)

@@ -1,5 +1,6 @@
 //! `listen`: receives webhooks at a desk and prints what came.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::Args;
@@ -58,9 +59,9 @@ pub(super) async fn run(home: &Path, args: ListenArgs) -> anyhow::Result<Exit> {
 async fn print_all(receiver: &mut Receiver, count: Option<u64>, format: Format) -> Result<(), screen::Closed> {
     let mut seen = 0;
     while count.is_none_or(|count| seen < count) {
-        let Some(received) = receiver.next().await else { break };
+        let Some(request) = receiver.next().await else { break };
         seen += 1;
-        screen::line(&if format.json { as_json(&received) } else { as_text(&received) })?;
+        screen::line(&if format.json { as_json(&request) } else { as_text(&request) })?;
     }
     Ok(())
 }
@@ -136,15 +137,16 @@ pub(super) fn as_text(received: &Received) -> String {
         screen::faint(&or_dash(&received.header("webhook-id"))),
     );
     let first = format!("{} {}", received.method, received.path);
-    text.push_str(&format!("\n  {} → {}", screen::inert(&first), received.status.as_u16()));
+    let _ = write!(text, "\n  {} → {}", screen::inert(&first), received.status.as_u16());
     let interesting = received.headers.iter().filter(|(name, _)| !DULL_HEADERS.contains(&name.as_str()));
     for (name, value) in interesting {
         let value = String::from_utf8_lossy(value.as_bytes());
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "\n  {} {}",
             screen::faint(&format!("{name}:")),
             screen::inert(&screen::shortened(&value, HEADER_CHARS))
-        ));
+        );
     }
     text + &body_text(&received.body)
 }
@@ -156,7 +158,7 @@ fn body_text(body: &[u8]) -> String {
     }
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
     let text = if is_json { json::reindented(&text) } else { text.into_owned() };
-    screen::inert_lines(&text).lines().map(|line| format!("\n  {line}")).collect()
+    format!("\n  {}", screen::inert_lines(&text).trim_end().replace('\n', "\n  "))
 }
 
 fn signature_style(signature: Signature) -> Style {

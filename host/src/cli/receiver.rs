@@ -261,9 +261,9 @@ mod tests {
         let headers = signed(&secret, b"hello", clock::now());
         let answer = client.post("/hook?x=1", headers, Bytes::from_static(b"hello")).await.expect("answers");
         assert_eq!(answer.status, StatusCode::IM_A_TEAPOT);
-        let received = receiver.next().await.expect("came");
-        assert_eq!((received.path.as_str(), &received.body[..]), ("/hook?x=1", &b"hello"[..]));
-        assert_eq!(received.signature, Signature::Good);
+        let request = receiver.next().await.expect("came");
+        assert_eq!((request.path.as_str(), &request.body[..]), ("/hook?x=1", &b"hello"[..]));
+        assert_eq!(request.signature, Signature::Good);
         receiver.finish().await;
     }
 }

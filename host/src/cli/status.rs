@@ -1,5 +1,6 @@
 //! `status`: the running host on one screen.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use owo_colors::Style;
@@ -96,10 +97,10 @@ pub(super) fn faults_text(faults: &[Value]) -> String {
         } else {
             format!("{} at {pointer}", json::text(fault, "/file"))
         };
-        text.push_str(&format!("\n  {} {}", screen::styled("✗", Style::new().red()), screen::heading(&place)));
-        text.push_str(&format!("\n    {}", screen::inert(&json::text(fault, "/message"))));
+        let _ = write!(text, "\n  {} {}", screen::styled("✗", Style::new().red()), screen::heading(&place));
+        let _ = write!(text, "\n    {}", screen::inert(&json::text(fault, "/message")));
         if fault.pointer("/lastGoodInForce") == Some(&Value::Bool(true)) {
-            text.push_str(&format!("\n    {}", screen::faint("its last good version stays in force")));
+            let _ = write!(text, "\n    {}", screen::faint("its last good version stays in force"));
         }
     }
     text

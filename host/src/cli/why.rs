@@ -1,5 +1,6 @@
 //! `why`: each gate an event met on its way to each webhook, in order, and the next command to type.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -60,11 +61,7 @@ async fn find(client: &Client, what: Target) -> anyhow::Result<(EventId, Option<
         Target::Event(event) => Ok((event, None)),
         Target::Delivery(delivery) => {
             let answer = client.get(&format!("/v1/deliveries/{delivery}")).await?;
-            let field = |name: &str| {
-                let flat = json::text(&answer, name);
-                if flat.is_empty() { json::text(&answer, &format!("/delivery{name}")) } else { flat }
-            };
-            Ok((field("/event").parse()?, Some(field("/webhook"))))
+            Ok((json::text(&answer, "/event").parse()?, Some(json::text(&answer, "/webhook"))))
         }
         Target::Last => {
             let answer = client.get("/v1/events?limit=1").await?;
@@ -85,7 +82,7 @@ fn as_text(answer: &Value) -> String {
         screen::faint(&format!(
             "from {}, {}",
             json::text(answer, "/event/source"),
-            json::text(answer, "/event/receivedAt")
+            json::either(answer, ["/event/received", "/event/receivedAt"])
         )),
     );
     let webhooks = json::list(answer, "/webhooks");
@@ -116,11 +113,11 @@ fn one_webhook(webhook: &Value) -> String {
     text.push_str(&gates(webhook).render(2));
     let conclusion = json::text(webhook, "/conclusion");
     if !conclusion.is_empty() {
-        text.push_str(&format!("\n  {}", screen::inert(&conclusion)));
+        let _ = write!(text, "\n  {}", screen::inert(&conclusion));
     }
     let next = json::text(webhook, "/nextCommand");
     if !next.is_empty() {
-        text.push_str(&format!("\n  next: {}", screen::command(&next)));
+        let _ = write!(text, "\n  next: {}", screen::command(&next));
     }
     text
 }
@@ -161,7 +158,7 @@ mod tests {
     #[test]
     fn shows_each_gate_and_the_next_command() {
         let answer = json!({
-            "event": {"id": "evt_1", "type": "entry.update", "source": "strapi", "receivedAt": "2026-11-23T20:41:15.196Z"},
+            "event": {"id": "evt_1", "type": "entry.update", "source": "strapi", "received": "2026-11-23T20:41:15.196Z"},
             "webhooks": [
                 {"webhook": "site-build", "name": "Site build", "gates": [
                     {"name": "admitted", "verdict": "pass", "detail": "schema entry.update"},

@@ -84,8 +84,8 @@ pub(super) async fn all(public: &Client, admin: &Client, receiver: &mut Receiver
         // Whatever wakes this up: all states are looked at again.
         let _ = timeout(LOOK_AGAIN, something_happens(&mut notices, receiver, &mut seen)).await;
     }
-    while let Some(received) = receiver.try_next() {
-        remember(received, &mut seen);
+    while let Some(request) = receiver.try_next() {
+        remember(request, &mut seen);
     }
     let took = started.elapsed();
     for delivery in posted.iter_mut().flat_map(|posted| &mut posted.deliveries) {
@@ -118,8 +118,7 @@ async fn look(admin: &Client, posted: &mut [Posted], seen: &HashMap<String, Rece
     let mut all = true;
     for delivery in posted.iter_mut().flat_map(|posted| &mut posted.deliveries) {
         if !delivery.is_settled() {
-            let answer = admin.get(&format!("/v1/deliveries/{}", delivery.id)).await?;
-            delivery.view = answer.get("delivery").filter(|view| view.is_object()).cloned().unwrap_or(answer);
+            delivery.view = admin.get(&format!("/v1/deliveries/{}", delivery.id)).await?;
         }
         let arrived = delivery.state() != "delivered" || seen.contains_key(&delivery.id);
         all &= delivery.is_settled() && arrived;
@@ -135,14 +134,14 @@ async fn something_happens(notices: &mut Lines, receiver: &mut Receiver, seen: &
                 std::future::pending::<()>().await;
             }
         }
-        received = receiver.next() => {
-            if let Some(received) = received {
-                remember(received, seen);
+        request = receiver.next() => {
+            if let Some(request) = request {
+                remember(request, seen);
             }
         }
     }
 }
 
-fn remember(received: Received, seen: &mut HashMap<String, Received>) {
-    seen.insert(received.header("x-hookwright-delivery").into_owned(), received);
+fn remember(request: Received, seen: &mut HashMap<String, Received>) {
+    seen.insert(request.header("x-hookwright-delivery").into_owned(), request);
 }

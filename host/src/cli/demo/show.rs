@@ -1,5 +1,6 @@
 //! The demo's screens.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use owo_colors::Style;
@@ -71,8 +72,8 @@ fn answer(delivery: &Delivery) -> String {
         Signature::Good => Style::new().green(),
         _ => Style::new().red().bold(),
     };
-    let attempts = delivery.view.pointer("/attempts").and_then(Value::as_array);
-    let took = attempts.and_then(|attempts| attempts.last()?.pointer("/micros")?.as_u64());
+    let last = json::list(&delivery.view, "/attemptList").last();
+    let took = last.and_then(|attempt| attempt.pointer("/micros")?.as_u64());
     let took = took.map(|micros| format!(" in {}", tail::took(micros))).unwrap_or_default();
     format!(
         "  receiver answered {}{took}, {}",
@@ -114,7 +115,7 @@ pub(super) fn closing(outcomes: &Outcomes, surprises: &[String]) -> String {
     let verified = verified.filter(|received| received.signature == Signature::Good).count();
     let micros = u64::try_from(outcomes.took.as_micros()).unwrap_or(u64::MAX);
     let mut text = format!(
-        "{}, {} deliveries in {}: {} delivered ({verified} signatures verified), {} dropped by a plugin.",
+        "{}, {} deliveries in {}: {} delivered ({verified} with a verified signature), {} dropped by a plugin.",
         screen::counted(outcomes.posted.len(), "event"),
         deliveries().count(),
         tail::took(micros),
@@ -126,9 +127,9 @@ pub(super) fn closing(outcomes: &Outcomes, surprises: &[String]) -> String {
     } else {
         ("✗ Not everything went as expected:", Style::new().red().bold())
     };
-    text.push_str(&format!("\n{}", screen::styled(verdict, style)));
+    let _ = write!(text, "\n{}", screen::styled(verdict, style));
     for surprise in surprises {
-        text.push_str(&format!("\n  {}", screen::inert(surprise)));
+        let _ = write!(text, "\n  {}", screen::inert(surprise));
     }
     text
 }
@@ -175,7 +176,7 @@ pub(super) mod tests {
         };
         let run =
             json!({"plugin": "redact", "summary": "rewrote payload (80 → 60 bytes)", "fuel": 46_597, "micros": 90});
-        let view = json!({"state": "delivered", "chain": {"runs": [run]}, "attempts": [{"micros": 3_100}]});
+        let view = json!({"state": "delivered", "chain": {"runs": [run]}, "attemptList": [{"micros": 3_100}]});
         Delivery { id: "dlv_1".into(), webhook: webhook.into(), view, received: Some(received) }
     }
 
@@ -213,11 +214,11 @@ pub(super) mod tests {
         "#);
         let outcomes = Outcomes { posted: vec![posted], took: Duration::from_millis(120) };
         insta::assert_snapshot!(screen::uncoloured(&closing(&outcomes, &[])), @r"
-        1 event, 2 deliveries in 120.0 ms: 1 delivered (1 signatures verified), 1 dropped by a plugin.
+        1 event, 2 deliveries in 120.0 ms: 1 delivered (1 with a verified signature), 1 dropped by a plugin.
         ✓ Everything went as expected.
         ");
         insta::assert_snapshot!(screen::uncoloured(&closing(&outcomes, &["a → b: did not arrive".into()])), @r"
-        1 event, 2 deliveries in 120.0 ms: 1 delivered (1 signatures verified), 1 dropped by a plugin.
+        1 event, 2 deliveries in 120.0 ms: 1 delivered (1 with a verified signature), 1 dropped by a plugin.
         ✗ Not everything went as expected:
           a → b: did not arrive
         ");

@@ -128,11 +128,12 @@ fn webhooks(receiver: SocketAddr) -> [(&'static str, Value); 3] {
     let redact =
         json!({ "plugin": "redact", "config": { "remove": ["/entry/postal_code"], "mask": ["/entry/full_name"] } });
     let model = json!({ "plugin": "add-headers", "config": { "headers": { "X-Model": "/model" } } });
+    let entry = json!({ "plugin": "add-headers", "config": { "headers": { "X-Entry": "/entry/id" } } });
     let published = json!({ "plugin": "published-only", "config": { "others": "drop" } });
     let mime = json!({ "plugin": "add-headers", "config": { "headers": { "X-Mime": "/media/mime", "X-Kind": { "value": "cms" } } } });
     [
         ("site-build", webhook("site-build", &["entry.*"], json!([redact, model]))),
-        ("search-index", webhook("search-index", &["*"], json!([published]))),
+        ("search-index", webhook("search-index", &["*"], json!([published, entry]))),
         ("media-cdn", webhook("media-cdn", &["media.*"], json!([mime]))),
     ]
 }
