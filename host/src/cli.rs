@@ -1,1 +1,183 @@
-//! The command line.
+//! The command line: arguments in, text and an exit code out.
+//!
+//! One file per command. Commands that ask a running host go through `client`, which `discovery` points at it;
+//! everything shown is built by `screen`, where text from outside is made inert. Does none of the host's work.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::host::BuildError;
+
+mod check;
+mod client;
+mod completions;
+mod delivery;
+mod demo;
+mod diff;
+mod discovery;
+mod event;
+mod hints;
+mod init;
+mod json;
+mod listen;
+mod logging;
+mod receiver;
+mod reload;
+mod screen;
+mod send;
+mod serve;
+mod status;
+mod tail;
+mod webhook;
+mod why;
+
+/// A webhook dispatcher you can program: a CMS posts an event; Hookwright validates it, stores it, runs each
+/// webhook's WebAssembly plugins, and delivers it, signed, retried and logged.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hookwright",
+    version,
+    about = "A webhook dispatcher you can program",
+    after_help = "Start with `hookwright init`, or see everything at work with `hookwright demo`.\n\
+                  Exit codes: 0 ok, 1 failure, 2 usage, 78 configuration."
+)]
+pub struct Cli {
+    /// The folder that holds config/ schemas/ plugins/ data/ and .env
+    #[arg(long, global = true, env = "HOOKWRIGHT_HOME", default_value = ".", value_name = "DIR")]
+    home: PathBuf,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a home folder that works: configuration, secrets, a webhook to `listen`
+    Init,
+    /// Run the dispatcher
+    Serve(serve::ServeArgs),
+    /// Read everything as `serve` would and report what is wrong
+    Check(check::CheckArgs),
+    /// What the running host is doing
+    Status(Format),
+    /// Post files as events
+    Send(send::SendArgs),
+    /// Receive webhooks here: verify each signature and print what came
+    Listen(listen::ListenArgs),
+    /// Follow deliveries as they happen
+    Tail(Format),
+    /// Why an event was, or was not, delivered
+    Why(why::WhyArgs),
+    /// See the whole way of an event, with nothing set up
+    Demo(demo::DemoArgs),
+    /// Make the running host read its folders again
+    Reload(reload::ReloadArgs),
+    /// Look at events; admit quarantined ones
+    #[command(subcommand)]
+    Event(event::EventCommand),
+    /// Look at deliveries
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
+    /// Look at webhooks
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
+    /// Print completions for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, Args)]
+struct Format {
+    /// Print JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a command ended, when nothing went wrong on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Ok,
+    Failure,
+    /// `EX_CONFIG` of sysexits.h.
+    Configuration,
+}
+
+impl Exit {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failure => 1,
+            Self::Configuration => 78,
+        }
+    }
+}
+
+/// Runs one command to its end. Errors go to stderr.
+pub async fn run(cli: Cli) -> ExitCode {
+    match dispatch(cli).await {
+        Ok(exit) => exit.code().into(),
+        Err(error) => explain(&error).into(),
+    }
+}
+
+async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
+    match command {
+        Command::Init => init::run(&home),
+        Command::Serve(args) => serve::run(&home, args).await,
+        Command::Check(args) => check::run(&home, args).await,
+        Command::Status(format) => status::run(&home, format).await,
+        Command::Send(args) => send::run(&home, args).await,
+        Command::Listen(args) => listen::run(&home, args).await,
+        Command::Tail(format) => tail::run(&home, format).await,
+        Command::Why(args) => why::run(&home, args).await,
+        Command::Demo(args) => demo::run(&home, args).await,
+        Command::Reload(args) => reload::run(&home, args).await,
+        Command::Event(command) => event::run(&home, command).await,
+        Command::Delivery(command) => delivery::run(&home, command).await,
+        Command::Webhook(command) => webhook::run(&home, command).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// Says what went wrong, and how the process should end.
+fn explain(error: &anyhow::Error) -> u8 {
+    let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == ErrorKind::BrokenPipe)
+    };
+    // Whoever read our output has seen enough: `hookwright tail | head`.
+    if error.chain().any(broken_pipe) && error.is::<screen::Closed>() {
+        return Exit::Ok.code();
+    }
+    screen::complain(&format!("{error:#}"));
+    error.downcast_ref::<BuildError>().map_or(Exit::Failure.code(), BuildError::exit_code)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn home_may_stand_before_or_after_the_command() {
+        for line in [["hookwright", "--home", "x", "status"], ["hookwright", "status", "--home", "x"]] {
+            let cli = Cli::try_parse_from(line).expect("valid");
+            assert_eq!(cli.home, PathBuf::from("x"));
+        }
+    }
+
+    #[test]
+    fn ids_are_checked_before_anything_is_asked() {
+        let error = Cli::try_parse_from(["hookwright", "event", "show", "evt_nonsense"]).expect_err("not an id");
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("expected an event id such as evt_"), "{error}");
+    }
+}

@@ -1,0 +1,227 @@
+//! `delivery`: what became of each event at each webhook.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{Exit, Format, discovery, json, screen, tail};
+use crate::delivery::State;
+use crate::ids::{DeliveryId, WebhookId};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeliveryCommand {
+    /// Deliveries, newest first
+    List(ListArgs),
+    /// One delivery with what its plugins did and each attempt
+    Show(ShowArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Only those of this webhook
+    #[arg(long, value_name = "ID")]
+    webhook: Option<WebhookId>,
+    /// Only those in this state: pending, retrying, held, delivered, dropped, superseded or failed
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Option<State>,
+    /// Only deliveries older than this one
+    #[arg(long, value_name = "ID")]
+    before: Option<DeliveryId>,
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: u32,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The delivery's id, dlv_…
+    id: DeliveryId,
+    #[command(flatten)]
+    format: Format,
+}
+
+fn state(text: &str) -> Result<State, &'static str> {
+    State::from_name(text).ok_or("expected pending, retrying, held, delivered, dropped, superseded or failed")
+}
+
+pub(super) async fn run(home: &Path, command: DeliveryCommand) -> anyhow::Result<Exit> {
+    let client = discovery::admin(home)?;
+    let (answer, json, render): (Value, bool, fn(&Value) -> String) = match command {
+        DeliveryCommand::List(args) => (client.get(&list_path(&args)).await?, args.format.json, list),
+        DeliveryCommand::Show(args) => {
+            (client.get(&format!("/v1/deliveries/{}", args.id)).await?, args.format.json, show)
+        }
+    };
+    screen::line(&if json { answer.to_string() } else { render(&answer) })?;
+    Ok(Exit::Ok)
+}
+
+fn list_path(args: &ListArgs) -> String {
+    // Ids, names and states hold nothing that would need escaping in a query.
+    let mut path = format!("/v1/deliveries?limit={}", args.limit);
+    let parts = [
+        args.webhook.as_ref().map(|webhook| format!("&webhook={webhook}")),
+        args.state.map(|state| format!("&state={state}")),
+        args.before.map(|before| format!("&before={before}")),
+    ];
+    path.extend(parts.into_iter().flatten());
+    path
+}
+
+fn list(answer: &Value) -> String {
+    let deliveries = json::list(answer, "/deliveries");
+    if deliveries.is_empty() { "No deliveries.".into() } else { table(deliveries).render(0) }
+}
+
+/// Deliveries as the API lists them.
+pub(super) fn table(deliveries: &[Value]) -> screen::Table {
+    let mut table = screen::Table::new(["ID", "STATE", "WEBHOOK", "ATTEMPTS", "CHANGED", "REASON"]);
+    for delivery in deliveries {
+        let due = json::text(delivery, "/due");
+        let reason = json::text(delivery, "/reason");
+        let reason = if due.is_empty() { reason } else { format!("{reason} (next at {due})") };
+        table.row([
+            screen::plain(json::text(delivery, "/id")),
+            screen::state(json::text(delivery, "/state")),
+            screen::plain(json::text(delivery, "/webhook")),
+            screen::plain(json::text(delivery, "/attempts")),
+            screen::dim(json::text(delivery, "/changed")),
+            screen::plain(reason.trim()),
+        ]);
+    }
+    table
+}
+
+fn show(delivery: &Value) -> String {
+    let mut head = screen::Table::bare();
+    for name in ["id", "event", "webhook", "state", "created", "changed", "due", "reason", "heldFor"] {
+        let text = json::text(delivery, &format!("/{name}"));
+        if !text.is_empty() {
+            head.row([screen::dim(name), if name == "state" { screen::state(text) } else { screen::plain(text) }]);
+        }
+    }
+    let mut parts = vec![head.render(0)];
+    let runs: Vec<String> = json::list(delivery, "/chain/runs").iter().map(plugin_run).collect();
+    if !runs.is_empty() {
+        parts.push(format!("{}\n{}", screen::heading("Plugins"), runs.join("\n")));
+    }
+    let attempts = json::list(delivery, "/attemptList");
+    if !attempts.is_empty() {
+        let attempts: Vec<String> = attempts.iter().map(attempt).collect();
+        parts.push(format!("{}\n{}", screen::heading("Attempts"), attempts.join("\n")));
+    }
+    parts.join("\n\n")
+}
+
+fn plugin_run(run: &Value) -> String {
+    let digest = json::text(run, "/digest");
+    let mut text = format!(
+        "  {} {}  {}",
+        screen::heading(&json::text(run, "/plugin")),
+        screen::inert(&json::text(run, "/summary")),
+        screen::faint(&format!(
+            "{}, fuel {}, {}",
+            tail::took(json::number(run, "/micros")),
+            json::number(run, "/fuel"),
+            digest.get(..12).unwrap_or("no file"),
+        )),
+    );
+    for line in json::list(run, "/logs") {
+        let line = format!("{}: {}", json::text(line, "/level"), json::text(line, "/message"));
+        let _ = write!(text, "\n    {}", screen::faint(&line));
+    }
+    text
+}
+
+/// So much of a receiver's answer is shown.
+const RESPONSE_CHARS: usize = 2_000;
+
+fn attempt(attempt: &Value) -> String {
+    let status = json::text(attempt, "/result/status");
+    let error = json::text(attempt, "/result/message");
+    let outcome = if status.is_empty() { format!("{}: {error}", json::text(attempt, "/result/kind")) } else { status };
+    let mut text = format!(
+        "  {}  {}  {}  {}",
+        json::number(attempt, "/number"),
+        screen::heading(&outcome),
+        screen::inert(&json::text(attempt, "/url")),
+        screen::faint(&format!(
+            "{}, {}",
+            json::text(attempt, "/started"),
+            tail::took(json::number(attempt, "/micros"))
+        )),
+    );
+    let body = json::text(attempt, "/result/body");
+    if !body.is_empty() {
+        for line in screen::inert_lines(&screen::shortened(&body, RESPONSE_CHARS)).lines() {
+            let _ = write!(text, "\n     {}", screen::faint(line));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn shows_plugins_and_attempts() {
+        let answer = json!({
+            "id": "dlv_1", "event": "evt_1", "webhook": "site-build", "state": "retrying", "due": "2026-11-23T20:46:15.196Z",
+            "reason": "answered 503",
+            "chain": {"verdict": "deliver", "runs": [{"plugin": "redact", "digest": "ba7816bf8f01cfea", "summary": "rewrote payload (312 → 298 bytes)",
+                "logs": [{"level": "info", "message": "masked 1"}], "fuel": 46597, "micros": 90}]},
+            "attempts": 2,
+            "attemptList": [
+                {"number": 1, "started": "2026-11-23T20:41:15.196Z", "micros": 12345, "url": "https://build.example/hook",
+                 "result": {"outcome": "answered", "status": 503, "body": "<h1>\u{1b}[2Jbusy</h1>\nlater"}},
+                {"number": 2, "started": "2026-11-23T20:41:20.196Z", "micros": 1_500_000, "url": "https://build.example/hook",
+                 "result": {"outcome": "error", "kind": "connect", "message": "connection refused"}}
+            ]
+        });
+        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @r"
+        id       dlv_1
+        event    evt_1
+        webhook  site-build
+        state    retrying
+        due      2026-11-23T20:46:15.196Z
+        reason   answered 503
+
+        Plugins
+          redact rewrote payload (312 → 298 bytes)  90 µs, fuel 46597, ba7816bf8f01
+            info: masked 1
+
+        Attempts
+          1  503  https://build.example/hook  2026-11-23T20:41:15.196Z, 12.3 ms
+             <h1>\u{1b}[2Jbusy</h1>
+             later
+          2  connect: connection refused  https://build.example/hook  2026-11-23T20:41:20.196Z, 1.5 s
+        ");
+    }
+
+    #[test]
+    fn takes_any_answer() {
+        for answer in [json!(null), json!({"chain": {"runs": [1]}, "attemptList": ["x"], "deliveries": [0]})] {
+            show(&answer);
+            list(&answer);
+        }
+    }
+
+    #[test]
+    fn a_list_asks_for_what_was_wanted() {
+        let args = ListArgs {
+            webhook: Some("site-build".parse().expect("a name")),
+            state: Some(State::Held),
+            before: None,
+            limit: 5,
+            format: Format { json: false },
+        };
+        assert_eq!(list_path(&args), "/v1/deliveries?limit=5&webhook=site-build&state=held");
+    }
+}

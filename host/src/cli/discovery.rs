@@ -1,0 +1,185 @@
+//! Finds the host that runs in a home folder, and the tokens to speak to it.
+//!
+//! A running host writes `data/run.json` and `data/admin.token`; nothing here asks the network.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use super::client::Client;
+use crate::secret::Secret;
+
+/// Where a running host listens, as it wrote into `data/run.json`.
+#[derive(Debug, Deserialize)]
+struct RunFile {
+    listen: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// Speaks to the admin listener of the host that runs in `home`.
+///
+/// # Errors
+/// When no host has been running there, or its token cannot be read.
+pub(super) fn admin(home: &Path) -> anyhow::Result<Client> {
+    admin_at(home, run_file(home)?.admin)
+}
+
+/// Speaks to the public listener of the host that runs in `home`, as the source with `token`, or as the first
+/// source that can be found.
+///
+/// # Errors
+/// When no host has been running there, or no token can be found.
+pub(super) fn public(home: &Path, token: Option<String>) -> anyhow::Result<Client> {
+    let run = run_file(home)?;
+    let token = match token {
+        Some(token) => Secret::new(&token),
+        None => source_token(home)?,
+    };
+    Ok(Client::new(run.listen, Some(token), remedy(home)))
+}
+
+/// The signing secrets in the home's `.env`: what a receiver on this machine verifies with.
+pub(super) fn signing_secrets(home: &Path) -> Vec<crate::signing::SigningSecret> {
+    let Ok(values) = dotenvy::from_path_iter(home.join(".env")) else { return Vec::new() };
+    values.flatten().filter_map(|(_, value)| value.parse().ok()).collect()
+}
+
+/// Speaks to an admin listener at `address` with the token of the host in `home`.
+///
+/// # Errors
+/// When the token cannot be read.
+pub(super) fn admin_at(home: &Path, address: SocketAddr) -> anyhow::Result<Client> {
+    let path = home.join("data/admin.token");
+    let token = read_token(&path).with_context(|| format!("cannot read the admin token in {}", path.display()))?;
+    Ok(Client::new(address, Some(token), remedy(home)))
+}
+
+/// A command of ours as it must be typed to mean `home`.
+pub(super) fn command(command: &str, home: &Path) -> String {
+    if home == Path::new(".") {
+        format!("hookwright {command}")
+    } else {
+        format!("hookwright {command} --home {}", quoted(home))
+    }
+}
+
+/// A path as a shell takes it.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+' | ',');
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+fn remedy(home: &Path) -> String {
+    format!("start one with `{}`", command("serve", home))
+}
+
+fn run_file(home: &Path) -> anyhow::Result<RunFile> {
+    let path = home.join("data/run.json");
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            anyhow::bail!("no hookwright runs here ({} is absent); {}", path.display(), remedy(home))
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{} is damaged; stop the host and {}", path.display(), remedy(home)))
+}
+
+fn read_token(path: &Path) -> std::io::Result<Secret> {
+    std::fs::read_to_string(path).map(|text| Secret::new(text.trim()))
+}
+
+/// The token of the first source: of the configuration, else the one the host made for its source `local`.
+fn source_token(home: &Path) -> anyhow::Result<Secret> {
+    if let Some(token) = configured_token(home) {
+        return Ok(token);
+    }
+    let path = home.join("data/source-local.token");
+    read_token(&path).with_context(|| {
+        format!("no source token found in config/server.json nor in {}; give one with --token", path.display())
+    })
+}
+
+/// The token of the first source in `config/server.json` under its overlay.
+fn configured_token(home: &Path) -> Option<Secret> {
+    let environment = std::env::var("HOOKWRIGHT_ENV").unwrap_or_else(|_| "development".to_owned());
+    let read = |path: String| -> Option<serde_json::Value> {
+        serde_json::from_slice(&std::fs::read(home.join(path)).ok()?).ok()
+    };
+    let layers = [read(format!("config/environments/{environment}/server.json")), read("config/server.json".into())];
+    // Arrays are replaced whole, so the uppermost layer that lists sources has them all.
+    let written = layers.iter().flatten().find_map(|layer| layer.pointer("/sources/0/token")?.as_str())?;
+    interpolated(written, home).map(|token| Secret::new(&token))
+}
+
+/// The value of a token that is one `${…}` or a plain text.
+fn interpolated(written: &str, home: &Path) -> Option<String> {
+    let Some(inner) = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
+        return Some(written.to_owned());
+    };
+    let inner = inner.trim();
+    if let Some(path) = inner.strip_prefix("file:") {
+        return std::fs::read_to_string(home.join(path)).ok().map(|text| text.trim().to_owned());
+    }
+    let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
+    let name = name.strip_prefix("process.env.").unwrap_or(name);
+    std::env::var(name).ok().or_else(|| from_dot_env(home, name)).or_else(|| default.map(str::to_owned))
+}
+
+fn from_dot_env(home: &Path, name: &str) -> Option<String> {
+    let mut values = dotenvy::from_path_iter(home.join(".env")).ok()?.flatten();
+    values.find_map(|(known, value)| (known == name).then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        for (path, text) in files {
+            let path = home.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("below home")).expect("creates");
+            std::fs::write(path, text).expect("writes");
+        }
+        home
+    }
+
+    #[test]
+    fn no_host_is_said_with_the_remedy() {
+        let home = home_with(&[]);
+        let error = admin(home.path()).expect_err("nothing runs").to_string();
+        assert!(error.starts_with("no hookwright runs here"), "{error}");
+        assert!(error.ends_with(&format!("start one with `hookwright serve --home {}`", home.path().display())));
+    }
+
+    #[test]
+    fn commands_can_be_typed_as_shown() {
+        assert_eq!(command("status", Path::new(".")), "hookwright status");
+        assert_eq!(command("status", Path::new("a b")), "hookwright status --home 'a b'");
+        assert_eq!(quoted(Path::new("it's")), r"'it'\''s'");
+    }
+
+    #[test]
+    fn the_source_token_comes_from_the_overlay_then_the_base_then_the_host() {
+        let base = ("config/server.json", r#"{"sources":[{"name":"a","token":"${ process.env.HW_TEST_TOKEN }"}]}"#);
+        let env = (".env", "HW_TEST_TOKEN=from-env\n");
+        let overlay = ("config/environments/development/server.json", r#"{"sources":[{"name":"b","token":"plain"}]}"#);
+        let local = ("data/source-local.token", "made\n");
+        let token = |files: &[_]| source_token(home_with(files).path()).map(|token| token.expose().to_owned()).ok();
+        assert_eq!(token(&[base, env, overlay, local]).as_deref(), Some("plain"));
+        assert_eq!(token(&[base, env, local]).as_deref(), Some("from-env"));
+        assert_eq!(token(&[local]).as_deref(), Some("made"));
+        assert_eq!(token(&[]), None);
+    }
+
+    #[test]
+    fn finds_signing_secrets_whatever_they_are_called() {
+        let home = home_with(&[(".env", "A=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\nB=whsec_short\nC=other\n")]);
+        assert_eq!(signing_secrets(home.path()).len(), 1);
+    }
+}

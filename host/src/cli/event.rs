@@ -1,0 +1,217 @@
+//! `event`: what was accepted, what was refused and kept, and letting that in.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{Exit, Format, discovery, json, screen};
+use crate::ids::{EventId, QuarantineId};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EventCommand {
+    /// Accepted events, newest first
+    List(ListArgs),
+    /// One event with its body
+    Show(ShowArgs),
+    /// Refused bodies that are kept, newest first
+    Quarantine(Format),
+    /// Let a quarantined body in, if it fits the schemas now
+    Admit(AdmitArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Only events older than this one
+    #[arg(long, value_name = "ID")]
+    before: Option<EventId>,
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    limit: u32,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// The event's id, evt_…
+    id: EventId,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AdmitArgs {
+    /// The id in quarantine, qrt_…
+    id: QuarantineId,
+    #[command(flatten)]
+    format: Format,
+}
+
+pub(super) async fn run(home: &Path, command: EventCommand) -> anyhow::Result<Exit> {
+    let client = discovery::admin(home)?;
+    let (answer, json, render): (Value, bool, fn(&Value) -> String) = match command {
+        EventCommand::List(args) => {
+            let before = args.before.map(|id| format!("&before={id}")).unwrap_or_default();
+            (client.get(&format!("/v1/events?limit={}{before}", args.limit)).await?, args.format.json, list)
+        }
+        EventCommand::Show(args) => (client.get(&format!("/v1/events/{}", args.id)).await?, args.format.json, show),
+        EventCommand::Quarantine(format) => (client.get("/v1/quarantine").await?, format.json, quarantine),
+        EventCommand::Admit(args) => {
+            (client.act(&format!("/v1/quarantine/{}/admit", args.id)).await?, args.format.json, admitted)
+        }
+    };
+    screen::line(&if json { answer.to_string() } else { render(&answer) })?;
+    Ok(Exit::Ok)
+}
+
+fn list(answer: &Value) -> String {
+    let events = json::list(answer, "/events");
+    if events.is_empty() {
+        return "No events.".into();
+    }
+    let mut table = screen::Table::new(["ID", "RECEIVED", "TYPE", "SOURCE", "BYTES"]);
+    for event in events {
+        table.row([
+            screen::plain(json::text(event, "/id")),
+            screen::dim(received(event)),
+            screen::plain(json::text(event, "/type")),
+            screen::plain(json::text(event, "/source")),
+            screen::dim(format!("{:>6}", json::text(event, "/bytes"))),
+        ]);
+    }
+    table.render(0)
+}
+
+fn received(one: &Value) -> String {
+    json::either(one, ["/received", "/receivedAt"])
+}
+
+fn show(event: &Value) -> String {
+    let mut table = screen::Table::bare();
+    for (name, pointer) in [
+        ("id", "/id"),
+        ("type", "/type"),
+        ("source", "/source"),
+        ("received", "/received"),
+        ("content type", "/contentType"),
+        ("bytes", "/bytes"),
+    ] {
+        let text = json::text(event, pointer);
+        if !text.is_empty() {
+            table.row([screen::dim(name), screen::plain(text)]);
+        }
+    }
+    let mut text = table.render(0);
+    let deliveries = json::list(event, "/deliveries");
+    if !deliveries.is_empty() {
+        text = format!("{text}\n\n{}", super::delivery::table(deliveries).render(0));
+    }
+    let body = match event.pointer("/data").or_else(|| event.pointer("/dataBase64")) {
+        None => return text,
+        Some(Value::String(body)) => json_or_text(body),
+        Some(body) => json::reindented(&body.to_string()),
+    };
+    format!("{text}\n\n{}", screen::inert_lines(&body))
+}
+
+fn json_or_text(body: &str) -> String {
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(body).is_ok();
+    if is_json { json::reindented(body) } else { body.to_owned() }
+}
+
+fn quarantine(answer: &Value) -> String {
+    let kept = json::list(answer, "/quarantined");
+    if kept.is_empty() {
+        return "Quarantine is empty.".into();
+    }
+    let mut table = screen::Table::new(["ID", "RECEIVED", "SOURCE", "PROBLEM"]);
+    for one in kept {
+        table.row([
+            screen::plain(json::text(one, "/id")),
+            screen::dim(received(one)),
+            screen::plain(json::text(one, "/source")),
+            screen::plain(problem(one)),
+        ]);
+    }
+    format!("{}\n\nAfter mending the schema: {}", table.render(0), screen::command("hookwright event admit ID"))
+}
+
+/// The problem in a sentence, whether it comes as an object or as its text.
+fn problem(one: &Value) -> String {
+    let parsed =
+        one.pointer("/problem").and_then(Value::as_str).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let problem = parsed.as_ref().or_else(|| one.pointer("/problem")).unwrap_or(&Value::Null);
+    let first = (json::text(problem, "/errors/0/pointer"), json::text(problem, "/errors/0/message"));
+    let sentence = match first {
+        (pointer, message) if !message.is_empty() => format!("{pointer} {message}"),
+        _ => json::text(problem, "/detail"),
+    };
+    if sentence.is_empty() { json::text(problem, "") } else { sentence }
+}
+
+fn admitted(answer: &Value) -> String {
+    let count = json::list(answer, "/deliveries").len();
+    let deliveries = if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") };
+    format!("Admitted as {}, {}.", screen::heading(&json::text(answer, "/id")), deliveries)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_line_up() {
+        let answer = json!({"events": [
+            {"id": "evt_2", "type": "entry.create", "source": "strapi", "received": "2026-11-23T20:41:15.196Z", "bytes": 342},
+            {"id": "evt_1", "type": "media.update", "source": "strapi", "received": "2026-11-23T20:41:14.196Z", "bytes": 12045}
+        ]});
+        insta::assert_snapshot!(screen::uncoloured(&list(&answer)), @r"
+        ID     RECEIVED                  TYPE          SOURCE  BYTES
+        evt_2  2026-11-23T20:41:15.196Z  entry.create  strapi     342
+        evt_1  2026-11-23T20:41:14.196Z  media.update  strapi   12045
+        ");
+    }
+
+    #[test]
+    fn quarantine_names_the_first_place() {
+        let problem =
+            r#"{"title":"Schema violated","detail":"d","errors":[{"pointer":"/entry","message":"is not an object"}]}"#;
+        let answer = json!({"quarantined": [
+            {"id": "qrt_1", "source": "strapi", "received": "2026-11-23T20:41:15.196Z", "problem": problem},
+            {"id": "qrt_2", "source": "strapi", "problem": {"detail": "only a detail"}}
+        ]});
+        insta::assert_snapshot!(screen::uncoloured(&quarantine(&answer)), @r"
+        ID     RECEIVED                  SOURCE  PROBLEM
+        qrt_1  2026-11-23T20:41:15.196Z  strapi  /entry is not an object
+        qrt_2                            strapi  only a detail
+
+        After mending the schema: hookwright event admit ID
+        ");
+    }
+
+    #[test]
+    fn shows_a_body_as_it_was() {
+        let answer = json!({"id": "evt_1", "type": "entry.create", "data": "{\"b\":1.0,\"a\":\"\u{202e}\"}"});
+        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @r#"
+        id    evt_1
+        type  entry.create
+
+        {
+          "b": 1.0,
+          "a": "\u{202e}"
+        }
+        "#);
+    }
+
+    #[test]
+    fn takes_any_answer() {
+        for answer in [json!(null), json!({"event": 1, "events": [1], "quarantined": [2], "data": [3]})] {
+            for render in [list, show, quarantine, admitted] {
+                render(&answer);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `send`: posts files to the running host, as a CMS would, and says what became of each.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use clap::Args;
+use http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::client::{Answer, Client, Problem};
+use super::{Exit, Format, discovery, json, screen};
+
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    /// Files whose bytes are posted as they are; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Post each file this many times
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    repeat: u32,
+    /// The source's token; else the first source of the configuration, else the host's own `local`
+    #[arg(long, env = "HOOKWRIGHT_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The content type to send
+    #[arg(long, default_value = "application/json", value_name = "TYPE")]
+    content_type: HeaderValue,
+    /// Send the stem of the file's name as X-Strapi-Event: entry.create for entry.create.json
+    #[arg(long)]
+    type_from_file: bool,
+    /// Each file is a capture {"headers": …, "body": …}: post its body, and its X-Strapi-Event
+    #[arg(long, conflicts_with = "type_from_file")]
+    capture: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+pub(super) async fn run(home: &Path, args: SendArgs) -> anyhow::Result<Exit> {
+    let client = discovery::public(home, args.token.clone())?;
+    let mut exit = Exit::Ok;
+    for file in &args.files {
+        let (headers, body) = prepare(file, &args)?;
+        for _ in 0..args.repeat {
+            let answer = post(&client, &headers, &body).await?;
+            let name = file.display().to_string();
+            screen::line(&if args.format.json { as_json(&name, &answer) } else { as_text(&name, &answer) })?;
+            if !answer.status.is_success() {
+                exit = Exit::Failure;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+async fn post(client: &Client, headers: &HeaderMap, body: &Bytes) -> anyhow::Result<Answer> {
+    Ok(client.post("/v1/events", headers.clone(), body.clone()).await?)
+}
+
+fn prepare(file: &Path, args: &SendArgs) -> anyhow::Result<(HeaderMap, Bytes)> {
+    let bytes = read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, args.content_type.clone());
+    if args.type_from_file {
+        let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let value = HeaderValue::from_str(stem)
+            .with_context(|| format!("{} is not named like an event type", file.display()))?;
+        headers.insert("x-strapi-event", value);
+    }
+    if !args.capture {
+        return Ok((headers, bytes));
+    }
+    let capture = Capture::read(&bytes)
+        .with_context(|| format!(r#"{} is not a capture {{"headers": …, "body": …}}"#, file.display()))?;
+    headers.extend(capture.event.map(|event| (header::HeaderName::from_static("x-strapi-event"), event)));
+    Ok((headers, capture.body))
+}
+
+fn read(file: &Path) -> std::io::Result<Bytes> {
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes)?;
+        return Ok(bytes.into());
+    }
+    std::fs::read(file).map(Bytes::from)
+}
+
+/// A request as somebody recorded it.
+struct Capture {
+    event: Option<HeaderValue>,
+    /// The bytes as they stand in the file.
+    body: Bytes,
+}
+
+impl Capture {
+    fn read(bytes: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct File<'f> {
+            #[serde(default)]
+            headers: serde_json::Map<String, Value>,
+            #[serde(borrow)]
+            body: &'f RawValue,
+        }
+        let file: File<'_> = serde_json::from_slice(bytes)?;
+        let event = file.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-strapi-event"));
+        Ok(Self {
+            event: event.and_then(|(_, value)| HeaderValue::from_str(value.as_str()?).ok()),
+            body: Bytes::copy_from_slice(file.body.get().as_bytes()),
+        })
+    }
+}
+
+fn as_json(file: &str, answer: &Answer) -> String {
+    let body = serde_json::from_slice(&answer.body)
+        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&answer.body).into_owned()));
+    json!({"file": file, "status": answer.status.as_u16(), "answer": body}).to_string()
+}
+
+fn as_text(file: &str, answer: &Answer) -> String {
+    use owo_colors::{OwoColorize as _, Style};
+    let file = screen::inert(file);
+    if !answer.status.is_success() {
+        let problem = Problem::read(answer.status, &answer.body).to_string();
+        return format!("{} {file}  {}", "✗".red(), screen::inert_lines(&problem));
+    }
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let mut text = format!(
+        "{} {file}  {}  {}",
+        "✓".green(),
+        answer.status.as_u16(),
+        screen::styled(&json::text(&body, "/id"), Style::new().bold())
+    );
+    let deliveries = json::list(&body, "/deliveries");
+    if deliveries.is_empty() {
+        text.push_str(&screen::faint("  (no webhook wants it)"));
+    }
+    let mut table = screen::Table::bare();
+    for delivery in deliveries {
+        table.row([
+            screen::plain(format!("→ {}", json::text(delivery, "/webhook"))),
+            screen::dim(json::text(delivery, "/id")),
+        ]);
+    }
+    if !deliveries.is_empty() {
+        text = format!("{text}\n{}", table.render(4));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    fn told(status: StatusCode, body: &'static str) -> String {
+        screen::uncoloured(&as_text("a.json", &Answer { status, body: Bytes::from_static(body.as_bytes()) }))
+    }
+
+    #[test]
+    fn says_where_an_event_went() {
+        let body = r#"{"id":"evt_1","deliveries":[{"id":"dlv_1","webhook":"site"},{"id":"dlv_2","webhook":"search"}]}"#;
+        insta::assert_snapshot!(told(StatusCode::ACCEPTED, body), @r"
+        ✓ a.json  202  evt_1
+            → site    dlv_1
+            → search  dlv_2
+        ");
+        insta::assert_snapshot!(told(StatusCode::ACCEPTED, r#"{"id":"evt_1","deliveries":[]}"#), @"✓ a.json  202  evt_1  (no webhook wants it)");
+    }
+
+    #[test]
+    fn says_why_it_was_refused_without_letting_the_answer_speak_to_the_terminal() {
+        let body =
+            r#"{"title":"Schema violated","detail":"\u001b[2J","errors":[{"pointer":"/entry","message":"absent"}]}"#;
+        insta::assert_snapshot!(told(StatusCode::UNPROCESSABLE_ENTITY, body), @r"
+        ✗ a.json  422 Schema violated: \u{1b}[2J
+          /entry: absent
+        ");
+    }
+
+    #[test]
+    fn a_captured_body_keeps_its_bytes() {
+        let file = br#"{"headers":{"X-Strapi-Event":"entry.create"},"body": {"b": 1.0, "a":9007199254740993} }"#;
+        let capture = Capture::read(file).expect("a capture");
+        assert_eq!(capture.body, &br#"{"b": 1.0, "a":9007199254740993}"#[..]);
+        assert_eq!(capture.event.expect("named"), "entry.create");
+    }
+}

@@ -1,0 +1,56 @@
+//! `serve`: build, run, drain.
+
+use std::path::Path;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Exit;
+use super::logging::{self, LogFormat};
+use crate::host::{self, Options};
+use crate::tasks::{self, OnPanic};
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Refuse to start when any file is at fault, instead of using its last good version
+    #[arg(long)]
+    strict: bool,
+    /// The form of log lines; what is logged is set by HOOKWRIGHT_LOG (default: info)
+    #[arg(long = "log", value_enum, default_value = "text", value_name = "FORMAT")]
+    log: LogFormat,
+}
+
+pub(super) async fn run(home: &Path, args: ServeArgs) -> anyhow::Result<Exit> {
+    logging::start(args.log, "info")?;
+    // Before anything is opened: a signal during start-up must not be lost.
+    let shutdown = stop_signal()?;
+    let host = host::build(Options { home: home.to_owned(), strict: args.strict }).await?;
+    let (listen, admin) = host.addresses();
+    tracing::info!(%listen, %admin, home = %home.display(), "hookwright is ready");
+    host.run_until(shutdown).await?;
+    tracing::info!("hookwright has stopped");
+    Ok(Exit::Ok)
+}
+
+/// Completes at the first SIGINT or SIGTERM. A second one ends the process without draining; nothing
+/// acknowledged is lost by that.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        let mut next = async move || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        next().await;
+        tasks::spawn("second signal", OnPanic::Log, async move {
+            next().await;
+            std::process::exit(130);
+        });
+    })
+}

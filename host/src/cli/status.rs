@@ -1,0 +1,172 @@
+//! `status`: the running host on one screen.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use owo_colors::Style;
+use serde_json::Value;
+
+use super::{Exit, Format, discovery, json, screen, webhook};
+
+pub(super) async fn run(home: &Path, format: Format) -> anyhow::Result<Exit> {
+    let answer = discovery::admin(home)?.get("/v1/status").await?;
+    screen::line(&if format.json { answer.to_string() } else { as_text(&answer) })?;
+    Ok(Exit::Ok)
+}
+
+fn as_text(status: &Value) -> String {
+    let mut parts = vec![head(status), counts(status)];
+    let webhooks = json::list(status, "/webhooks");
+    parts.push(section("Webhooks", if webhooks.is_empty() { None } else { Some(webhook::table(webhooks)) }));
+    parts.push(section("Plugins", plugins(status)));
+    let faults = json::list(status, "/revision/faults");
+    if !faults.is_empty() {
+        parts.push(faults_text(faults));
+    }
+    parts.join("\n\n")
+}
+
+fn head(status: &Value) -> String {
+    let text = |pointer| json::text(status, pointer);
+    let mut table = screen::Table::bare();
+    let mut row = |name: &str, value: String| {
+        if !value.trim().is_empty() {
+            table.row([screen::dim(name), screen::plain(value)]);
+        }
+    };
+    row("events", format!("http://{}/v1/events", text("/listen")));
+    row("admin", format!("http://{}/", text("/admin")));
+    row("started", text("/startedAt"));
+    row("revision", format!("{} loaded {}", text("/revision/number"), text("/revision/loadedAt")));
+    row("store", text("/store/durability"));
+    row("sources", sources(status));
+    let title = format!("hookwright {}", text("/version"));
+    format!("{}  {}\n{}", screen::heading(&title), screen::faint(&text("/environment")), table.render(2))
+}
+
+fn sources(status: &Value) -> String {
+    let name = |source: &Value| {
+        let name = json::text(source, "/name");
+        if name.is_empty() { json::text(source, "") } else { name }
+    };
+    json::list(status, "/sources").iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+fn counts(status: &Value) -> String {
+    let mut table = screen::Table::bare();
+    let mut row = |name: &str, style: Style| {
+        let count = json::number(status, &format!("/counts/{name}"));
+        let style = if count == 0 { Style::new().dimmed() } else { style };
+        table.row([(format!("{count:>8}"), style), (name.to_owned(), style)]);
+    };
+    row("events", Style::new().bold());
+    for state in ["pending", "retrying", "held", "delivered", "dropped", "failed"] {
+        row(state, screen::state_style(state));
+    }
+    row("quarantined", Style::new().yellow());
+    table.render(0)
+}
+
+fn plugins(status: &Value) -> Option<screen::Table> {
+    let plugins = json::list(status, "/plugins");
+    let mut table = screen::Table::new(["NAME", "VERSION", "DIGEST", "DESCRIPTION"]);
+    for plugin in plugins {
+        let digest = json::text(plugin, "/digest");
+        table.row([
+            screen::plain(json::text(plugin, "/name")),
+            screen::plain(json::text(plugin, "/version")),
+            screen::dim(digest.get(..12).unwrap_or(&digest)),
+            screen::dim(json::text(plugin, "/description")),
+        ]);
+    }
+    if plugins.is_empty() { None } else { Some(table) }
+}
+
+fn section(title: &str, table: Option<screen::Table>) -> String {
+    let body = table.map_or_else(|| screen::faint("  none"), |table| table.render(2));
+    format!("{}\n{body}", screen::heading(title))
+}
+
+/// Files that could not be taken as they are.
+pub(super) fn faults_text(faults: &[Value]) -> String {
+    let mut text = screen::styled("At fault", Style::new().red().bold());
+    for fault in faults {
+        let pointer = json::text(fault, "/pointer");
+        let place = if pointer.is_empty() {
+            json::text(fault, "/file")
+        } else {
+            format!("{} at {pointer}", json::text(fault, "/file"))
+        };
+        let _ = write!(text, "\n  {} {}", screen::styled("✗", Style::new().red()), screen::heading(&place));
+        let _ = write!(text, "\n    {}", screen::inert(&json::text(fault, "/message")));
+        if fault.pointer("/lastGoodInForce") == Some(&Value::Bool(true)) {
+            let _ = write!(text, "\n    {}", screen::faint("its last good version stays in force"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn fits_on_one_screen() {
+        let status = json!({
+            "version": "0.1.0", "environment": "development", "startedAt": "2026-11-23T20:00:00.000Z",
+            "listen": "127.0.0.1:4400", "admin": "127.0.0.1:4401",
+            "revision": {"number": 3, "loadedAt": "2026-11-23T20:41:15.196Z", "faults": [
+                {"file": "config/webhooks/search.json", "pointer": "/url", "message": "is not a URL", "lastGoodInForce": true},
+                {"file": "plugins/broken.wasm", "pointer": "", "message": "is cut short", "lastGoodInForce": false}
+            ]},
+            "sources": ["strapi"],
+            "webhooks": [{"id": "site-build", "name": "Site build", "url": "https://build.example/hook", "enabled": true,
+                "takesNew": true, "runState": null, "events": ["entry.*"], "plugins": ["redact"], "managedBy": "file"}],
+            "plugins": [{"name": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0", "description": "Remove or mask values"}],
+            "store": {"durability": "wal, synchronous=FULL"},
+            "counts": {"events": 12, "delivered": 10, "held": 2}
+        });
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&status)), @r"
+        hookwright 0.1.0  development
+          events    http://127.0.0.1:4400/v1/events
+          admin     http://127.0.0.1:4401/
+          started   2026-11-23T20:00:00.000Z
+          revision  3 loaded 2026-11-23T20:41:15.196Z
+          store     wal, synchronous=FULL
+          sources   strapi
+
+              12  events
+               0  pending
+               0  retrying
+               2  held
+              10  delivered
+               0  dropped
+               0  failed
+               0  quarantined
+
+        Webhooks
+          ID          STATE  EVENTS   PLUGINS  URL
+          site-build  on     entry.*  redact   https://build.example/hook
+
+        Plugins
+          NAME    VERSION  DIGEST        DESCRIPTION
+          redact  0.1.0    ba7816bf8f01  Remove or mask values
+
+        At fault
+          ✗ config/webhooks/search.json at /url
+            is not a URL
+            its last good version stays in force
+          ✗ plugins/broken.wasm
+            is cut short
+        ");
+    }
+
+    #[test]
+    fn takes_any_answer() {
+        for answer in [json!(null), json!({"plugins": [1], "webhooks": [{"events": 1}], "revision": {"faults": [0]}})] {
+            as_text(&answer);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! `why`: each gate an event met on its way to each webhook, in order, and the next command to type.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::str::FromStr;
+
+use clap::Args;
+use owo_colors::Style;
+use serde_json::Value;
+
+use super::client::Client;
+use super::{Exit, Format, discovery, json, screen};
+use crate::ids::{DeliveryId, EventId};
+
+#[derive(Debug, Args)]
+pub(super) struct WhyArgs {
+    /// An event's id, a delivery's id, or `last` for the newest event
+    #[arg(value_name = "EVENT|DELIVERY|last")]
+    what: Target,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// What is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Event(EventId),
+    Delivery(DeliveryId),
+    Last,
+}
+
+impl FromStr for Target {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "last" {
+            return Ok(Self::Last);
+        }
+        let delivery = |_| text.parse().map(Self::Delivery);
+        text.parse()
+            .map(Self::Event)
+            .or_else(delivery)
+            .map_err(|_| "expected an event id (evt_…), a delivery id (dlv_…) or last")
+    }
+}
+
+pub(super) async fn run(home: &Path, args: WhyArgs) -> anyhow::Result<Exit> {
+    let client = discovery::admin(home)?;
+    let (event, webhook) = find(&client, args.what).await?;
+    let mut answer = client.get(&format!("/v1/events/{event}/why")).await?;
+    if let (Some(webhook), Some(webhooks)) = (webhook, answer.pointer_mut("/webhooks").and_then(Value::as_array_mut)) {
+        webhooks.retain(|one| json::text(one, "/webhook") == webhook);
+    }
+    screen::line(&if args.format.json { answer.to_string() } else { as_text(&answer) })?;
+    Ok(Exit::Ok)
+}
+
+/// The event that is asked about, and the only webhook of interest if a delivery was named.
+async fn find(client: &Client, what: Target) -> anyhow::Result<(EventId, Option<String>)> {
+    match what {
+        Target::Event(event) => Ok((event, None)),
+        Target::Delivery(delivery) => {
+            let answer = client.get(&format!("/v1/deliveries/{delivery}")).await?;
+            Ok((json::text(&answer, "/event").parse()?, Some(json::text(&answer, "/webhook"))))
+        }
+        Target::Last => {
+            let answer = client.get("/v1/events?limit=1").await?;
+            let newest = json::text(&answer, "/events/0/id");
+            if newest.is_empty() {
+                anyhow::bail!("there is no event yet; post one with `hookwright send FILE`");
+            }
+            Ok((newest.parse()?, None))
+        }
+    }
+}
+
+fn as_text(answer: &Value) -> String {
+    let mut text = format!(
+        "{}  {}  {}",
+        screen::heading(&json::text(answer, "/event/type")),
+        screen::inert(&json::text(answer, "/event/id")),
+        screen::faint(&format!(
+            "from {}, {}",
+            json::text(answer, "/event/source"),
+            json::either(answer, ["/event/received", "/event/receivedAt"])
+        )),
+    );
+    let webhooks = json::list(answer, "/webhooks");
+    if webhooks.is_empty() {
+        text.push_str("\n\nThere is no webhook. Declare one in config/webhooks/NAME.json.");
+    }
+    for webhook in webhooks {
+        text.push_str("\n\n");
+        text.push_str(&one_webhook(webhook));
+    }
+    text
+}
+
+fn one_webhook(webhook: &Value) -> String {
+    let id = json::text(webhook, "/webhook");
+    let name = json::text(webhook, "/name");
+    let mut text = screen::heading(&id);
+    if !name.is_empty() && name != id {
+        text.push_str(&screen::faint(&format!("  {name}")));
+    }
+    let state = json::text(webhook, "/delivery/state");
+    if !state.is_empty() {
+        let line = format!("  {} {state}", screen::state_mark(&state));
+        text.push_str(&screen::styled(&line, screen::state_style(&state)));
+        text.push_str(&screen::faint(&format!("  {}", json::text(webhook, "/delivery/id"))));
+    }
+    text.push('\n');
+    text.push_str(&gates(webhook).render(2));
+    let conclusion = json::text(webhook, "/conclusion");
+    if !conclusion.is_empty() {
+        let _ = write!(text, "\n  {}", screen::inert(&conclusion));
+    }
+    let next = json::text(webhook, "/nextCommand");
+    if !next.is_empty() {
+        let _ = write!(text, "\n  next: {}", screen::command(&next));
+    }
+    text
+}
+
+fn gates(webhook: &Value) -> screen::Table {
+    let mut table = screen::Table::bare();
+    for gate in json::list(webhook, "/gates") {
+        let (mark, style) = match json::text(gate, "/verdict").as_str() {
+            "pass" => ("✓", Style::new().green()),
+            "stop" => ("✗", Style::new().red().bold()),
+            "wait" => ("…", Style::new().yellow()),
+            _ => ("?", Style::new().dimmed()),
+        };
+        table.row([
+            (mark.into(), style),
+            screen::plain(json::text(gate, "/name")),
+            screen::dim(json::text(gate, "/detail")),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_may_be_asked_about() {
+        let event = "evt_01JD5Z8Q0V4N1S3T9X7K2M6B8C";
+        assert_eq!(event.parse(), Ok(Target::Event(event.parse().expect("an id"))));
+        assert!(matches!(event.replace("evt", "dlv").parse(), Ok(Target::Delivery(_))));
+        assert_eq!("last".parse(), Ok(Target::Last));
+        assert!("first".parse::<Target>().is_err());
+    }
+
+    #[test]
+    fn shows_each_gate_and_the_next_command() {
+        let answer = json!({
+            "event": {"id": "evt_1", "type": "entry.update", "source": "strapi", "received": "2026-11-23T20:41:15.196Z"},
+            "webhooks": [
+                {"webhook": "site-build", "name": "Site build", "gates": [
+                    {"name": "admitted", "verdict": "pass", "detail": "schema entry.update"},
+                    {"name": "filter", "verdict": "stop", "detail": "/model is \"address\" (wanted \"article\")"}
+                ], "delivery": null, "conclusion": "Its filter does not fit, so no delivery was made.",
+                 "nextCommand": "hookwright webhook list"},
+                {"webhook": "search", "gates": [
+                    {"name": "attempt 2", "verdict": "wait", "detail": "503 \u{1b}[2J"}, {"name": "new", "verdict": "odd"}
+                ], "delivery": {"id": "dlv_1", "state": "retrying"}}
+            ]
+        });
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @r#"
+        entry.update  evt_1  from strapi, 2026-11-23T20:41:15.196Z
+
+        site-build  Site build
+          ✓  admitted  schema entry.update
+          ✗  filter    /model is "address" (wanted "article")
+          Its filter does not fit, so no delivery was made.
+          next: hookwright webhook list
+
+        search  ↻ retrying  dlv_1
+          …  attempt 2  503 \u{1b}[2J
+          ?  new
+        "#);
+    }
+
+    #[test]
+    fn takes_any_answer() {
+        for answer in [json!(null), json!([1]), json!({"webhooks": [null, 1, {"gates": 3}]})] {
+            as_text(&answer);
+        }
+    }
+}
