@@ -16,6 +16,8 @@ use crate::delivery::{Attempt, ChainRecord, DeliveryView, HeldCause, Next, State
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, QuarantineId, SourceName, WebhookId};
 
+#[cfg(test)]
+mod conformance;
 pub mod sqlite;
 
 /// A store's answer, some time later.
@@ -111,6 +113,12 @@ pub trait Administration: Send + Sync + 'static {
     /// How commits are made durable, as read back from the database: for status and tests.
     fn durability(&self) -> Answer<'_, String>;
 }
+
+/// Rows of one page at most, whatever limit is asked for.
+pub const PAGE_ROWS: usize = 1000;
+
+/// A page ends early once its bodies reach this sum, so that looking at large bodies does not fill the memory.
+pub const PAGE_BYTES: usize = 16 << 20;
 
 /// An owner that has not been heard of for this long has lost its leases.
 pub const OWNER_SILENCE_MS: i64 = 30_000;

@@ -1,1 +1,251 @@
 //! The embedded store: one writer thread, group commit without a timer, WAL, `synchronous=FULL`.
+//!
+//! Promises that an answer comes after the commit of what it speaks of, and that a commit survives power loss as far
+//! as the disk keeps its word. Callers never wait for room: a full queue is [`StoreError::Busy`]. Looking is done by
+//! threads of its own. Several handles, also of several processes, may be open on one file; they own deliveries as
+//! different owners.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::delivery::{Attempt, DeliveryView, HeldCause};
+use crate::event::Event;
+use crate::ids::{DeliveryId, EventId, QuarantineId, WebhookId};
+use crate::store::{
+    Administration, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, Lane, LaneDue, NewEvent, PAGE_ROWS,
+    Quarantined, QuarantineBounds, RunState, Settled, Settlement, Store,
+};
+
+mod append;
+mod claim;
+mod connection;
+mod holding;
+mod leases;
+mod look;
+mod parcel;
+mod quarantine;
+mod queue;
+mod reader;
+mod rows;
+mod run_states;
+mod schema;
+mod settle;
+mod tally;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use schema::SchemaError;
+
+use reader::Readers;
+use writer::{Room, Writer};
+
+/// Threads that look. Two: a long list does not make a short question wait.
+const READERS: usize = 2;
+
+/// A handle on the database file. Cheap to clone; when the last one is dropped, what waits is committed, then the file
+/// is closed.
+#[derive(Clone)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    // Dropped first: the last connection to close should be one that can tidy up, the writer's.
+    readers: Readers,
+    writer: Writer,
+}
+
+/// How to open the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The caller knows that nobody else has it open (it holds the lock of the home folder): earlier owners are
+    /// dead, and their leases are taken back at once instead of after [`crate::store::OWNER_SILENCE_MS`].
+    pub exclusive: bool,
+    /// This owner is alive as of now.
+    pub now: Timestamp,
+}
+
+/// Why the file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot create or open {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("cannot use {} as a SQLite database", path.display())]
+    Sqlite { path: PathBuf, source: rusqlite::Error },
+    #[error("cannot use {}", path.display())]
+    Schema { path: PathBuf, source: SchemaError },
+    #[error(
+        "{} would not survive a power loss: SQLite says `{found}`; put it on a local file system that supports a \
+         write-ahead log",
+        path.display()
+    )]
+    NotDurable { path: PathBuf, found: String },
+    #[error("cannot start the threads of the store")]
+    Threads(#[source] io::Error),
+}
+
+impl SqliteStore {
+    /// Opens the database, creating file and folder where they are missing. Blocking: reads and writes files.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not ours, is newer than this binary, or cannot be made durable.
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let mut connection = connection::open_writer(path)?;
+        schema::migrate(&mut connection).map_err(|source| OpenError::Schema { path: path.into(), source })?;
+        let epoch = leases::register(&mut connection, options.exclusive, options.now)
+            .map_err(|source| OpenError::Sqlite { path: path.into(), source })?;
+        let readers = (0..READERS).map(|_| connection::open_reader(path)).collect::<Result<_, _>>()?;
+        let readers = Readers::start(readers).map_err(OpenError::Threads)?;
+        let writer = Writer::start(connection, epoch).map_err(OpenError::Threads)?;
+        Ok(Self { shared: Arc::new(Shared { readers, writer }) })
+    }
+
+    /// Commits what waits, gives back this owner's leases and closes the file. Later calls are
+    /// [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.shared.readers.close().await;
+        self.shared.writer.close().await;
+    }
+
+    fn writer(&self) -> &Writer {
+        &self.shared.writer
+    }
+
+    fn readers(&self) -> &Readers {
+        &self.shared.readers
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&self, events: Vec<NewEvent>) -> Answer<'_, Vec<Appended>> {
+        Box::pin(async move {
+            let events = events.into_iter().map(append::Encoded::new).collect::<Result<Vec<_>, _>>()?;
+            let bytes = events.iter().map(append::Encoded::bytes).sum();
+            self.writer().call(Room::Admission, bytes, move |batch| append::append(batch, &events)).await
+        })
+    }
+
+    fn claim(&self, claim: Claim) -> Answer<'_, Claimed> {
+        Box::pin(self.writer().call(Room::Progress, size_of::<Claim>(), move |batch| claim::claim(batch, &claim)))
+    }
+
+    fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, Vec<Settled>> {
+        Box::pin(async move {
+            let settlements = settlements.into_iter().map(settle::Encoded::new).collect::<Result<Vec<_>, _>>()?;
+            let bytes = settlements.iter().map(settle::Encoded::bytes).sum();
+            self.writer().call(Room::Progress, bytes, move |batch| settle::settle(batch, &settlements)).await
+        })
+    }
+
+    fn lanes(&self, after: Option<Lane>, limit: usize) -> Answer<'_, Vec<LaneDue>> {
+        Box::pin(self.readers().ask(move |connection| claim::lanes(connection, after, limit)))
+    }
+
+    fn heartbeat(&self, now: Timestamp) -> Answer<'_, u64> {
+        Box::pin(self.writer().call(Room::Progress, 0, move |batch| leases::heartbeat(batch, now)))
+    }
+
+    fn hold(&self, webhook: WebhookId, cause: HeldCause, reason: String, now: Timestamp) -> Answer<'_, u64> {
+        let hold = Arc::new(holding::Hold { webhook, cause, reason, now });
+        Box::pin(async move {
+            let mut held = 0;
+            loop {
+                let hold = Arc::clone(&hold);
+                let step = self.writer().call(Room::Progress, 0, move |batch| holding::hold(batch, &hold)).await?;
+                held += step.changed as u64;
+                if step.next.is_none() {
+                    return Ok(held);
+                }
+            }
+        })
+    }
+
+    fn release(&self, cause: HeldCause, webhook: Option<WebhookId>, now: Timestamp) -> Answer<'_, u64> {
+        let release = Arc::new(holding::Release { cause, webhook, now });
+        Box::pin(async move {
+            let (mut released, mut after) = (0, None);
+            loop {
+                let release = Arc::clone(&release);
+                let work = move |batch: &mut writer::Batch<'_>| holding::release(batch, &release, after.as_ref());
+                let step = self.writer().call(Room::Progress, 0, work).await?;
+                released += step.changed as u64;
+                if step.next.is_none() {
+                    return Ok(released);
+                }
+                after = step.next;
+            }
+        })
+    }
+
+    fn quarantine(&self, refused: Vec<Quarantined>, bounds: QuarantineBounds) -> Answer<'_, ()> {
+        let bytes = refused.iter().map(quarantine::size).sum();
+        let work = move |batch: &mut writer::Batch<'_>| quarantine::keep(batch, &refused, bounds);
+        Box::pin(self.writer().call(Room::Admission, bytes, work))
+    }
+}
+
+impl Administration for SqliteStore {
+    fn event(&self, id: EventId) -> Answer<'_, Option<Event>> {
+        Box::pin(self.readers().ask(move |connection| claim::read_event(connection, id)))
+    }
+
+    fn events(&self, before: Option<EventId>, limit: usize) -> Answer<'_, Vec<Event>> {
+        Box::pin(self.readers().ask(move |connection| look::events(connection, before, page(limit))))
+    }
+
+    fn deliveries_of(&self, event: EventId) -> Answer<'_, Vec<DeliveryView>> {
+        Box::pin(self.readers().ask(move |connection| look::deliveries_of(connection, event)))
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Answer<'_, Option<DeliveryView>> {
+        Box::pin(self.readers().ask(move |connection| look::delivery(connection, id)))
+    }
+
+    fn deliveries(
+        &self,
+        filter: DeliveryFilter,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Answer<'_, Vec<DeliveryView>> {
+        Box::pin(self.readers().ask(move |connection| look::deliveries(connection, &filter, before, page(limit))))
+    }
+
+    fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>> {
+        Box::pin(self.readers().ask(move |connection| look::attempts_of(connection, delivery)))
+    }
+
+    fn counts(&self) -> Answer<'_, Counts> {
+        Box::pin(self.readers().ask(tally::counts))
+    }
+
+    fn quarantined(&self, before: Option<QuarantineId>, limit: usize) -> Answer<'_, Vec<Quarantined>> {
+        Box::pin(self.readers().ask(move |connection| quarantine::list(connection, before, page(limit))))
+    }
+
+    fn unquarantine(&self, id: QuarantineId) -> Answer<'_, Option<Quarantined>> {
+        Box::pin(self.writer().call(Room::Progress, 0, move |batch| quarantine::take(batch, id)))
+    }
+
+    fn run_states(&self) -> Answer<'_, Vec<RunState>> {
+        Box::pin(self.readers().ask(run_states::list))
+    }
+
+    fn set_run_state(&self, webhook: WebhookId, state: Option<RunState>) -> Answer<'_, ()> {
+        let work = move |batch: &mut writer::Batch<'_>| run_states::set(batch, &webhook, state.as_ref());
+        Box::pin(self.writer().call(Room::Progress, 0, work))
+    }
+
+    fn durability(&self) -> Answer<'_, String> {
+        let work = |batch: &mut writer::Batch<'_>| Ok(connection::durability(batch.connection)?);
+        Box::pin(self.writer().call(Room::Progress, 0, work))
+    }
+}
+
+/// A limit as SQLite wants it.
+fn page(limit: usize) -> i64 {
+    i64::try_from(limit.min(PAGE_ROWS)).unwrap_or(i64::MAX)
+}

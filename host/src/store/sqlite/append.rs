@@ -1,0 +1,170 @@
+//! Storing events with their deliveries, and recognising those that came before.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::rows::{self, Fields};
+use super::writer::Batch;
+use crate::clock::Timestamp;
+use crate::delivery::State;
+use crate::ids::{DeliveryId, EventId, WebhookId};
+use crate::store::{Appended, IDEMPOTENCY_MS, Idempotency, Lease, LeaseToken, NewDelivery, NewEvent, StoreError};
+
+/// Forgotten keys deleted with each remembered one: more than one, so that they never gather.
+const FORGET_AT_ONCE: i64 = 4;
+
+/// An event, written as it will be stored. Made outside of the writer's thread.
+pub(super) struct Encoded {
+    new: NewEvent,
+    headers: String,
+    deliveries: Vec<u8>,
+}
+
+impl Encoded {
+    pub(super) fn new(new: NewEvent) -> Result<Self, StoreError> {
+        let headers = rows::json(&new.event.headers)?;
+        let deliveries = new.deliveries.iter().flat_map(|delivery| delivery.id.to_bytes()).collect();
+        Ok(Self { new, headers, deliveries })
+    }
+
+    /// What it takes up while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.new.event.weight() + self.headers.len() + self.deliveries.len() * 8
+    }
+}
+
+pub(super) fn append(batch: &mut Batch<'_>, events: &[Encoded]) -> Result<Vec<Appended>, StoreError> {
+    events.iter().map(|event| append_one(batch, event)).collect()
+}
+
+fn append_one(batch: &mut Batch<'_>, encoded: &Encoded) -> Result<Appended, StoreError> {
+    let NewEvent { event, idempotency, deliveries } = &encoded.new;
+    if let Some(key) = idempotency {
+        if let Some(earlier) = earlier(batch, encoded, key)? {
+            return Ok(earlier);
+        }
+        remember(batch, encoded, key)?;
+    }
+    batch.connection.prepare_cached(INSERT_EVENT)?.execute(params![
+        event.id.to_bytes(),
+        event.event_type.as_str(),
+        event.source.as_str(),
+        event.received.as_ms(),
+        &*event.content_type,
+        encoded.headers,
+        encoded.deliveries,
+        &event.data[..],
+    ])?;
+    batch.tally.events += 1;
+    let mut leases = Vec::new();
+    for delivery in deliveries {
+        leases.extend(enqueue(batch, encoded, delivery)?);
+    }
+    Ok(Appended::Stored { leases })
+}
+
+fn enqueue(batch: &mut Batch<'_>, encoded: &Encoded, delivery: &NewDelivery) -> Result<Option<Lease>, StoreError> {
+    let event = &encoded.new.event;
+    if delivery.lease {
+        batch.begin_leasing(event.received)?;
+    }
+    let owner = delivery.lease.then_some(batch.epoch);
+    let fence = i64::from(delivery.lease);
+    batch.connection.prepare_cached(INSERT_DELIVERY)?.execute(params![
+        delivery.id.to_bytes(),
+        event.id.to_bytes(),
+        delivery.lane.webhook.as_str(),
+        &*delivery.lane.key,
+        event.received.as_ms(),
+        owner,
+        fence,
+    ])?;
+    batch.tally.appear(State::Pending, 1);
+    Ok(owner.map(|epoch| Lease {
+        token: LeaseToken { delivery: delivery.id, epoch, fence },
+        lane: delivery.lane.clone(),
+        event: Arc::clone(event),
+        attempts: 0,
+        runs: 0,
+        chain: None,
+    }))
+}
+
+/// What the key says, if it was seen within its time.
+fn earlier(batch: &Batch<'_>, encoded: &Encoded, key: &Idempotency) -> Result<Option<Appended>, StoreError> {
+    let event = &encoded.new.event;
+    let mut statement = batch.connection.prepare_cached(FIND_KEY)?;
+    let mut found = statement.query(params![event.source.as_str(), &*key.key, forgotten(event.received)])?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    let fields = Fields::new("idempotency", row);
+    let first = fields.id(2, EventId::from_bytes)?;
+    if fields.get::<[u8; 32]>(1)? != *key.digest.as_bytes() {
+        return Ok(Some(Appended::Conflict { event: first }));
+    }
+    Ok(Some(Appended::Repeated { event: first, deliveries: deliveries_of(batch, first)? }))
+}
+
+fn remember(batch: &Batch<'_>, encoded: &Encoded, key: &Idempotency) -> Result<(), StoreError> {
+    let event = &encoded.new.event;
+    batch.connection.prepare_cached(FORGET_KEYS)?.execute(params![forgotten(event.received), FORGET_AT_ONCE])?;
+    batch.connection.prepare_cached(REMEMBER_KEY)?.execute(params![
+        event.source.as_str(),
+        &*key.key,
+        key.digest.as_bytes(),
+        event.id.to_bytes(),
+        event.received.as_ms(),
+    ])?;
+    Ok(())
+}
+
+/// Keys of events received up to here are forgotten.
+const fn forgotten(now: Timestamp) -> i64 {
+    now.as_ms().saturating_sub(IDEMPOTENCY_MS)
+}
+
+fn deliveries_of(batch: &Batch<'_>, event: EventId) -> Result<Vec<(DeliveryId, WebhookId)>, StoreError> {
+    let mut find = batch.connection.prepare_cached(FIND_WEBHOOK)?;
+    let mut deliveries = Vec::new();
+    for id in delivery_ids(batch.connection, event)?.unwrap_or_default() {
+        let mut found = find.query(params![id.to_bytes()])?;
+        if let Some(row) = found.next()? {
+            deliveries.push((id, Fields::new("deliveries", row).parse(1)?));
+        }
+    }
+    Ok(deliveries)
+}
+
+/// The ids of an event's deliveries; none if there is no such event.
+pub(super) fn delivery_ids(
+    connection: &rusqlite::Connection,
+    event: EventId,
+) -> Result<Option<Vec<DeliveryId>>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT deliveries FROM events WHERE id = ?1")?;
+    let ids: Option<Vec<u8>> = statement.query_row([event.to_bytes()], |row| row.get(0)).optional()?;
+    let Some(ids) = ids else { return Ok(None) };
+    match ids.as_chunks() {
+        (ids, []) => Ok(Some(ids.iter().copied().map(DeliveryId::from_bytes).collect())),
+        _ => Err(rows::corrupt(&format!("events {event}: deliveries: not a row of ids"))),
+    }
+}
+
+const INSERT_EVENT: &str = "INSERT INTO events (id, type, source, received, content_type, headers, deliveries, data) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+const INSERT_DELIVERY: &str = "INSERT INTO queue (id, event, webhook, lane_key, state, created, changed, due, owner, \
+     fence, attempts, runs, chain_sent) VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?5, ?6, ?7, 0, 0, 0)";
+
+const FIND_KEY: &str =
+    "SELECT seq, digest, event FROM idempotency WHERE source = ?1 AND key = ?2 AND received > ?3";
+
+/// Replaces a forgotten one that is still there; `earlier` has judged all others.
+const REMEMBER_KEY: &str =
+    "INSERT OR REPLACE INTO idempotency (source, key, digest, event, received) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+/// Looks at the oldest only, so it costs the same however many there are.
+const FORGET_KEYS: &str = "DELETE FROM idempotency WHERE received <= ?1 AND seq IN \
+     (SELECT seq FROM idempotency ORDER BY seq LIMIT ?2)";
+
+const FIND_WEBHOOK: &str = "SELECT id, webhook FROM queue WHERE id = ?1 \
+     UNION ALL SELECT id, webhook FROM deliveries WHERE id = ?1";

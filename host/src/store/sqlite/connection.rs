@@ -1,0 +1,97 @@
+//! Opening connections, and making sure that a commit is what it promises to be.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::OpenError;
+
+/// How long one handle waits for another's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements kept prepared: more than there are different ones.
+const CACHED_STATEMENTS: usize = 64;
+/// Pages of 4 KiB in the write-ahead log before it is copied into the database: 16 MiB, so that pages written again
+/// and again are copied once, and one copy delays a commit by some ten milliseconds at most.
+const CHECKPOINT_PAGES: u32 = 4096;
+/// The write-ahead log is cut back to this after a burst.
+const WAL_LIMIT_BYTES: u32 = 64 << 20;
+/// Page cache of the writer, negative for KiB.
+const WRITER_CACHE_KIB: i32 = -16 * 1024;
+/// Page cache of a reader, negative for KiB.
+const READER_CACHE_KIB: i32 = -4 * 1024;
+
+/// The connection that writes. Creates folder and file where they are missing; only the owner may read the file.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    create_private(path).map_err(|source| OpenError::File { path: path.into(), source })?;
+    let at = |source| OpenError::Sqlite { path: path.into(), source };
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
+    write_ahead(&connection).map_err(at)?;
+    let found = durability(&connection).map_err(at)?;
+    if found != DURABLE {
+        return Err(OpenError::NotDurable { path: path.into(), found });
+    }
+    Ok(connection)
+}
+
+/// A connection that only reads. It never waits for the writer, nor the writer for it.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let at = |source| OpenError::Sqlite { path: path.into(), source };
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(at)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE_KIB).map_err(at)?;
+    Ok(connection)
+}
+
+/// What [`durability`] must say.
+const DURABLE: &str = "wal, synchronous=FULL";
+
+/// How commits are made durable, as the connection itself says.
+pub(super) fn durability(connection: &Connection) -> rusqlite::Result<String> {
+    let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    let synchronous = match synchronous {
+        0 => "OFF".to_owned(),
+        1 => "NORMAL".to_owned(),
+        2 => "FULL".to_owned(),
+        3 => "EXTRA".to_owned(),
+        other => other.to_string(),
+    };
+    Ok(format!("{journal}, synchronous={synchronous}"))
+}
+
+fn open(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
+    // Each connection stays on one thread: no mutex.
+    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // A damaged file must not become code: no functions with side effects from its schema.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    // The answer (the mode now in force) is judged by `durability`.
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // macOS only: without it, fsync stops at the cache of the disk.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES, |_| Ok(()))?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB)
+}
+
+/// SQLite gives its side files the permissions of the database.
+fn create_private(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

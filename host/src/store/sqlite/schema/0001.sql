@@ -1,0 +1,127 @@
+-- Times are milliseconds since 1970. Ids are 16 bytes and sort by time, so that inserts append.
+
+-- Accepted events. A rowid table, because bodies do not fit well into the tree of a key.
+CREATE TABLE events (
+    seq          INTEGER PRIMARY KEY,
+    id           BLOB NOT NULL UNIQUE,
+    type         TEXT NOT NULL,
+    source       TEXT NOT NULL,
+    received     INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    headers      TEXT NOT NULL,  -- JSON
+    deliveries   BLOB NOT NULL,  -- ids of its deliveries, one after the other: spares an index on two tables
+    data         BLOB NOT NULL
+) STRICT;
+
+-- Unfinished deliveries.
+CREATE TABLE queue (
+    id         BLOB NOT NULL PRIMARY KEY,
+    event      BLOB NOT NULL,
+    webhook    TEXT NOT NULL,
+    lane_key   TEXT NOT NULL,
+    state      TEXT NOT NULL,    -- pending, retrying, held
+    created    INTEGER NOT NULL,
+    changed    INTEGER NOT NULL,
+    due        INTEGER NOT NULL,
+    owner      INTEGER,          -- the epoch of who has it leased
+    fence      INTEGER NOT NULL, -- number of leases so far
+    attempts   INTEGER NOT NULL,
+    runs       INTEGER NOT NULL,
+    held_for   TEXT,
+    reason     TEXT,
+    chain      TEXT,             -- JSON; its rewritten payload is in `rewritten`
+    rewritten  INTEGER,
+    chain_sent INTEGER NOT NULL  -- 1: an attempt was made with this chain's outcome, so it is fixed
+) STRICT, WITHOUT ROWID;
+
+-- What can be claimed, lane by lane. A delivery that is born leased and delivered at once never enters it.
+CREATE INDEX queue_ready ON queue (webhook, lane_key, due) WHERE owner IS NULL AND held_for IS NULL;
+CREATE INDEX queue_held ON queue (held_for, webhook) WHERE held_for IS NOT NULL;
+
+-- Finished deliveries.
+CREATE TABLE deliveries (
+    id        BLOB NOT NULL PRIMARY KEY,
+    event     BLOB NOT NULL,
+    webhook   TEXT NOT NULL,
+    state     TEXT NOT NULL,     -- delivered, dropped, superseded, failed
+    created   INTEGER NOT NULL,
+    changed   INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,
+    runs      INTEGER NOT NULL,
+    reason    TEXT,
+    chain     TEXT,
+    rewritten INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What people look for in history.
+CREATE INDEX deliveries_undelivered ON deliveries (state, id) WHERE state <> 'delivered';
+
+-- Payloads as plugins rewrote them.
+CREATE TABLE rewritten (
+    seq  INTEGER PRIMARY KEY,
+    data BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE attempts (
+    seq      INTEGER PRIMARY KEY,
+    delivery BLOB NOT NULL,
+    record   TEXT NOT NULL       -- JSON
+) STRICT;
+
+CREATE INDEX attempts_delivery ON attempts (delivery);
+
+-- Idempotency keys, in the order they came.
+CREATE TABLE idempotency (
+    seq      INTEGER PRIMARY KEY,
+    source   TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    digest   BLOB NOT NULL,
+    event    BLOB NOT NULL,
+    received INTEGER NOT NULL,
+    UNIQUE (source, key)
+) STRICT;
+
+-- Refused bodies.
+CREATE TABLE quarantine (
+    seq             INTEGER PRIMARY KEY,
+    id              BLOB NOT NULL UNIQUE,
+    source          TEXT NOT NULL,
+    received        INTEGER NOT NULL,
+    content_type    TEXT NOT NULL,
+    headers         TEXT NOT NULL,
+    idempotency_key TEXT,
+    problem         TEXT NOT NULL,
+    size            INTEGER NOT NULL, -- bytes of everything of variable length
+    data            BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE run_states (
+    webhook TEXT NOT NULL PRIMARY KEY,
+    kind    TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    by      TEXT NOT NULL,
+    url     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who may hold leases. AUTOINCREMENT: an epoch is never given twice.
+CREATE TABLE owners (
+    epoch INTEGER PRIMARY KEY AUTOINCREMENT,
+    seen  INTEGER NOT NULL
+) STRICT;
+
+-- One row, kept in the commit of what it counts.
+CREATE TABLE counters (
+    id               INTEGER PRIMARY KEY CHECK (id = 1),
+    events           INTEGER NOT NULL DEFAULT 0,
+    pending          INTEGER NOT NULL DEFAULT 0,
+    retrying         INTEGER NOT NULL DEFAULT 0,
+    held             INTEGER NOT NULL DEFAULT 0,
+    delivered        INTEGER NOT NULL DEFAULT 0,
+    dropped          INTEGER NOT NULL DEFAULT 0,
+    superseded       INTEGER NOT NULL DEFAULT 0,
+    failed           INTEGER NOT NULL DEFAULT 0,
+    quarantined      INTEGER NOT NULL DEFAULT 0,
+    quarantine_bytes INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+INSERT INTO counters (id) VALUES (1);

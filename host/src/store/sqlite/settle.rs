@@ -1,0 +1,175 @@
+//! Recording what happened to a leased delivery: kept in the queue, or moved to history.
+
+use bytes::Bytes;
+use rusqlite::{Connection, params};
+
+use super::rows::{self, Fields};
+use super::writer::Batch;
+use crate::delivery::{ChainVerdict, Next, State};
+use crate::store::{LeaseToken, Settled, Settlement, StoreError};
+
+/// A settlement, written as it will be stored. Made outside of the writer's thread.
+pub(super) struct Encoded {
+    token: LeaseToken,
+    now: i64,
+    next: Next,
+    attempt: Option<String>,
+    chain: Option<Chain>,
+    runs: u32,
+}
+
+struct Chain {
+    record: String,
+    data: Option<Bytes>,
+    delivers: bool,
+}
+
+impl Encoded {
+    pub(super) fn new(settlement: Settlement) -> Result<Self, StoreError> {
+        let Settlement { token, now, next, attempt, chain, runs } = settlement;
+        let chain = chain.map(|chain| {
+            let delivers = matches!(chain.verdict, ChainVerdict::Deliver { .. });
+            rows::json(&chain).map(|record| Chain { record, data: chain.data().cloned(), delivers })
+        });
+        let attempt = attempt.map(|attempt| rows::json(&attempt)).transpose()?;
+        Ok(Self { token, now: now.as_ms(), next, attempt, chain: chain.transpose()?, runs })
+    }
+
+    /// What it takes up while it waits.
+    pub(super) fn bytes(&self) -> usize {
+        let chain = self.chain.as_ref().map_or(0, |chain| chain.record.len() + chain.data.as_ref().map_or(0, Bytes::len));
+        size_of::<Self>() + self.attempt.as_ref().map_or(0, String::len) + chain
+    }
+}
+
+pub(super) fn settle(batch: &mut Batch<'_>, settlements: &[Encoded]) -> Result<Vec<Settled>, StoreError> {
+    settlements.iter().map(|settlement| settle_one(batch, settlement)).collect()
+}
+
+fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, StoreError> {
+    let connection = batch.connection;
+    let id = settlement.token.delivery.to_bytes();
+    let Some(leased) = find_leased(connection, settlement.token)? else { return Ok(Settled::Stale) };
+    if let Next::Released { due } = settlement.next {
+        connection.prepare_cached(RELEASE)?.execute(params![id, due.as_ms()])?;
+        return Ok(Settled::Done);
+    }
+    if let Some(attempt) = &settlement.attempt {
+        connection.prepare_cached(INSERT_ATTEMPT)?.execute(params![id, attempt])?;
+    }
+    let state = settlement.next.state().unwrap_or(leased.state);
+    let attempts = leased.attempts.saturating_add(u32::from(settlement.attempt.is_some()));
+    let rewritten = store_payload(connection, settlement, leased.rewritten)?;
+    let change = Change { settlement, state, attempts, rewritten };
+    if state.is_finished() { finish(connection, &change)? } else { keep(connection, &change)? }
+    batch.tally.move_one(leased.state, state);
+    Ok(Settled::Done)
+}
+
+struct Leased {
+    state: State,
+    attempts: u32,
+    rewritten: Option<i64>,
+}
+
+fn find_leased(connection: &Connection, token: LeaseToken) -> Result<Option<Leased>, StoreError> {
+    let mut find = connection.prepare_cached(FIND_LEASED)?;
+    let mut found = find.query(params![token.delivery.to_bytes(), token.epoch, token.fence])?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    let fields = Fields::new("queue", row);
+    Ok(Some(Leased { state: unfinished(fields, 1)?, attempts: fields.get(2)?, rewritten: fields.get(3)? }))
+}
+
+struct Change<'a> {
+    settlement: &'a Encoded,
+    state: State,
+    attempts: u32,
+    /// Where the rewritten payload is, if there is one.
+    rewritten: Option<i64>,
+}
+
+/// Stores the payload of a new chain outcome in place of the `old` one.
+fn store_payload(connection: &Connection, settlement: &Encoded, old: Option<i64>) -> Result<Option<i64>, StoreError> {
+    let Some(chain) = &settlement.chain else { return Ok(old) };
+    if let Some(old) = old {
+        connection.prepare_cached("DELETE FROM rewritten WHERE seq = ?1")?.execute([old])?;
+    }
+    let Some(data) = &chain.data else { return Ok(None) };
+    connection.prepare_cached("INSERT INTO rewritten (data) VALUES (?1)")?.execute(params![&data[..]])?;
+    Ok(Some(connection.last_insert_rowid()))
+}
+
+fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
+    let Change { settlement, state, attempts, rewritten } = change;
+    let id = settlement.token.delivery.to_bytes();
+    let reason = match &settlement.next {
+        Next::Dropped { reason } | Next::Failed { reason } => Some(reason),
+        _ => None,
+    };
+    connection.prepare_cached(MOVE)?.execute(params![
+        id,
+        state.as_str(),
+        settlement.now,
+        attempts,
+        settlement.runs,
+        reason,
+        settlement.chain.as_ref().map(|chain| &chain.record),
+        rewritten,
+    ])?;
+    connection.prepare_cached("DELETE FROM queue WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+fn keep(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
+    let Change { settlement, state, attempts, rewritten } = change;
+    let (due, reason, held_for) = match &settlement.next {
+        Next::RetryAt { due, reason } => (Some(due.as_ms()), Some(reason), None),
+        Next::Held { cause, reason } => (None, Some(reason), Some(cause.to_string())),
+        Next::Delivered | Next::Dropped { .. } | Next::Failed { .. } | Next::Released { .. } => (None, None, None),
+    };
+    connection.prepare_cached(KEEP)?.execute(params![
+        settlement.token.delivery.to_bytes(),
+        state.as_str(),
+        settlement.now,
+        due,
+        attempts,
+        settlement.runs,
+        held_for,
+        reason,
+        settlement.chain.as_ref().map(|chain| &chain.record),
+        rewritten,
+        chain_sent(settlement),
+    ])?;
+    Ok(())
+}
+
+/// Whether the chain's outcome is fixed from now on; none: as before.
+fn chain_sent(settlement: &Encoded) -> Option<bool> {
+    match (&settlement.chain, &settlement.attempt) {
+        (Some(chain), attempt) => Some(chain.delivers && attempt.is_some()),
+        (None, Some(_)) => Some(true),
+        (None, None) => None,
+    }
+}
+
+/// The state of a row of the queue.
+pub(super) fn unfinished(fields: Fields<'_, '_>, column: usize) -> Result<State, StoreError> {
+    State::from_name(fields.text(column)?)
+        .filter(|state| !state.is_finished())
+        .ok_or_else(|| fields.corrupt(column, &"not the state of an unfinished delivery"))
+}
+
+const FIND_LEASED: &str =
+    "SELECT id, state, attempts, rewritten FROM queue WHERE id = ?1 AND owner = ?2 AND fence = ?3";
+
+const RELEASE: &str = "UPDATE queue SET owner = NULL, due = ?2 WHERE id = ?1";
+
+const INSERT_ATTEMPT: &str = "INSERT INTO attempts (delivery, record) VALUES (?1, ?2)";
+
+const MOVE: &str = "INSERT INTO deliveries (id, event, webhook, state, created, changed, attempts, runs, reason, \
+     chain, rewritten) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8 FROM queue \
+     WHERE id = ?1";
+
+const KEEP: &str = "UPDATE queue SET owner = NULL, state = ?2, changed = ?3, due = coalesce(?4, due), attempts = ?5, \
+     runs = ?6, held_for = ?7, reason = ?8, chain = coalesce(?9, chain), rewritten = ?10, \
+     chain_sent = coalesce(?11, chain_sent) WHERE id = ?1";
