@@ -1,1 +1,75 @@
-//! The admin listener.
+//! The admin listener: a JSON API for looking and mending.
+//!
+//! Everything but `/health/*` needs the admin token, unknown paths included. Lists are bounded and page by
+//! `before`. Owns no state: it reads the store, the revision in force and the dispatcher, and asks others to act.
+
+mod auth;
+mod deliveries;
+mod events;
+mod params;
+mod quarantine;
+mod status;
+mod tail;
+mod views;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Timestamp;
+use crate::dispatch::Dispatcher;
+use crate::http::{health, with_fallbacks};
+use crate::ids::Digest;
+use crate::intake::Intake;
+use crate::reload::ReloadHandle;
+use crate::revision::Live;
+use crate::store::Administration;
+
+/// What the admin listener needs of the host.
+#[derive(Clone)]
+pub struct AdminState {
+    pub live: Live,
+    pub administration: Arc<dyn Administration>,
+    pub dispatcher: Dispatcher,
+    pub reload: ReloadHandle,
+    pub intake: Arc<Intake>,
+    /// SHA-256 of the admin token.
+    pub token: Digest,
+    pub info: Arc<HostInfo>,
+    /// Cancelled when the host drains.
+    pub stop: CancellationToken,
+}
+
+/// What does not change while the host runs.
+#[derive(Clone, Debug)]
+pub struct HostInfo {
+    pub environment: String,
+    pub started: Timestamp,
+    /// As bound, port included.
+    pub listen: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+/// The routes of the admin listener.
+pub fn router(state: AdminState) -> Router {
+    let health = health::routes(Arc::clone(&state.administration), state.stop.clone());
+    let guarded = Router::new()
+        .route("/v1/status", get(status::status))
+        .route("/v1/reload", post(status::reload))
+        .route("/v1/events", get(events::list))
+        .route("/v1/events/{id}", get(events::one))
+        .route("/v1/events/{id}/why", get(events::why))
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{id}", get(deliveries::one))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/{id}/admit", post(quarantine::admit))
+        .route("/v1/tail", get(tail::tail));
+    let guard = middleware::from_fn_with_state(state.token, auth::guard);
+    with_fallbacks(guarded).layer(guard).with_state(Arc::new(state)).merge(health)
+}
+
+/// What handlers are given.
+type Admin = axum::extract::State<Arc<AdminState>>;

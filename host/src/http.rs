@@ -1,1 +1,59 @@
-//! Serving HTTP/1.1 with limits on connections, heads, bodies and time; problem documents; drain.
+//! Serving HTTP/1.1: limits on connections, heads, bodies and time; problem documents; drain.
+//!
+//! [`serve`] owns connections, [`body`] reads what they bring, [`problem`] is how a refusal looks, [`answers`]
+//! the one place where the errors of rooms become problems. Knows no route but `/health/*`.
+
+pub mod answers;
+pub mod body;
+pub mod health;
+mod patient;
+pub mod problem;
+pub mod serve;
+pub mod throttle;
+
+use ::http::{HeaderMap, Method, Uri, header};
+use axum::Router;
+
+use problem::{Kind, Problem};
+
+/// Adds what every listener answers where no route is: 404 and 405 as problems.
+pub fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
+}
+
+/// The token of `Authorization: Bearer <token>`, if one was sent.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    Problem::new(Kind::NotFound, format!("There is nothing at {}.", uri.path()))
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{} does not take {method}; the Allow header says what it takes.", uri.path());
+    Problem::new(Kind::MethodNotAllowed, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
+        for (text, expected) in [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Bearer ", None),
+            ("Bearer", None),
+            ("Basic abc", None),
+            ("Bearerabc", None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, text.parse().expect(text))]);
+            assert_eq!(bearer(&headers), expected, "{text:?}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! `/v1/deliveries`: what became of events, webhook by webhook.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::Uri;
+use serde::{Deserialize, Serialize};
+
+use super::Admin;
+use super::params::{self, Page};
+use super::views::{Delivery, FullDelivery};
+use crate::delivery;
+use crate::http::problem::{Kind, Problem};
+use crate::ids::{DeliveryId, WebhookId};
+use crate::store::DeliveryFilter;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    webhook: Option<WebhookId>,
+    state: Option<delivery::State>,
+    before: Option<DeliveryId>,
+    limit: Option<usize>,
+}
+
+#[derive(Serialize)]
+pub(super) struct DeliveryList {
+    deliveries: Vec<Delivery>,
+    /// The `before` of the next page, if there may be one.
+    next: Option<DeliveryId>,
+}
+
+pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<DeliveryList>, Problem> {
+    let Filter { webhook, state, before, limit } = params::query(&uri)?;
+    let limit = Page::new(before, limit).limit()?;
+    let found = admin.administration.deliveries(DeliveryFilter { webhook, state }, before, limit).await?;
+    let next = if found.len() < limit { None } else { found.last().map(|delivery| delivery.id) };
+    Ok(Json(DeliveryList { deliveries: found.iter().map(Delivery::of).collect(), next }))
+}
+
+pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<Json<FullDelivery>, Problem> {
+    let id: DeliveryId = params::id(&id)?;
+    let absent = || Problem::new(Kind::NotFound, format!("There is no delivery {id}."));
+    let view = admin.administration.delivery(id).await?.ok_or_else(absent)?;
+    let attempts = admin.administration.attempts_of(id).await?;
+    Ok(Json(FullDelivery::of(view, attempts)))
+}

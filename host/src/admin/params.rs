@@ -1,0 +1,88 @@
+//! What callers write into paths and queries, checked.
+
+use std::str::FromStr;
+
+use axum::extract::Query;
+use http::Uri;
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::http::problem::{Kind, Problem};
+use crate::ids::NameError;
+
+/// Entries of a list when the caller does not say.
+const DEFAULT_LIMIT: usize = 50;
+
+/// The most a caller may ask for at once.
+const MAX_LIMIT: usize = 200;
+
+/// A part of a list: the newest `limit` of what is older than `before`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page<Id> {
+    pub(super) before: Option<Id>,
+    limit: Option<usize>,
+}
+
+impl<Id> Page<Id> {
+    pub(super) fn new(before: Option<Id>, limit: Option<usize>) -> Self {
+        Self { before, limit }
+    }
+
+    /// How many entries were asked for.
+    ///
+    /// # Errors
+    /// A problem, when that is none or too many.
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        if (1..=MAX_LIMIT).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(Problem::new(Kind::BadRequest, format!("`limit` must be 1 to {MAX_LIMIT}, is {limit}."))
+            .with("field", "limit"))
+    }
+}
+
+/// Reads the query of an address.
+pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    match Query::try_from_uri(uri) {
+        Ok(Query(value)) => Ok(value),
+        Err(rejection) => Err(Problem::new(Kind::BadRequest, format!("{}.", rejection.body_text()))),
+    }
+}
+
+/// Reads an id out of a path.
+pub(super) fn id<T: FromStr<Err = NameError>>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(Problem::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::EventId;
+
+    fn page(text: &str) -> Result<(Option<EventId>, usize), Problem> {
+        let page: Page<EventId> = query(&text.parse().expect("a uri"))?;
+        Ok((page.before, page.limit()?))
+    }
+
+    #[test]
+    fn pages_have_a_default_and_a_limit() {
+        let id = EventId::from_bytes([1; 16]);
+        assert_eq!(page("/v1/events"), Ok((None, 50)));
+        assert_eq!(page(&format!("/v1/events?limit=200&before={id}")), Ok((Some(id), 200)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, named) in [
+            ("/?limit=0", "`limit` must be 1 to 200, is 0."),
+            ("/?limit=201", "`limit` must be 1 to 200, is 201."),
+            ("/?limit=x", "limit"),
+            ("/?before=evt_x", "before: expected an event id such as evt_01"),
+            ("/?befor=x", "unknown field `befor`"),
+        ] {
+            let problem = page(text).expect_err(text);
+            assert!(problem.detail().contains(named), "{text}: {}", problem.detail());
+        }
+    }
+}

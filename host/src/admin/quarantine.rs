@@ -1,0 +1,37 @@
+//! `/v1/quarantine`: what was refused with 422, and letting it in.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::{StatusCode, Uri};
+use serde::Serialize;
+
+use super::Admin;
+use super::params::{self, Page};
+use super::views::QuarantineEntry;
+use crate::clock;
+use crate::http::problem::Problem;
+use crate::ids::QuarantineId;
+use crate::intake::Accepted;
+
+#[derive(Serialize)]
+pub(super) struct QuarantineList {
+    quarantined: Vec<QuarantineEntry>,
+    /// The `before` of the next page, if there may be one.
+    next: Option<QuarantineId>,
+}
+
+pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<QuarantineList>, Problem> {
+    let page: Page<QuarantineId> = params::query(&uri)?;
+    let limit = page.limit()?;
+    let found = admin.administration.quarantined(page.before, limit).await?;
+    let next = if found.len() < limit { None } else { found.last().map(|entry| entry.id) };
+    Ok(Json(QuarantineList { quarantined: found.into_iter().map(QuarantineEntry::from).collect(), next }))
+}
+
+pub(super) async fn admit(
+    State(admin): Admin,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    let accepted = admin.intake.admit(params::id(&id)?, clock::now()).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}

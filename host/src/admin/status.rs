@@ -1,0 +1,149 @@
+//! `GET /v1/status`, the state of the host on one page, and `POST /v1/reload`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::extract::State;
+use http::Uri;
+use serde::{Deserialize, Serialize};
+
+use super::{Admin, AdminState, params};
+use crate::clock::Timestamp;
+use crate::dispatch::Dispatcher;
+use crate::http::problem::Problem;
+use crate::ids::{Digest, PluginName, SourceName, WebhookId};
+use crate::plugin::Plugin;
+use crate::revision::{Fault, Revision};
+use crate::store::{Counts, RunState};
+use crate::webhook::Webhook;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Status {
+    version: &'static str,
+    environment: String,
+    started_at: Timestamp,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    revision: RevisionStatus,
+    sources: Vec<SourceName>,
+    webhooks: Vec<WebhookStatus>,
+    plugins: Vec<PluginStatus>,
+    store: StoreStatus,
+    counts: Counts,
+    refused: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RevisionStatus {
+    number: u64,
+    loaded_at: Timestamp,
+    faults: Vec<Fault>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WebhookStatus {
+    id: WebhookId,
+    name: String,
+    /// Without its query, which may hold a secret.
+    url: String,
+    enabled: bool,
+    takes_new: bool,
+    run_state: Option<RunState>,
+    events: Vec<String>,
+    plugins: Vec<PluginName>,
+    managed_by: &'static str,
+}
+
+#[derive(Serialize)]
+struct PluginStatus {
+    name: PluginName,
+    digest: Digest,
+    version: String,
+    description: String,
+}
+
+#[derive(Serialize)]
+struct StoreStatus {
+    durability: String,
+}
+
+pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem> {
+    let AdminState { administration, dispatcher, intake, info, .. } = &*admin;
+    let (durability, counts) = tokio::try_join!(administration.durability(), administration.counts())?;
+    let revision = admin.live.load_full();
+    Ok(Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        environment: info.environment.clone(),
+        started_at: info.started,
+        listen: info.listen,
+        admin: info.admin,
+        revision: RevisionStatus::of(&revision),
+        sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
+        webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, dispatcher)).collect(),
+        plugins: revision.plugins.iter().map(|plugin| PluginStatus::of(plugin)).collect(),
+        store: StoreStatus { durability },
+        counts,
+        refused: intake.refused().collect(),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ReloadQuery {
+    /// Take files that vanished as removed, however many.
+    #[serde(default)]
+    accept_removals: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Reloaded {
+    revision: u64,
+    faults: Vec<Fault>,
+}
+
+pub(super) async fn reload(State(admin): Admin, uri: Uri) -> Result<Json<Reloaded>, Problem> {
+    let ReloadQuery { accept_removals } = params::query(&uri)?;
+    let revision = admin.reload.reload(accept_removals).await?;
+    Ok(Json(Reloaded { revision: revision.number, faults: revision.faults.clone() }))
+}
+
+impl RevisionStatus {
+    fn of(revision: &Revision) -> Self {
+        Self { number: revision.number, loaded_at: revision.loaded, faults: revision.faults.clone() }
+    }
+}
+
+impl WebhookStatus {
+    fn of(webhook: &Webhook, dispatcher: &Dispatcher) -> Self {
+        let mut url = webhook.url.clone();
+        if url.query().is_some() {
+            url.set_query(Some("…"));
+        }
+        Self {
+            id: webhook.id.clone(),
+            name: webhook.name.clone(),
+            url: url.into(),
+            enabled: webhook.enabled,
+            takes_new: dispatcher.takes_new(webhook),
+            run_state: dispatcher.run_state(&webhook.id),
+            events: webhook.events.iter().map(ToString::to_string).collect(),
+            plugins: webhook.plugins.iter().map(|used| used.plugin.clone()).collect(),
+            managed_by: "file",
+        }
+    }
+}
+
+impl PluginStatus {
+    fn of(plugin: &Plugin) -> Self {
+        Self {
+            name: plugin.name.clone(),
+            digest: plugin.digest,
+            version: plugin.manifest.version.clone(),
+            description: plugin.manifest.description.clone(),
+        }
+    }
+}

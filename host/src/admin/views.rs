@@ -1,0 +1,163 @@
+//! Events, deliveries and quarantined bodies as JSON for people and programs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::delivery::{Attempt, ChainRecord, DeliveryView, HeldCause, State};
+use crate::event::Event;
+use crate::ids::{DeliveryId, EventId, EventType, QuarantineId, SourceName, WebhookId};
+use crate::store::Quarantined;
+
+/// An event without its bytes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventSummary {
+    pub(super) id: EventId,
+    #[serde(rename = "type")]
+    event_type: EventType,
+    source: SourceName,
+    received: Timestamp,
+    content_type: String,
+    headers: Vec<(String, String)>,
+    bytes: usize,
+}
+
+impl EventSummary {
+    pub(super) fn of(event: &Event) -> Self {
+        Self {
+            id: event.id,
+            event_type: event.event_type.clone(),
+            source: event.source.clone(),
+            received: event.received,
+            content_type: event.content_type.to_string(),
+            headers: event.headers.clone(),
+            bytes: event.data.len(),
+        }
+    }
+}
+
+/// Bytes as text where they are text.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) enum Data {
+    #[serde(rename = "data")]
+    Text(String),
+    #[serde(rename = "dataBase64")]
+    Base64(String),
+}
+
+impl Data {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Base64(STANDARD.encode(bytes)),
+        }
+    }
+}
+
+/// A delivery without its attempts.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Delivery {
+    pub(super) id: DeliveryId,
+    event: EventId,
+    webhook: WebhookId,
+    state: State,
+    created: Timestamp,
+    changed: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<Timestamp>,
+    attempts: u32,
+    runs: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_for: Option<HeldCause>,
+}
+
+impl Delivery {
+    pub(super) fn of(view: &DeliveryView) -> Self {
+        Self {
+            id: view.id,
+            event: view.event,
+            webhook: view.webhook.clone(),
+            state: view.state,
+            created: view.created,
+            changed: view.changed,
+            due: view.due,
+            attempts: view.attempts,
+            runs: view.runs,
+            reason: view.reason.clone(),
+            held_for: view.held_for.clone(),
+        }
+    }
+}
+
+/// A delivery with all that is known of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FullDelivery {
+    #[serde(flatten)]
+    delivery: Delivery,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<ChainRecord>,
+    /// The payload that goes out instead of the event's, if a plugin rewrote it; invalid UTF-8 replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rewritten_data: Option<String>,
+    attempt_list: Vec<Attempt>,
+}
+
+impl FullDelivery {
+    pub(super) fn of(view: DeliveryView, attempts: Vec<Attempt>) -> Self {
+        let rewritten = view.chain.as_ref().and_then(ChainRecord::data);
+        Self {
+            delivery: Delivery::of(&view),
+            rewritten_data: rewritten.map(|data: &Bytes| String::from_utf8_lossy(data).into_owned()),
+            chain: view.chain,
+            attempt_list: attempts,
+        }
+    }
+}
+
+/// A refused body, with what was answered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct QuarantineEntry {
+    pub(super) id: QuarantineId,
+    source: SourceName,
+    received: Timestamp,
+    content_type: String,
+    headers: Vec<(String, String)>,
+    problem: serde_json::Value,
+    #[serde(flatten)]
+    data: Data,
+}
+
+impl From<Quarantined> for QuarantineEntry {
+    fn from(entry: Quarantined) -> Self {
+        Self {
+            id: entry.id,
+            source: entry.source,
+            received: entry.received,
+            content_type: entry.content_type.to_string(),
+            headers: entry.headers,
+            // Written by us as JSON; whatever else it may be is shown as it is.
+            problem: serde_json::from_str(&entry.problem).unwrap_or(serde_json::Value::String(entry.problem)),
+            data: Data::of(&entry.data),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_as_text_where_they_are_text() {
+        let shown = |bytes: &[u8]| serde_json::to_string(&Data::of(bytes)).expect("serialises");
+        assert_eq!(shown("Zürich".as_bytes()), r#"{"data":"Zürich"}"#);
+        assert_eq!(shown(b"\xff\x00"), r#"{"dataBase64":"/wA="}"#);
+    }
+}

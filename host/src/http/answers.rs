@@ -1,0 +1,148 @@
+//! The one place where the errors of rooms become HTTP answers.
+//!
+//! A caller learns what went wrong and what to do; what only the operator may know (paths, database messages)
+//! stays in the error, for the log.
+
+use std::time::Duration;
+
+use super::problem::{Kind, Problem};
+use crate::ids::NameError;
+use crate::intake::{AdmitError, Refusal};
+use crate::reload::ReloadClosed;
+use crate::schemas::Violation;
+use crate::store::StoreError;
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::NoToken => Self::new(
+                Kind::Unauthorized,
+                "No token was sent. Send a source's token in the header `Authorization: Bearer <token>`.",
+            ),
+            Refusal::WrongToken => Self::new(
+                Kind::Unauthorized,
+                "The token sent is not the token of any source. Compare it with `sources` in config/server.json.",
+            ),
+            Refusal::MediaType { found } => media_type(found.as_deref()),
+            Refusal::BadIdempotencyKey => {
+                Self::new(Kind::BadRequest, "The header Idempotency-Key must be 1 to 255 visible ASCII characters.")
+                    .with("field", "idempotency-key")
+            }
+            Refusal::TooLarge { max_bytes } => Self::new(
+                Kind::BodyTooLarge,
+                format!("The body is larger than the {max_bytes} bytes that `server.maxBodyBytes` allows."),
+            )
+            .with("maxBytes", *max_bytes),
+            Refusal::TooSlow { timeout } => Self::new(
+                Kind::BodyTooSlow,
+                format!("The body did not arrive within {} (`server.bodyTimeout`).", seconds(*timeout)),
+            ),
+            Refusal::BrokenOff => Self::new(Kind::BadRequest, "The body broke off before its end."),
+            Refusal::Malformed(found) => Self::new(Kind::MalformedJson, format!("The body is not JSON: {found}."))
+                .with("line", found.line)
+                .with("column", found.column),
+            Refusal::NotAnEvent(violations) => {
+                Self::new(Kind::NotAnEvent, format!("The body is not a Strapi event: {}.", in_words(violations)))
+                    .with("errors", as_members(violations))
+            }
+            Refusal::UnknownEvent(event_type) => unknown_event(event_type.as_str()),
+            Refusal::SchemaViolation { event_type, violations } => Self::new(
+                Kind::SchemaViolation,
+                format!("The event {event_type} does not fit its schema: {}.", in_words(violations)),
+            )
+            .with("errors", as_members(violations)),
+            Refusal::Conflict { event } => Self::new(
+                Kind::IdempotencyConflict,
+                format!("This Idempotency-Key was used within 24 hours for other bytes, accepted as {event}."),
+            )
+            .with_text("event", event),
+            Refusal::Overloaded => {
+                Self::new(Kind::Overloaded, "Too many bytes are being received at once. Try again in a second.")
+            }
+            Refusal::Store(error) => store_problem(error),
+        }
+    }
+}
+
+impl From<AdmitError> for Problem {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Absent(id) => Self::new(Kind::NotFound, format!("{id} is not in quarantine.")),
+            AdmitError::Refused(refusal) => Self::from(&refusal),
+            AdmitError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Of the admin listener, whose callers are few: each failure is logged.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "failed to answer from the store");
+        store_problem(&error)
+    }
+}
+
+impl From<ReloadClosed> for Problem {
+    fn from(_: ReloadClosed) -> Self {
+        Self::new(Kind::ShuttingDown, "The host is shutting down; nothing was reloaded.")
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Self::new(Kind::BadRequest, format!("The address is wrong: {error}."))
+    }
+}
+
+fn store_problem(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Failed(_) | StoreError::Corrupt(_) => {
+            Problem::new(Kind::StoreUnavailable, "The store failed, so nothing was done. The host's log says why.")
+        }
+        StoreError::Closed => Problem::new(Kind::ShuttingDown, "The host is shutting down, so nothing was done."),
+        StoreError::Busy => Problem::new(Kind::Overloaded, "Too much waits to be committed. Try again in a second."),
+    }
+}
+
+fn media_type(found: Option<&str>) -> Problem {
+    let found = match found {
+        Some(text) => format!("The content type {text} is not taken"),
+        None => "No usable content type was sent".to_owned(),
+    };
+    Problem::new(
+        Kind::UnsupportedMediaType,
+        format!("{found}. Send application/json or an application/…+json, in UTF-8."),
+    )
+}
+
+fn unknown_event(event_type: &str) -> Problem {
+    let message = format!("there is no schema for {event_type}");
+    let detail = format!(
+        "The event type {event_type} has no schema. Add schemas/{event_type}.json, or set `schemas.unknownEvents` to \
+         \"accept\"."
+    );
+    let violation = Violation { pointer: "/event".into(), keyword: "unknownEvents".into(), message };
+    Problem::new(Kind::UnknownEvent, detail).with("errors", as_members(&[violation]))
+}
+
+/// The first violation and how many more there are.
+fn in_words(violations: &[Violation]) -> String {
+    let Some((first, rest)) = violations.split_first() else { return "no reason is known".to_owned() };
+    let place = if first.pointer.is_empty() { "the body" } else { &first.pointer };
+    match rest.len() {
+        0 => format!("{place}: {}", first.message),
+        more => format!("{place}: {} (and {more} more)", first.message),
+    }
+}
+
+fn as_members(violations: &[Violation]) -> serde_json::Value {
+    // Three texts each: always serialises.
+    serde_json::to_value(violations).unwrap_or_default()
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! The way from bytes to a committed event: judged by one revision, matched, stored, handed to `dispatch`.
+//!
+//! Knows nothing of HTTP: what was posted and what is let out of quarantine come the same way.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{Intake, Refusal, shape};
+use crate::clock::Timestamp;
+use crate::config::{SchemaMode, SchemaRules, UnknownEvents};
+use crate::dispatch::Permit;
+use crate::event::Event;
+use crate::ids::{DeliveryId, Digest, EventId, EventType, SourceName, WebhookId};
+use crate::revision::Revision;
+use crate::schemas::Check;
+use crate::store::{Appended, Idempotency, Lane, NewDelivery, NewEvent, StoreError};
+use crate::tasks::{self, OnPanic};
+
+/// What a known source wants to have accepted.
+#[derive(Debug)]
+pub struct Candidate {
+    pub source: SourceName,
+    pub content_type: Arc<str>,
+    /// Those of [`crate::event::PASSED_HEADERS`].
+    pub headers: Vec<(String, String)>,
+    pub data: Bytes,
+    pub idempotency_key: Option<Arc<str>>,
+    /// Room for `data` among the bodies in flight, given back when this is dropped.
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+/// The answer to an accepted event.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Accepted {
+    pub id: EventId,
+    pub deliveries: Vec<AcceptedDelivery>,
+}
+
+/// One delivery that was made.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct AcceptedDelivery {
+    pub id: DeliveryId,
+    pub webhook: WebhookId,
+}
+
+/// A candidate that may be committed: its type, and who wants it.
+pub(super) struct Judged {
+    event_type: EventType,
+    webhooks: Vec<WebhookId>,
+}
+
+impl Intake {
+    /// Judges a candidate by `revision`. The parsed body, many times the size of its bytes, does not outlive this.
+    pub(super) fn judge(&self, revision: &Revision, candidate: &Candidate) -> Result<Judged, Refusal> {
+        let body = shape::parse(&candidate.data).map_err(Refusal::Malformed)?;
+        let event_type = shape::event_type(&body)?;
+        let check = revision.schemas.check(&event_type, &body);
+        rule(check, &revision.server.schemas, &event_type, &candidate.source)?;
+        let webhooks = self.takers(revision, &event_type, &body);
+        Ok(Judged { event_type, webhooks })
+    }
+
+    fn takers(&self, revision: &Revision, event_type: &EventType, body: &Value) -> Vec<WebhookId> {
+        let webhooks = revision.webhooks.values();
+        webhooks
+            .filter(|webhook| webhook.wants(event_type, body) && self.parts.dispatcher.takes_new(webhook))
+            .map(|webhook| webhook.id.clone())
+            .collect()
+    }
+
+    /// Stores what was judged and hands it to `dispatch`.
+    ///
+    /// In a task of its own: a sender that hangs up drops the caller, and a commit whose leases nobody took
+    /// would leave deliveries leased to a living owner that does not know of them.
+    pub(super) async fn commit(
+        self: &Arc<Self>,
+        candidate: Candidate,
+        judged: Judged,
+        now: Timestamp,
+    ) -> Result<Accepted, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let intake = Arc::clone(self);
+        tasks::spawn("intake-commit", OnPanic::Log, async move {
+            // Fails when the sender has hung up; the event is accepted all the same.
+            let _ = answer.send(intake.append(candidate, judged, now).await);
+        });
+        // Dropped without an answer: the runtime is going down.
+        answered.await.unwrap_or(Err(Refusal::Store(StoreError::Closed)))
+    }
+
+    async fn append(&self, candidate: Candidate, judged: Judged, now: Timestamp) -> Result<Accepted, Refusal> {
+        let Candidate { source, content_type, headers, data, idempotency_key, room } = candidate;
+        let idempotency = idempotency_key.map(|key| Idempotency { key, digest: Digest::of(&data) });
+        let Judged { event_type, webhooks } = judged;
+        let id = EventId::generate(now);
+        let event = Arc::new(Event { id, event_type, source, received: now, content_type, headers, data });
+
+        let (deliveries, permits) = self.reserve(webhooks, event.weight(), now);
+        let accepted = Accepted { id, deliveries: deliveries.iter().map(AcceptedDelivery::of).collect() };
+        let without_permit: Vec<Lane> =
+            deliveries.iter().filter(|delivery| !delivery.lease).map(|delivery| delivery.lane.clone()).collect();
+        let appended = self.parts.store.append(vec![NewEvent { event, idempotency, deliveries }]).await;
+        drop(room);
+
+        match appended.map_err(Refusal::Store)?.pop() {
+            Some(Appended::Stored { leases }) => {
+                for (lease, permit) in leases.into_iter().zip(permits) {
+                    self.parts.dispatcher.start(lease, permit);
+                }
+                for lane in without_permit {
+                    self.parts.dispatcher.wake(lane, now);
+                }
+                Ok(accepted)
+            }
+            Some(Appended::Repeated { event, deliveries }) => Ok(Accepted::again(event, deliveries)),
+            Some(Appended::Conflict { event }) => Err(Refusal::Conflict { event }),
+            None => Err(Refusal::Store(StoreError::Failed("the store did not say what became of the event".into()))),
+        }
+    }
+
+    /// A delivery for each webhook, leased where there is a permit; the permits in the order of those.
+    fn reserve(&self, webhooks: Vec<WebhookId>, weight: usize, now: Timestamp) -> (Vec<NewDelivery>, Vec<Permit>) {
+        let mut permits = Vec::with_capacity(webhooks.len());
+        let deliveries = webhooks
+            .into_iter()
+            .map(|webhook| {
+                let permit = self.parts.dispatcher.reserve(&webhook, weight);
+                let lease = permit.is_some();
+                permits.extend(permit);
+                NewDelivery { id: DeliveryId::generate(now), lane: Lane::unordered(webhook), lease }
+            })
+            .collect();
+        (deliveries, permits)
+    }
+}
+
+impl AcceptedDelivery {
+    fn of(delivery: &NewDelivery) -> Self {
+        Self { id: delivery.id, webhook: delivery.lane.webhook.clone() }
+    }
+}
+
+impl Accepted {
+    fn again(id: EventId, deliveries: Vec<(DeliveryId, WebhookId)>) -> Self {
+        let deliveries = deliveries.into_iter().map(|(id, webhook)| AcceptedDelivery { id, webhook }).collect();
+        Self { id, deliveries }
+    }
+}
+
+/// What the configuration makes of a schema's verdict.
+fn rule(check: Check, rules: &SchemaRules, event_type: &EventType, source: &SourceName) -> Result<(), Refusal> {
+    match (check, rules) {
+        (Check::Valid, _) | (Check::Unknown, SchemaRules { unknown_events: UnknownEvents::Accept, .. }) => Ok(()),
+        (Check::Unknown, _) => Err(Refusal::UnknownEvent(event_type.clone())),
+        (Check::Violations(violations), SchemaRules { mode: SchemaMode::Enforce, .. }) => {
+            Err(Refusal::SchemaViolation { event_type: event_type.clone(), violations })
+        }
+        (Check::Violations(violations), SchemaRules { mode: SchemaMode::Warn, .. }) => {
+            let first = violations.first().map_or("", |violation| &violation.message);
+            let pointer = violations.first().map_or("", |violation| &violation.pointer);
+            tracing::warn!(%event_type, %source, pointer, first, "accepted an event that does not fit its schema");
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schemas::Violation;
+
+    #[test]
+    fn modes_decide_what_a_verdict_means() {
+        use SchemaMode::{Enforce, Warn};
+        use UnknownEvents::{Accept, Reject};
+        let broken =
+            || Check::Violations(vec![Violation { pointer: "/a".into(), keyword: "type".into(), message: "b".into() }]);
+        let judge = |check, mode, unknown_events| {
+            let rules = SchemaRules { mode, unknown_events };
+            rule(check, &rules, &"entry.create".parse().expect("valid"), &"strapi".parse().expect("valid"))
+        };
+        assert!(judge(Check::Valid, Enforce, Reject).is_ok());
+        assert!(judge(Check::Unknown, Warn, Accept).is_ok());
+        assert!(judge(broken(), Warn, Reject).is_ok());
+        assert!(matches!(judge(Check::Unknown, Warn, Reject), Err(Refusal::UnknownEvent(_))));
+        assert!(matches!(judge(broken(), Enforce, Accept), Err(Refusal::SchemaViolation { .. })));
+    }
+
+    #[test]
+    fn the_answer_is_what_senders_rely_on() {
+        let accepted = Accepted {
+            id: EventId::from_bytes([1; 16]),
+            deliveries: vec![AcceptedDelivery {
+                id: DeliveryId::from_bytes([2; 16]),
+                webhook: "site-build".parse().expect("valid"),
+            }],
+        };
+        insta::assert_json_snapshot!(accepted, @r#"
+        {
+          "id": "evt_0104106010G40G2081040G2081",
+          "deliveries": [
+            {
+              "id": "dlv_020820C0421082041020420821",
+              "webhook": "site-build"
+            }
+          ]
+        }
+        "#);
+    }
+}

@@ -1,0 +1,117 @@
+//! What was answered 422 is kept, because a CMS never sends twice; and let in once its schema is mended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Accepted, Candidate, Intake, Refusal};
+use crate::clock::Timestamp;
+use crate::http::problem::Problem;
+use crate::ids::QuarantineId;
+use crate::store::{QuarantineBounds, Quarantined, StoreError};
+
+/// Enough for a night of a misconfigured CMS.
+const MAX_KEPT: u64 = 1_000;
+
+const MAX_KEPT_BYTES: u64 = 32 << 20;
+
+const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
+
+/// Why an entry was not let in. It is still in quarantine.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    #[error("{0} is not in quarantine")]
+    Absent(QuarantineId),
+    #[error("it is still refused: {0}")]
+    Refused(#[source] Refusal),
+    #[error("failed to read quarantine: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl Intake {
+    /// Keeps what was refused with `problem`. Returns the problem to answer: with the entry's id, unless keeping
+    /// failed, which is not the sender's concern.
+    pub(super) async fn keep(&self, candidate: Candidate, problem: Problem, now: Timestamp) -> Problem {
+        let id = QuarantineId::generate(now);
+        let told = problem.clone().with_text("quarantine", &id);
+        let Candidate { source, content_type, headers, data, idempotency_key, room: _room } = candidate;
+        let problem_text = told.to_json();
+        let entry = Quarantined {
+            id,
+            source,
+            received: now,
+            content_type,
+            headers,
+            data,
+            idempotency_key,
+            problem: problem_text,
+        };
+        match self.parts.store.quarantine(vec![entry], bounds(now)).await {
+            Ok(()) => told,
+            Err(error) => {
+                self.tally.note_store_failure("failed to keep a refused event in quarantine", &error, now);
+                problem
+            }
+        }
+    }
+
+    /// Lets one entry in, as if it was posted now, under the revision in force. It leaves quarantine only after
+    /// the event is committed; a repeat after a crash between the two answers the same event.
+    ///
+    /// # Errors
+    /// When it is not there, or is refused again.
+    pub async fn admit(self: &Arc<Self>, id: QuarantineId, now: Timestamp) -> Result<Accepted, AdmitError> {
+        let entry = self.find(id).await?.ok_or(AdmitError::Absent(id))?;
+        let candidate = Candidate {
+            source: entry.source,
+            content_type: entry.content_type,
+            headers: entry.headers,
+            data: entry.data,
+            idempotency_key: Some(entry.idempotency_key.unwrap_or_else(|| format!("admit:{id}").into())),
+            room: None,
+        };
+        let revision = self.parts.live.load_full();
+        let judged = self.judge(&revision, &candidate).map_err(AdmitError::Refused)?;
+        let accepted = self.commit(candidate, judged, now).await.map_err(AdmitError::Refused)?;
+        if let Err(error) = self.parts.administration.unquarantine(id).await {
+            tracing::warn!(%error, %id, event = %accepted.id, "failed to take an admitted event out of quarantine");
+        }
+        Ok(accepted)
+    }
+
+    /// Looks without taking: the newest entry that is not newer than `id`.
+    async fn find(&self, id: QuarantineId) -> Result<Option<Quarantined>, StoreError> {
+        let found = self.parts.administration.quarantined(after(id), 1).await?;
+        Ok(found.into_iter().find(|entry| entry.id == id))
+    }
+}
+
+/// The id that follows `id`; none after the last there can be.
+fn after(id: QuarantineId) -> Option<QuarantineId> {
+    let next = u128::from_be_bytes(id.to_bytes()).checked_add(1)?;
+    Some(QuarantineId::from_bytes(next.to_be_bytes()))
+}
+
+fn bounds(now: Timestamp) -> QuarantineBounds {
+    let kept_for_ms = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
+    let oldest = Timestamp::from_ms(now.as_ms().saturating_sub(kept_for_ms));
+    QuarantineBounds { max_count: MAX_KEPT, max_bytes: MAX_KEPT_BYTES, oldest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_after_an_id_is_the_next_one() {
+        let id = QuarantineId::from_bytes([0x7f; 16]);
+        let next = after(id).expect("not the last");
+        assert!(next > id && next.to_bytes()[15] == 0x80);
+        assert_eq!(after(QuarantineId::from_bytes([0xff; 16])), None);
+    }
+
+    #[test]
+    fn a_week_is_kept() {
+        let now = Timestamp::from_ms(1_000_000_000_000);
+        assert_eq!(now.since(bounds(now).oldest), KEPT_FOR);
+    }
+}

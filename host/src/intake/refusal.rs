@@ -1,0 +1,146 @@
+//! Why something was not accepted, and how often.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::shape::Malformed;
+use crate::clock::Timestamp;
+use crate::http::body::BodyError;
+use crate::http::throttle::Throttle;
+use crate::ids::{EventId, EventType};
+use crate::schemas::Violation;
+use crate::store::StoreError;
+
+/// Why an event was not accepted. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("no token")]
+    NoToken,
+    #[error("a token of no source")]
+    WrongToken,
+    /// `found` is short enough to show.
+    #[error("the content type is not JSON")]
+    MediaType { found: Option<String> },
+    #[error("the idempotency key is empty, too long or not visible ASCII")]
+    BadIdempotencyKey,
+    #[error("the body is larger than {max_bytes} bytes")]
+    TooLarge { max_bytes: usize },
+    #[error("the body did not arrive within {timeout:?}")]
+    TooSlow { timeout: Duration },
+    #[error("the body broke off")]
+    BrokenOff,
+    #[error("the body is not JSON: {0}")]
+    Malformed(#[source] Malformed),
+    #[error("the body has not the shape of an event")]
+    NotAnEvent(Vec<Violation>),
+    #[error("there is no schema for {0}")]
+    UnknownEvent(EventType),
+    #[error("the event {event_type} does not fit its schema")]
+    SchemaViolation { event_type: EventType, violations: Vec<Violation> },
+    #[error("the idempotency key was used for other bytes, accepted as {event}")]
+    Conflict { event: EventId },
+    #[error("too many bytes in flight")]
+    Overloaded,
+    #[error("the store did not take it")]
+    Store(#[source] StoreError),
+}
+
+/// The names under which refusals are counted, in the order of [`Refusal::index`].
+const NAMES: [&str; 12] = [
+    "unauthorized",
+    "mediaType",
+    "idempotencyKey",
+    "tooLarge",
+    "tooSlow",
+    "brokenOff",
+    "malformed",
+    "notAnEvent",
+    "unknownEvent",
+    "schemaViolation",
+    "conflict",
+    "unavailable",
+];
+
+impl Refusal {
+    const fn index(&self) -> usize {
+        match self {
+            Self::NoToken | Self::WrongToken => 0,
+            Self::MediaType { .. } => 1,
+            Self::BadIdempotencyKey => 2,
+            Self::TooLarge { .. } => 3,
+            Self::TooSlow { .. } => 4,
+            Self::BrokenOff => 5,
+            Self::Malformed(_) => 6,
+            Self::NotAnEvent(_) => 7,
+            Self::UnknownEvent(_) => 8,
+            Self::SchemaViolation { .. } => 9,
+            Self::Conflict { .. } => 10,
+            Self::Overloaded | Self::Store(_) => 11,
+        }
+    }
+
+    /// Whether the body is kept: these are the refusals that a mended schema can undo, and a CMS never sends twice.
+    pub const fn is_kept(&self) -> bool {
+        matches!(self, Self::NotAnEvent(_) | Self::UnknownEvent(_) | Self::SchemaViolation { .. })
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { max_bytes } => Self::TooLarge { max_bytes },
+            BodyError::TooSlow { timeout } => Self::TooSlow { timeout },
+            BodyError::Broken(_) => Self::BrokenOff,
+        }
+    }
+}
+
+/// Counts refusals, and logs those that are the host's own failure.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    counts: [AtomicU64; NAMES.len()],
+    store_failures: Throttle,
+}
+
+impl Tally {
+    pub(super) fn note(&self, refusal: &Refusal, now: Timestamp) {
+        if let Some(count) = self.counts.get(refusal.index()) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Refusal::Store(error) = refusal {
+            self.note_store_failure("failed to store an event", error, now);
+        }
+    }
+
+    /// Says at most once a second that the store fails.
+    pub(super) fn note_store_failure(&self, what: &str, error: &StoreError, now: Timestamp) {
+        if let Some(left_out) = self.store_failures.pass(now) {
+            tracing::error!(%error, left_out, "{what}");
+        }
+    }
+
+    pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        NAMES.into_iter().zip(self.counts.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_counted_under_its_name() {
+        let tally = Tally::default();
+        let now = Timestamp::from_ms(0);
+        for refusal in [
+            Refusal::NoToken,
+            Refusal::WrongToken,
+            Refusal::SchemaViolation { event_type: "entry.create".parse().expect("valid"), violations: vec![] },
+            Refusal::Store(StoreError::Busy),
+        ] {
+            tally.note(&refusal, now);
+        }
+        let counted: Vec<_> = tally.counts().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [("unauthorized", 2), ("schemaViolation", 1), ("unavailable", 1)]);
+    }
+}

@@ -1,0 +1,169 @@
+//! The gates of one webhook, in the order an event meets them.
+
+use std::time::Duration;
+
+use super::{Facts, Gate, Made, Rules, Subject, Verdict};
+use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, DeliveryView, State};
+use crate::ids::PluginName;
+use crate::store::RunStateKind;
+use crate::webhook::Webhook;
+
+/// Names of gates that the rules decide, as opposed to what happened.
+pub(super) const RULES: [&str; 3] = ["enabled", "pattern", "filter"];
+
+pub(super) fn all(facts: &Facts<'_>, rules: &Rules<'_>, subject: &Subject<'_>) -> Vec<Gate> {
+    let mut gates = vec![admitted(facts)];
+    if let Some(webhook) = subject.webhook {
+        gates.extend([enabled(webhook, subject), pattern(webhook, facts), filter(webhook, facts)]);
+        gates.extend(plugins(webhook, rules, subject.made));
+        gates.push(address(webhook, rules));
+    } else {
+        gates.push(gate("enabled", Verdict::Stop, "there is no such webhook any more; its rules are not known"));
+        let chain = subject.made.and_then(|(delivery, _)| delivery.chain.as_ref());
+        gates.extend(chain.into_iter().flat_map(ran));
+    }
+    gates.extend(attempts(subject.made));
+    gates
+}
+
+fn gate(name: &str, verdict: Verdict, detail: impl Into<String>) -> Gate {
+    Gate { name: name.to_owned(), verdict, detail: detail.into() }
+}
+
+fn admitted(facts: &Facts<'_>) -> Gate {
+    let event = facts.event;
+    gate("admitted", Verdict::Pass, format!("accepted from {} at {}", event.source, event.received))
+}
+
+fn enabled(webhook: &Webhook, subject: &Subject<'_>) -> Gate {
+    let name = "enabled";
+    if !webhook.enabled {
+        return gate(name, Verdict::Stop, "its file says \"enabled\": false");
+    }
+    let Some(state) = subject.run_state else { return gate(name, Verdict::Pass, "enabled") };
+    let by = format!("by {} since {}", state.by, state.since);
+    match state.kind {
+        // A changed URL clears this one; it is cleared when the next revision is taken.
+        RunStateKind::Gone if state.url != webhook.url.as_str() => {
+            gate(name, Verdict::Pass, format!("enabled; its URL changed after it was switched off {by}"))
+        }
+        RunStateKind::Gone => gate(name, Verdict::Stop, format!("switched off {by}; a changed URL clears that")),
+        RunStateKind::Disabled => gate(name, Verdict::Stop, format!("disabled {by}")),
+        RunStateKind::Paused => gate(name, Verdict::Wait, format!("paused {by}; deliveries gather")),
+    }
+}
+
+fn pattern(webhook: &Webhook, facts: &Facts<'_>) -> Gate {
+    let event_type = &facts.event.event_type;
+    if let Some(pattern) = webhook.events.iter().find(|pattern| pattern.matches(event_type)) {
+        return gate("pattern", Verdict::Pass, format!("{pattern} matches {event_type}"));
+    }
+    let patterns: Vec<_> = webhook.events.iter().map(ToString::to_string).collect();
+    let mut detail = format!("{event_type} matches none of {}", patterns.join(", "));
+    if patterns.iter().any(|pattern| pattern == "*") {
+        detail.push_str(" (* leaves this type out: name it)");
+    }
+    gate("pattern", Verdict::Stop, detail)
+}
+
+fn filter(webhook: &Webhook, facts: &Facts<'_>) -> Gate {
+    let name = "filter";
+    match (&webhook.filter, facts.body) {
+        (None, _) => gate(name, Verdict::Pass, "no filter"),
+        (Some(_), None) => gate(name, Verdict::Unknown, "the body is not JSON, so the filter cannot look into it"),
+        (Some(filter), Some(body)) => match filter.objection(body) {
+            None => gate(name, Verdict::Pass, "the body passes"),
+            Some(objection) => gate(name, Verdict::Stop, objection),
+        },
+    }
+}
+
+/// What ran, then those of the chain that did not.
+fn plugins(webhook: &Webhook, rules: &Rules<'_>, made: Option<Made<'_>>) -> Vec<Gate> {
+    let chain = made.and_then(|(delivery, _)| delivery.chain.as_ref());
+    let has_run = |name: &PluginName| chain.is_some_and(|chain| chain.runs.iter().any(|run| run.plugin == *name));
+    let not_run = webhook.plugins.iter().filter(|used| !has_run(&used.plugin));
+    let ran = chain.into_iter().flat_map(ran);
+    ran.chain(not_run.map(|used| did_not_run(&used.plugin, rules, made))).collect()
+}
+
+fn ran(chain: &ChainRecord) -> Vec<Gate> {
+    let verdict_of = |plugin: &PluginName| match &chain.verdict {
+        ChainVerdict::Again { plugin: by, .. } if by == plugin => Verdict::Wait,
+        ChainVerdict::Drop { plugin: by, .. }
+        | ChainVerdict::Hold { plugin: by, .. }
+        | ChainVerdict::Fail { plugin: by, .. }
+            if by == plugin =>
+        {
+            Verdict::Stop
+        }
+        _ => Verdict::Pass,
+    };
+    let gates = chain.runs.iter().map(|run| {
+        let version = run.digest.map(|digest| format!(" ({})", digest.short())).unwrap_or_default();
+        gate(&plugin_gate(&run.plugin), verdict_of(&run.plugin), format!("{}{version}", run.summary))
+    });
+    gates.collect()
+}
+
+fn did_not_run(plugin: &PluginName, rules: &Rules<'_>, made: Option<Made<'_>>) -> Gate {
+    let name = plugin_gate(plugin);
+    if !(rules.is_loaded)(plugin) {
+        return gate(&name, Verdict::Stop, format!("there is no usable plugins/{plugin}.wasm"));
+    }
+    match made {
+        None => gate(&name, Verdict::Unknown, "did not run: no delivery was made"),
+        Some((delivery, _)) if delivery.chain.is_none() && !delivery.state.is_finished() => {
+            gate(&name, Verdict::Wait, "has not run yet")
+        }
+        Some(_) => gate(&name, Verdict::Unknown, "did not run: the chain ended before it, or had not got it"),
+    }
+}
+
+fn plugin_gate(plugin: &PluginName) -> String {
+    format!("plugin {plugin}")
+}
+
+fn address(webhook: &Webhook, rules: &Rules<'_>) -> Gate {
+    match (rules.judge)(&webhook.url) {
+        Ok(()) => {
+            let host = webhook.url.host_str().unwrap_or_default();
+            gate(
+                "address",
+                Verdict::Pass,
+                format!("{host} is not refused; what a name resolves to is judged each time"),
+            )
+        }
+        Err(reason) => gate("address", Verdict::Stop, reason),
+    }
+}
+
+fn attempts(made: Option<Made<'_>>) -> Vec<Gate> {
+    let Some((delivery, attempts)) = made else {
+        return vec![gate("attempts", Verdict::Unknown, "nothing was sent: no delivery was made")];
+    };
+    if attempts.is_empty() {
+        return vec![no_attempt(delivery)];
+    }
+    attempts.iter().map(attempt).collect()
+}
+
+fn no_attempt(delivery: &DeliveryView) -> Gate {
+    let verdict = match delivery.state {
+        State::Pending | State::Retrying => Verdict::Wait,
+        _ => Verdict::Stop,
+    };
+    gate("attempts", verdict, "nothing was sent yet")
+}
+
+fn attempt(attempt: &Attempt) -> Gate {
+    let after = Duration::from_micros(attempt.micros);
+    let (verdict, what) = match &attempt.result {
+        AttemptResult::Answered(response) if (200..300).contains(&response.status) => {
+            (Verdict::Pass, format!("answered {}", response.status))
+        }
+        AttemptResult::Answered(response) => (Verdict::Stop, format!("answered {}", response.status)),
+        AttemptResult::Error { message, .. } => (Verdict::Stop, message.clone()),
+    };
+    gate(&format!("attempt {}", attempt.number), verdict, format!("{what} after {after:?} at {}", attempt.started))
+}
