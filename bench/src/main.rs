@@ -1,3 +1,138 @@
-//! Load and micro benchmarks.
+//! The smoke bench: what the whole way of an event costs, as a share of what this machine could do at best.
+//!
+//! Generator and receiver live in this process; the systems under test are child processes, measured in turn in
+//! the same invocation. `bench/README.md` says what the figures mean.
 
-fn main() {}
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::measure::Plan;
+use crate::summary::Summary;
+use crate::system::{Setup, System};
+
+mod body;
+mod child;
+mod client;
+mod home;
+mod ledger;
+mod load;
+mod machine;
+mod measure;
+mod receiver;
+mod relay;
+mod report;
+mod stats;
+mod summary;
+mod system;
+
+/// Threads of the process that generates and receives.
+const WORKERS: usize = 2;
+
+/// Measures the dispatcher against a bare relay on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "hookwright-bench", version)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    bench: Bench,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// Be the bare relay: started by the bench itself
+    #[command(hide = true)]
+    Relay(relay::RelayArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct Bench {
+    #[command(flatten)]
+    plan: Plan,
+    #[command(flatten)]
+    setup: Setup,
+    /// What to measure, in this order
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "relay,plain,full")]
+    systems: Vec<System>,
+    /// Also write every figure of every round as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Exit 1 when full / relay is below the goal, or not measured
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.role {
+        Some(Role::Relay(args)) => relay::run(&args).map(|()| ExitCode::SUCCESS),
+        None => bench(&cli.bench),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn bench(args: &Bench) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let summary = runtime.block_on(async {
+        // Dropping the measurement ends its child and removes its folder, which a signal alone would not.
+        tokio::select! {
+            summary = measure_all(args) => summary,
+            stopped = interrupted() => Err(stopped),
+        }
+    })?;
+    std::io::stdout().lock().write_all(report::text(&summary).as_bytes())?;
+    if let Some(file) = &args.json {
+        let text = serde_json::to_string_pretty(&report::json(&summary))?;
+        std::fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let missed = args.check && !summary.goal_met();
+    Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Every system once per round, in turn, so that a machine that slows down slows them all.
+async fn measure_all(args: &Bench) -> anyhow::Result<Summary> {
+    let plan = args.plan.resolved();
+    let conditions = machine::conditions(&args.setup.scratch()?);
+    let mut rounds = Vec::new();
+    for round in 1..=plan.rounds {
+        let mut figures = Vec::new();
+        for &system in &args.systems {
+            let measured = measure::measure(system, &plan, &args.setup)
+                .await
+                .with_context(|| format!("failed to measure {} in round {round}", system.name()))?;
+            eprintln!(
+                "round {round}/{}  {:<10} {:>7.0} delivered/s",
+                plan.rounds,
+                system.name(),
+                measured.delivered_per_s
+            );
+            figures.push(measured);
+        }
+        rounds.push(figures);
+    }
+    Ok(Summary { plan, conditions, systems: args.systems.clone(), rounds })
+}
+
+async fn interrupted() -> anyhow::Error {
+    let asked = async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        std::io::Result::Ok(())
+    };
+    match asked.await {
+        Ok(()) => anyhow::anyhow!("interrupted"),
+        Err(error) => anyhow::Error::new(error).context("cannot listen for signals"),
+    }
+}

@@ -1,0 +1,70 @@
+//! The events: Strapi 5 `entry.create` bodies of one size, each with a number that survives a rewrite.
+
+use bytes::Bytes;
+
+/// What every body weighs.
+pub(crate) const BODY_BYTES: usize = 1024;
+/// The value that the plugin masks, where it stands, and how it reads in the body.
+pub(crate) const MASKED_POINTER: &str = "/entry/email";
+const EMAIL: &str = "ana.mueller@example.com";
+
+/// Comes before the number: together as long as a documentId of Strapi, 24 characters.
+const MARK: &[u8] = b"bench-";
+const DIGITS: usize = 18;
+/// Keeps `id` at ten digits.
+const FIRST_ID: u64 = 1_000_000_000;
+const PROSE: &str = "The quick brown fox jumps over the lazy dog while the editors of the site publish, \
+                     unpublish and publish again, and every change of theirs sends one more event. ";
+
+/// The body of event number `sequence`.
+pub(crate) fn of(sequence: u32) -> Bytes {
+    let sequence = u64::from(sequence);
+    let id = FIRST_ID + sequence;
+    let mut body = format!(
+        r#"{{"event":"entry.create","createdAt":"2026-11-23T20:41:15.196Z","model":"article","uid":"api::article.article","entry":{{"id":{id},"documentId":"bench-{sequence:018}","title":"Zürich in the morning","slug":"zurich-in-the-morning","email":"{EMAIL}","author":{{"id":7,"documentId":"o18ypsnuhwus6acf5temqhfh","name":"Ana Müller"}},"categories":{{"count":3}},"rating":4.5,"featured":false,"createdAt":"2026-11-23T20:41:15.189Z","updatedAt":"2026-11-23T20:41:15.189Z","publishedAt":null,"locale":"en","text":""#
+    )
+    .into_bytes();
+    let end = br#""}}"#;
+    let room = BODY_BYTES.saturating_sub(body.len() + end.len());
+    body.extend(PROSE.bytes().cycle().take(room));
+    body.extend_from_slice(end);
+    body.into()
+}
+
+/// The number in a body, wherever a plugin moved it.
+pub(crate) fn sequence(body: &[u8]) -> Option<u32> {
+    let at = body.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
+    std::str::from_utf8(body.get(at..at + DIGITS)?).ok()?.parse().ok()
+}
+
+/// Whether the value to mask still stands there.
+pub(crate) fn is_unmasked(body: &[u8]) -> bool {
+    body.windows(EMAIL.len()).any(|window| window == EMAIL.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn bodies_are_json_of_one_size_that_know_their_number() {
+        for number in [0, 1, 999_999, u32::MAX] {
+            let body = of(number);
+            assert_eq!((body.len(), sequence(&body)), (BODY_BYTES, Some(number)));
+            let value: Value = serde_json::from_slice(&body).expect("JSON");
+            assert_eq!(value.pointer(MASKED_POINTER), Some(&EMAIL.into()));
+        }
+    }
+
+    #[test]
+    fn a_rewritten_body_still_knows_its_number() {
+        let mut value: Value = serde_json::from_slice(&of(42)).expect("JSON");
+        *value.pointer_mut(MASKED_POINTER).expect("present") = "***".into();
+        let rewritten = serde_json::to_vec_pretty(&value).expect("JSON");
+        assert_eq!(sequence(&rewritten), Some(42));
+        assert!(is_unmasked(&of(42)) && !is_unmasked(&rewritten));
+        assert_eq!(sequence(b"bench-12"), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! One system in one round: started, warmed up, measured under full load, drained, measured at a fixed rate, ended.
+//! Every step is bounded in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::time::{Instant, interval, sleep_until, timeout};
+
+use crate::child::Child;
+use crate::ledger::Ledger;
+use crate::load::Load;
+use crate::machine;
+use crate::receiver::Receiver;
+use crate::stats::percentile;
+use crate::system::{Setup, System};
+
+/// The ledger has room for so many events per second of full load: several times what a fast machine relays.
+const EVENTS_PER_SECOND_CAP: u32 = 250_000;
+/// For what was accepted to be delivered after the load has ended.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How often the ledger is looked through for what is still open: telling of each delivery would cost more.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long and how much.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Plan {
+    /// How often each system is measured, in turn
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Measured seconds of full load
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub(crate) seconds: u32,
+    /// Seconds of full load before that
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=60))]
+    pub(crate) warm_up: u32,
+    /// Connections of the generator
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) connections: u32,
+    /// Events per second while latency is measured
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rate: u32,
+    /// Seconds at that rate
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) rate_seconds: u32,
+    /// One round of 4 seconds
+    #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
+    quick: bool,
+}
+
+/// What one system did in one round.
+#[derive(Debug, Clone)]
+pub(crate) struct Measured {
+    pub(crate) system: System,
+    /// Under full load, in the measured window.
+    pub(crate) delivered_per_s: f64,
+    pub(crate) accepted_per_s: f64,
+    /// Accepted and not delivered when the window ended.
+    pub(crate) backlog: usize,
+    /// Processor time of the system per delivered event.
+    pub(crate) cpu_us: Option<f64>,
+    pub(crate) peak_rss_mib: Option<f64>,
+    /// From post to delivery at the fixed rate.
+    pub(crate) p50_ms: Option<f64>,
+    pub(crate) p99_ms: Option<f64>,
+    /// Accepted and never seen, however long it was waited for.
+    pub(crate) undelivered: usize,
+    pub(crate) refused: u32,
+    pub(crate) repeated: u32,
+}
+
+impl Plan {
+    /// With what `--quick` stands for filled in.
+    pub(crate) fn resolved(&self) -> Self {
+        if self.quick { Self { rounds: 1, seconds: 4, ..self.clone() } } else { self.clone() }
+    }
+
+    fn warm_up(&self) -> Duration {
+        Duration::from_secs(self.warm_up.into())
+    }
+
+    fn measured(&self) -> Duration {
+        Duration::from_secs(self.seconds.into())
+    }
+
+    fn ledger(&self) -> Ledger {
+        let events = (self.warm_up + self.seconds) * EVENTS_PER_SECOND_CAP + self.rate_seconds * self.rate;
+        Ledger::new(events.try_into().unwrap_or(usize::MAX))
+    }
+}
+
+/// Measures `system` once.
+///
+/// # Errors
+/// When it does not start, hangs, refuses everything, or does not do the work it is measured for.
+pub(crate) async fn measure(system: System, plan: &Plan, setup: &Setup) -> anyhow::Result<Measured> {
+    let ledger = Arc::new(plan.ledger());
+    let receiver = Receiver::start(system.expected(), Arc::clone(&ledger)).await?;
+    let child = system.start(setup, receiver.address).await?;
+    let load = Load { target: child.address, connections: plan.connections, ledger: Arc::clone(&ledger) };
+
+    let mut measured = full_load(system, plan, &load, &child).await?;
+    drain(&ledger).await;
+    (measured.p50_ms, measured.p99_ms) = fixed_rate(plan, &load).await?;
+    drain(&ledger).await;
+
+    measured.peak_rss_mib = machine::peak_rss_mib(child.id);
+    measured.undelivered = ledger.undelivered();
+    measured.refused = ledger.refusals();
+    measured.repeated = ledger.repeats();
+    child.stop().await?;
+    match ledger.first_wrong() {
+        Some(wrong) => bail!("the figures are void: {wrong}"),
+        None => Ok(measured),
+    }
+}
+
+/// Warm-up and measured window under one uninterrupted load.
+async fn full_load(system: System, plan: &Plan, load: &Load, child: &Child) -> anyhow::Result<Measured> {
+    let ledger = &load.ledger;
+    let begin = Instant::now() + plan.warm_up();
+    let end = begin + plan.measured();
+    let watch = async {
+        sleep_until(begin).await;
+        let before = (ledger.now(), machine::cpu_time(child.id));
+        sleep_until(end).await;
+        anyhow::Ok((before, (ledger.now(), machine::cpu_time(child.id))))
+    };
+    let ((), ((from, cpu_before), (to, cpu_after))) = tokio::try_join!(load.closed(end), watch)?;
+
+    let window = ledger.window(&(from..to));
+    if window.accepted == 0 {
+        bail!("nothing was accepted; the first answer was: {}", ledger.first_refusal().unwrap_or("none"));
+    }
+    let per_s = |events: usize| float(events) / (f64::from(to - from) / 1e6);
+    let cpu = cpu_before.zip(cpu_after).map(|(before, after)| after.saturating_sub(before));
+    Ok(Measured {
+        system,
+        delivered_per_s: per_s(window.delivered),
+        accepted_per_s: per_s(window.accepted),
+        backlog: window.backlog,
+        cpu_us: cpu.filter(|_| window.delivered > 0).map(|cpu| cpu.as_secs_f64() * 1e6 / float(window.delivered)),
+        peak_rss_mib: None,
+        p50_ms: None,
+        p99_ms: None,
+        undelivered: 0,
+        refused: 0,
+        repeated: 0,
+    })
+}
+
+/// The median and the 99th percentile from post to delivery, in milliseconds.
+async fn fixed_rate(plan: &Plan, load: &Load) -> anyhow::Result<(Option<f64>, Option<f64>)> {
+    let first = load.ledger.next_number();
+    let until = Instant::now() + Duration::from_secs(plan.rate_seconds.into());
+    load.paced(Duration::from_secs(1) / plan.rate, until).await.context("at the fixed rate")?;
+    drain(&load.ledger).await;
+    let mut latencies = load.ledger.latencies(first..load.ledger.next_number());
+    let mut ms = |percent| percentile(&mut latencies, percent).map(|us| f64::from(us) / 1e3);
+    Ok((ms(50), ms(99)))
+}
+
+/// Waits until everything accepted was delivered, or the wait is over: the ledger then tells what is missing.
+async fn drain(ledger: &Ledger) {
+    let drained = async {
+        let mut look = interval(LOOK_EVERY);
+        while ledger.undelivered() > 0 {
+            look.tick().await;
+        }
+    };
+    let _ = timeout(DRAIN, drained).await;
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^52")]
+fn float(count: usize) -> f64 {
+    count as f64
+}

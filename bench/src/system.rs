@@ -1,0 +1,110 @@
+//! The systems under test: what each is, how it is started, and what its deliveries have to look like.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use tokio::process::Command;
+
+use crate::child::Child;
+use crate::home::{self, Stages};
+use crate::receiver::Expected;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum System {
+    /// axum in, reqwest out, nothing between
+    Relay,
+    /// The dispatcher: schema, commit, delivery; no plugin, no signature
+    Plain,
+    /// The dispatcher: schema, commit, one rewriting plugin, signature
+    Full,
+}
+
+/// Where to find what is measured.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Setup {
+    /// The dispatcher [default: beside this program]
+    #[arg(long, env = "HOOKWRIGHT_BIN", value_name = "FILE")]
+    hookwright: Option<PathBuf>,
+    /// The folder with redact.wasm
+    #[arg(long, env = "HOOKWRIGHT_PLUGINS", value_name = "DIR", default_value = "plugins")]
+    plugins: PathBuf,
+    /// Where home folders are made: decides on which disk events are committed [default: beside this program]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+}
+
+impl Setup {
+    pub(crate) fn scratch(&self) -> anyhow::Result<PathBuf> {
+        match &self.scratch {
+            Some(folder) => Ok(folder.clone()),
+            // Not the system's folder for temporary files: that is often kept in memory, where commits cost nothing.
+            None => Ok(own_folder()?),
+        }
+    }
+
+    fn hookwright(&self) -> anyhow::Result<PathBuf> {
+        let file = match &self.hookwright {
+            Some(file) => file.clone(),
+            None => own_folder()?.join("hookwright"),
+        };
+        anyhow::ensure!(file.is_file(), "{} is absent: build it first, or say --hookwright FILE", file.display());
+        Ok(file)
+    }
+}
+
+impl System {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Relay => "bare relay",
+            Self::Plain => "plain",
+            Self::Full => "full",
+        }
+    }
+
+    pub(crate) const fn expected(self) -> Expected {
+        match self {
+            Self::Relay | Self::Plain => Expected::Untouched,
+            Self::Full => Expected::MaskedAndSigned,
+        }
+    }
+
+    /// Starts it as a child process that delivers to `receiver`, and waits until it is ready.
+    pub(crate) async fn start(self, setup: &Setup, receiver: SocketAddr) -> anyhow::Result<Child> {
+        let scratch = setup.scratch()?;
+        let home = tempfile::Builder::new()
+            .prefix("bench-home-")
+            .tempdir_in(&scratch)
+            .with_context(|| format!("cannot make a folder in {}", scratch.display()))?;
+        let command = match self {
+            Self::Relay => relay(home.path(), receiver)?,
+            Self::Plain => hookwright(setup, home.path(), receiver, Stages::Plain)?,
+            Self::Full => hookwright(setup, home.path(), receiver, Stages::Full { plugins: &setup.plugins })?,
+        };
+        Child::start(command, home).await
+    }
+}
+
+fn relay(home: &Path, receiver: SocketAddr) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args([OsString::from("relay"), "--home".into(), home.into()]);
+    command.args(["--to".into(), format!("http://{receiver}/")]);
+    Ok(command)
+}
+
+fn hookwright(setup: &Setup, home: &Path, receiver: SocketAddr, stages: Stages<'_>) -> anyhow::Result<Command> {
+    home::write(home, receiver, stages)?;
+    let mut command = Command::new(setup.hookwright()?);
+    command.args([OsString::from("--home"), home.into(), "serve".into()]);
+    // Measured as it comes: what the caller's shell sets for other hosts does not reach it.
+    for name in ["HOOKWRIGHT_ENV", "HOOKWRIGHT_HOME", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
+fn own_folder() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe().context("cannot find this program's own file")?;
+    Ok(own.parent().map(Path::to_path_buf).unwrap_or_default())
+}
