@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    fn answer(headers: Value) -> Result<Verdict> {
+    fn answer(headers: &Value) -> Result<Verdict> {
         // As Strapi 5 sends it.
         let body = r#"{"event":"entry.create","model":"address","entry":{"id":1,"documentId":"o18ypsnuhwus6acf5temqhfh",
             "city":"Zürich","note":"a\r\nX-Evil: 1","open":true,"images":[],"publishedAt":null}}"#;
@@ -110,8 +110,8 @@ mod tests {
             "X-E": "/entry/publishedAt", "X-F": {"pointer": "/entry/id", "default": "none"},
         });
         let expected = Verdict::deliver().header("X-A", "address").header("X-B", "none").header("X-C", "7");
-        assert_eq!(answer(headers), Ok(expected.header("X-D", "true").header("X-F", "1")));
-        assert_eq!(answer(json!({})), Ok(Verdict::deliver()));
+        assert_eq!(answer(&headers), Ok(expected.header("X-D", "true").header("X-F", "1")));
+        assert_eq!(answer(&json!({})), Ok(Verdict::deliver()));
     }
 
     #[test]
@@ -122,14 +122,14 @@ mod tests {
             ("/entry/images", "header X-A: an array is no string, number or boolean"),
             ("/entry", "header X-A: an object is no string, number or boolean"),
         ] {
-            assert_eq!(answer(json!({ "X-A": pointer })), Err(Failure::permanent(reason)), "{pointer}");
+            assert_eq!(answer(&json!({ "X-A": pointer })), Err(Failure::permanent(reason)), "{pointer}");
         }
     }
 
     #[test]
     fn a_rule_of_no_known_shape_is_refused() {
         for rule in [json!("model"), json!({"pointer": "/a", "value": 1}), json!({"pointr": "/a"}), json!(3)] {
-            let failure = answer(json!({ "X-A": rule })).unwrap_err();
+            let failure = answer(&json!({ "X-A": rule })).unwrap_err();
             assert!(failure.message.contains("expected a JSON Pointer, {"), "{rule}: {failure}");
         }
     }

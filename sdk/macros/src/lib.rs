@@ -7,5 +7,5 @@ use proc_macro::TokenStream;
 /// Makes a function the plugin of its crate.
 #[proc_macro_attribute]
 pub fn plugin(attributes: TokenStream, item: TokenStream) -> TokenStream {
-    expand::plugin(attributes.into(), item.into()).into()
+    expand::plugin(attributes.into(), &item.into()).into()
 }
