@@ -1,3 +1,49 @@
-//! Every chore of the project.
+//! Every chore of the project. Each command does its own set-up, shows what it is doing and how long it took.
 
-fn main() {}
+mod cargo;
+mod chores;
+mod plugins;
+mod step;
+mod wasm;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  demo [args]    build everything and show five events on their way; args go to `hookwright demo`
+  test           build everything and run every test
+  plugins        build the bundled plugins into plugins/*.wasm
+  bench [args]   build for speed and run the benchmarks; args go to `hookwright-bench`
+  help           this text
+
+HOOKWRIGHT_WASM=rustup|debian   where the target wasm32-unknown-unknown comes from (default: whatever is there)
+CI=true                         may install Debian packages; refuses a Cargo.lock that is not current
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    let result = match (command.as_deref(), rest.is_empty()) {
+        (Some("demo"), _) => chores::demo(&rest),
+        (Some("bench"), _) => chores::bench(&rest),
+        (Some("test"), true) => chores::test(),
+        (Some("plugins"), true) => plugins::build(),
+        (None | Some("help" | "--help" | "-h"), _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

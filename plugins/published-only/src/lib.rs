@@ -1,1 +1,103 @@
-//! Deliver published entries only.
+//! Deliver published entries only: what a draft says does not leave the house.
+//!
+//! An entry is a draft if its `publishedAt` (Strapi 4 and 5) or `published_at` (Strapi 3) is null. A content type
+//! without "draft & publish" has neither field: its entries count as published. `entry.delete` and
+//! `entry.unpublish` always pass, because a receiver has to hear that something is gone.
+//!
+//! Config: `{"others": "drop"}` drops what is not about an entry (`media.create`, …); default `"deliver"`.
+
+use hookwright_sdk::{Delivery, Result, Value, Verdict, plugin};
+use serde::Deserialize;
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Config {
+    others: Others,
+}
+
+/// What becomes of events that are not about an entry.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Others {
+    #[default]
+    Deliver,
+    Drop,
+}
+
+#[plugin(config_schema = include_str!("../config.schema.json"))]
+fn published_only(delivery: Delivery, config: Config) -> Result<Verdict> {
+    if !delivery.is("entry.*") {
+        return Ok(match config.others {
+            Others::Deliver => Verdict::deliver(),
+            Others::Drop => Verdict::drop(format!("{} is not about an entry", delivery.event_type)),
+        });
+    }
+    if delivery.is("entry.delete") || delivery.is("entry.unpublish") {
+        return Ok(Verdict::deliver());
+    }
+    let entry = delivery.entry()?;
+    Ok(match entry.and_then(draft_mark) {
+        Some(field) => Verdict::drop(format!("draft: /entry/{field} is null")),
+        None => Verdict::deliver(),
+    })
+}
+
+/// The field that says that this entry is a draft.
+fn draft_mark(entry: &Value) -> Option<&'static str> {
+    let field = ["publishedAt", "published_at"].into_iter().find(|field| entry.get(field).is_some())?;
+    entry.get(field)?.is_null().then_some(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use hookwright_sdk::json;
+
+    use super::*;
+
+    /// As Strapi 5 sends it.
+    const V5_DRAFT: &str = r#"{"event":"entry.update","createdAt":"2026-11-23T20:41:15.549Z","model":"address",
+        "uid":"api::address.address","entry":{"id":1,"documentId":"o18ypsnuhwus6acf5temqhfh","city":"Genève",
+        "full_name":"Ana \"Q\" Müller 日本","postal_code":"08001","createdAt":"2026-11-23T20:41:15.189Z",
+        "updatedAt":"2026-11-23T20:41:15.544Z","publishedAt":null}}"#;
+    const V5_PUBLISHED: &str = r#"{"event":"entry.publish","createdAt":"2026-11-23T20:41:15.924Z","model":"address",
+        "uid":"api::address.address","entry":{"id":2,"documentId":"o18ypsnuhwus6acf5temqhfh","city":"Genève",
+        "createdAt":"2026-11-23T20:41:15.189Z","publishedAt":"2026-11-23T20:41:15.900Z"}}"#;
+    /// As Strapi 3 sends it, without "draft & publish".
+    const V3: &str = r#"{"event":"entry.create","created_at":"2020-01-10T08:47:36.649Z","model":"address",
+        "entry":{"id":1,"geolocation":{},"city":"Paris","postal_code":null,"category":null,"full_name":"Paris",
+        "created_at":"2020-01-10T08:47:36.264Z","updated_at":"2020-01-10T08:47:36.264Z","cover":null,"images":[]}}"#;
+
+    fn answer(event_type: &str, body: &str) -> Verdict {
+        let delivery = Delivery::example(event_type, Value::Null).with_data(body);
+        published_only(delivery, Config::default()).unwrap()
+    }
+
+    #[test]
+    fn drafts_are_dropped() {
+        assert_eq!(answer("entry.update", V5_DRAFT), Verdict::drop("draft: /entry/publishedAt is null"));
+        assert_eq!(answer("entry.draft-discard", V5_DRAFT), Verdict::drop("draft: /entry/publishedAt is null"));
+        let v3 = r#"{"entry": {"id": 1, "published_at": null}}"#;
+        assert_eq!(answer("entry.create", v3), Verdict::drop("draft: /entry/published_at is null"));
+    }
+
+    #[test]
+    fn published_entries_pass_and_so_does_what_has_no_drafts() {
+        assert_eq!(answer("entry.publish", V5_PUBLISHED), Verdict::deliver());
+        assert_eq!(answer("entry.create", V3), Verdict::deliver());
+        assert_eq!(answer("entry.create", r#"{"entry": null}"#), Verdict::deliver());
+    }
+
+    #[test]
+    fn receivers_hear_that_something_is_gone() {
+        assert_eq!(answer("entry.delete", V5_DRAFT), Verdict::deliver());
+        assert_eq!(answer("entry.unpublish", V5_DRAFT), Verdict::deliver());
+    }
+
+    #[test]
+    fn config_decides_about_the_rest() {
+        let media = Delivery::example("media.create", json!({"media": {"publishedAt": null}}));
+        assert_eq!(published_only(media.clone(), Config::default()), Ok(Verdict::deliver()));
+        let config = media.clone().with_config(json!({"others": "drop"})).config().unwrap();
+        assert_eq!(published_only(media, config), Ok(Verdict::drop("media.create is not about an entry")));
+    }
+}

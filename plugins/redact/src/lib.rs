@@ -1,1 +1,106 @@
 //! Remove or mask values of the payload.
+//!
+//! Config: `{"remove": ["/entry/email"], "mask": ["/entry/comments/*/author"], "with": "***"}`. Places are JSON
+//! Pointers; `*` stands for every element of an array and every member of an object. What is not there is ignored;
+//! a payload in which nothing was found is delivered byte for byte. A payload that is not JSON fails: it might
+//! contain what should not leave.
+
+mod path;
+
+use hookwright_sdk::{Delivery, Result, Verdict, plugin};
+use serde::Deserialize;
+
+use crate::path::{Edit, Path};
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Config {
+    remove: Vec<Path>,
+    mask: Vec<Path>,
+    with: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { remove: Vec::new(), mask: Vec::new(), with: "***".into() }
+    }
+}
+
+#[plugin(config_schema = include_str!("../config.schema.json"))]
+fn redact(delivery: Delivery, config: Config) -> Result<Verdict> {
+    let mut body = delivery.into_json()?;
+    let removed: usize = config.remove.iter().map(|path| path.apply(&mut body, &Edit::Remove)).sum();
+    let masked: usize = config.mask.iter().map(|path| path.apply(&mut body, &Edit::Mask(&config.with))).sum();
+    if removed + masked == 0 {
+        return Ok(Verdict::deliver());
+    }
+    Ok(Verdict::deliver().json(&body).annotate("removed", removed.to_string()).annotate("masked", masked.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use hookwright_sdk::{Failure, Value, json};
+
+    use super::*;
+
+    /// As Strapi 5 sends it.
+    const V5: &str = r#"{"event":"entry.create","createdAt":"2026-11-23T20:41:15.196Z","model":"address",
+        "uid":"api::address.address","entry":{"id":9007199254740993,"city":"Zürich","full_name":"Ana \"Q\" Müller 日本",
+        "rating":1.0,"comments":[{"author":"a","text":"x"},{"author":"b"},"bare"],"publishedAt":null}}"#;
+
+    fn redacted(body: &str, config: Value) -> Result<Verdict> {
+        let delivery = Delivery::example("entry.create", Value::Null).with_data(body).with_config(config);
+        let config = delivery.config()?;
+        redact(delivery, config)
+    }
+
+    fn rewritten(body: &str, config: Value) -> String {
+        match redacted(body, config) {
+            Ok(Verdict::Deliver(changes)) => String::from_utf8(changes.data.unwrap()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_rest_stays_as_it_was_and_where_it_was() {
+        let config = json!({"remove": ["/createdAt", "/entry/city"], "mask": ["/entry/comments/*/author"]});
+        assert_eq!(
+            rewritten(V5, config),
+            concat!(
+                r#"{"event":"entry.create","model":"address","uid":"api::address.address","#,
+                r#""entry":{"id":9007199254740993,"full_name":"Ana \"Q\" Müller 日本","rating":1.0,"#,
+                r#""comments":[{"author":"***","text":"x"},{"author":"***"},"bare"],"publishedAt":null}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn what_changes_nothing_is_delivered_byte_for_byte() {
+        let absent =
+            json!({"remove": ["/none", "/entry/comments/7", "/event/x"], "mask": ["/entry/none/*", "/entry/id/*"]});
+        for config in [json!({}), absent, json!({"mask": ["/model"], "with": "address"})] {
+            assert_eq!(redacted(V5, config), Ok(Verdict::deliver()));
+        }
+    }
+
+    #[test]
+    fn a_star_matches_members_and_elements() {
+        let body = r#"{"b":{"x":1,"y":[1,2]},"a":[{"x":1},[1]]}"#;
+        assert_eq!(rewritten(body, json!({"remove": ["/*/x"]})), r#"{"b":{"y":[1,2]},"a":[{"x":1},[1]]}"#);
+        assert_eq!(rewritten(body, json!({"remove": ["/a/*"]})), r#"{"b":{"x":1,"y":[1,2]},"a":[]}"#);
+        assert_eq!(
+            rewritten(body, json!({"mask": ["/b/*"], "with": ""})),
+            r#"{"b":{"x":"","y":""},"a":[{"x":1},[1]]}"#
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_fails() {
+        let failure = redacted("nope", json!({})).unwrap_err();
+        assert!(failure.message.starts_with("payload: "), "{failure}");
+        let failure = redacted(V5, json!({"remove": ["entry"]})).unwrap_err();
+        let reason = "expected a JSON Pointer below the root such as /entry/email, found entry";
+        assert!(failure.message.contains(reason), "{failure}");
+        assert_eq!(failure, Failure::permanent(failure.message.clone()));
+    }
+}

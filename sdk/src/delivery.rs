@@ -1,0 +1,212 @@
+//! What a plugin is given: one event on its way to one webhook.
+
+use std::cell::OnceCell;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Failure, Result};
+
+/// One event on its way to one webhook.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// `evt_…`, the same for every webhook.
+    pub event_id: String,
+    /// `dlv_…`, this event for this webhook.
+    pub delivery_id: String,
+    /// `entry.create`, `media.update`, …
+    pub event_type: String,
+    /// Name of the source that posted the event.
+    pub source: String,
+    /// When the event was accepted, in milliseconds since 1970.
+    pub received_ms: u64,
+    /// 1 for the first run of the chain over this delivery.
+    pub run: u32,
+    pub webhook: Webhook,
+    /// Context outside the payload, `traceparent` for instance.
+    pub attributes: Vec<(String, String)>,
+    /// Incoming headers; names in lower case; never credentials.
+    pub headers: Vec<(String, String)>,
+    pub content_type: String,
+    pub(crate) data: Vec<u8>,
+    pub(crate) config: String,
+    /// `data` parsed, once somebody asked.
+    pub(crate) json: OnceCell<Value>,
+}
+
+/// The webhook that a delivery is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Webhook {
+    pub id: String,
+    pub name: String,
+    pub labels: Vec<(String, String)>,
+}
+
+impl Delivery {
+    /// The payload, as it came in or as the previous plugin of the chain left it.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The payload as JSON, parsed once.
+    ///
+    /// # Errors
+    /// Permanent, when it is not JSON.
+    pub fn json(&self) -> Result<&Value> {
+        if self.json.get().is_none() {
+            let value = self.parse()?;
+            return Ok(self.json.get_or_init(|| value));
+        }
+        Ok(self.json.get_or_init(Value::default))
+    }
+
+    /// The payload as JSON to edit, without a copy of what [`json`](Self::json) parsed.
+    ///
+    /// # Errors
+    /// Permanent, when it is not JSON.
+    pub fn into_json(self) -> Result<Value> {
+        self.json()?;
+        Ok(self.json.into_inner().unwrap_or_default())
+    }
+
+    /// The payload as a type of the plugin's own.
+    ///
+    /// # Errors
+    /// Permanent, when it is not JSON, or JSON of another shape.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.data).map_err(|error| Failure::from(error).context("payload"))
+    }
+
+    /// What stands at a JSON Pointer of the payload, if anything does.
+    ///
+    /// # Errors
+    /// Permanent, when the payload is not JSON.
+    /// ```
+    /// # use hookwright_sdk::{Delivery, json};
+    /// let delivery = Delivery::example("entry.create", json!({"entry": {"tags": ["new"]}}));
+    /// assert_eq!(delivery.pointer("/entry/tags/0")?, Some(&json!("new")));
+    /// # Ok::<(), hookwright_sdk::Failure>(())
+    /// ```
+    pub fn pointer(&self, pointer: &str) -> Result<Option<&Value>> {
+        Ok(self.json()?.pointer(pointer))
+    }
+
+    /// The entry that the event is about: `/entry`, unless absent or null.
+    ///
+    /// # Errors
+    /// Permanent, when the payload is not JSON.
+    pub fn entry(&self) -> Result<Option<&Value>> {
+        Ok(self.json()?.get("entry").filter(|entry| !entry.is_null()))
+    }
+
+    /// The first incoming header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the event is of this type: `entry.publish`, or `entry.*` for all of a kind.
+    pub fn is(&self, event_type: &str) -> bool {
+        match event_type.strip_suffix('*') {
+            Some(start) => self.event_type.starts_with(start),
+            None => self.event_type == event_type,
+        }
+    }
+
+    /// What the webhook writes for this plugin. A function with two arguments gets it by itself.
+    ///
+    /// # Errors
+    /// Permanent, when it does not fit `T`.
+    pub fn config<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_str(&self.config)
+            .map_err(|error| Failure::from(error).context(format_args!("plugin config of webhook {}", self.webhook.id)))
+    }
+}
+
+/// Deliveries for tests.
+impl Delivery {
+    /// An event of this type with this whole body, as source `example` posts it for webhook `example`.
+    #[expect(clippy::needless_pass_by_value, reason = "reads well with json!({…})")]
+    pub fn example(event_type: impl Into<String>, body: Value) -> Self {
+        Self {
+            event_id: "evt_00000000000000000000000001".into(),
+            delivery_id: "dlv_00000000000000000000000001".into(),
+            event_type: event_type.into(),
+            source: "example".into(),
+            received_ms: crate::now_ms(),
+            run: 1,
+            webhook: Webhook { id: "example".into(), name: "Example".into(), labels: Vec::new() },
+            attributes: Vec::new(),
+            headers: Vec::new(),
+            content_type: "application/json".into(),
+            data: body.to_string().into_bytes(),
+            config: "{}".into(),
+            json: OnceCell::new(),
+        }
+    }
+
+    /// With this payload, byte for byte.
+    #[must_use]
+    pub fn with_data(self, data: impl Into<Vec<u8>>) -> Self {
+        Self { data: data.into(), json: OnceCell::new(), ..self }
+    }
+
+    /// With this config for the plugin.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "reads well with json!({…})")]
+    pub fn with_config(self, config: Value) -> Self {
+        Self { config: config.to_string(), ..self }
+    }
+
+    /// With one more incoming header.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.into()));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn helpers_find_what_is_there() {
+        let delivery =
+            Delivery::example("entry.create", json!({"entry": {"id": 7}})).with_header("X-Strapi-Event", "e");
+        assert_eq!(delivery.entry(), Ok(Some(&json!({"id": 7}))));
+        assert_eq!(delivery.pointer("/entry/id"), Ok(Some(&json!(7))));
+        assert_eq!(delivery.pointer("/entry/none"), Ok(None));
+        assert_eq!(delivery.header("x-strapi-EVENT"), Some("e"));
+        assert!(delivery.is("entry.create") && delivery.is("entry.*") && delivery.is("*"));
+        assert!(!delivery.is("entry") && !delivery.is("media.*"));
+        assert_eq!(delivery.into_json(), Ok(json!({"entry": {"id": 7}})));
+    }
+
+    #[test]
+    fn a_payload_that_is_not_json_is_a_permanent_failure() {
+        let delivery = Delivery::example("entry.create", json!({})).with_data("nope");
+        let failure = delivery.json().unwrap_err();
+        assert_eq!(failure, Failure::permanent("payload: expected ident at line 1 column 2"));
+    }
+
+    #[test]
+    fn config_errors_name_the_webhook_and_the_reason() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Config {
+            limit: u8,
+        }
+        let delivery = Delivery::example("entry.create", json!({})).with_config(json!({"limit": 3}));
+        assert_eq!(delivery.config(), Ok(Config { limit: 3 }));
+        let failure = delivery.with_config(json!({"limit": 300})).config::<Config>().unwrap_err();
+        assert_eq!(
+            failure,
+            Failure::permanent(
+                "plugin config of webhook example: invalid value: integer `300`, expected u8 at line 1 column 12"
+            )
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Why a plugin could not decide.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// What a plugin returns: mostly `Result<Verdict>`.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Why a plugin could not decide, and whether another try may help. The webhook's `onError` says what follows.
+///
+/// Any error becomes a permanent failure by `?`:
+/// ```
+/// # use hookwright_sdk::{Failure, Result};
+/// fn limit(text: &str) -> Result<u32> {
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(limit("ten"), Err(Failure::permanent("invalid digit found in string")));
+/// ```
+// Does not implement `Error` itself: that is what makes the conversion from any error possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub kind: FailureKind,
+    pub message: String,
+}
+
+/// Whether another try may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The same delivery would fail again.
+    Permanent,
+    /// Run the chain again, after this long if given.
+    Retryable(Option<Duration>),
+}
+
+impl Failure {
+    /// The same delivery would fail again.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Permanent, message: message.into() }
+    }
+
+    /// Another try may succeed; the host chooses when.
+    pub fn retry(message: impl Into<String>) -> Self {
+        Self { kind: FailureKind::Retryable(None), message: message.into() }
+    }
+
+    /// Another try may succeed after `delay`.
+    pub fn retry_after(message: impl Into<String>, delay: Duration) -> Self {
+        Self { kind: FailureKind::Retryable(Some(delay)), message: message.into() }
+    }
+
+    /// Says what was being done when it failed: `context: message`.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.message = format!("{context}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl<E: Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message = format!("{message}: {cause}");
+            source = cause.source();
+        }
+        Self::permanent(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_causes() {
+        #[derive(Debug)]
+        struct Outer(std::num::ParseIntError);
+        impl fmt::Display for Outer {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("no limit")
+            }
+        }
+        impl Error for Outer {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+
+        let failure = Failure::from(Outer("x".parse::<u8>().unwrap_err())).context("config");
+        assert_eq!(failure, Failure::permanent("config: no limit: invalid digit found in string"));
+    }
+}

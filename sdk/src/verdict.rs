@@ -1,0 +1,98 @@
+//! What a plugin answers.
+
+use serde_json::Value;
+
+/// What a plugin answers: deliver, with changes or without, or drop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Deliver(Changes),
+    /// Do not deliver, and why.
+    Drop(String),
+}
+
+/// What to change. All empty: deliver byte for byte.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub data: Option<Vec<u8>>,
+    pub content_type: Option<String>,
+    pub set_headers: Vec<(String, String)>,
+    pub remove_headers: Vec<String>,
+    pub annotations: Vec<(String, String)>,
+}
+
+/// Changes are for a delivery: on a drop they have no effect.
+impl Verdict {
+    /// Deliver; without further changes byte for byte.
+    #[must_use]
+    pub fn deliver() -> Self {
+        Self::Deliver(Changes::default())
+    }
+
+    /// Do not deliver. The reason is what `hookwright why` shows.
+    #[must_use]
+    pub fn drop(reason: impl Into<String>) -> Self {
+        Self::Drop(reason.into())
+    }
+
+    /// Replaces the payload by `value`. The content type stays.
+    #[must_use]
+    pub fn json(self, value: &Value) -> Self {
+        self.data(value.to_string())
+    }
+
+    /// Replaces the payload. The content type stays.
+    #[must_use]
+    pub fn data(self, data: impl Into<Vec<u8>>) -> Self {
+        self.change(|changes| changes.data = Some(data.into()))
+    }
+
+    #[must_use]
+    pub fn content_type(self, content_type: impl Into<String>) -> Self {
+        self.change(|changes| changes.content_type = Some(content_type.into()))
+    }
+
+    /// Sets a header, replacing any value it had. The host refuses names that are its own, `Authorization` for
+    /// instance, and values that are no header values.
+    #[must_use]
+    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.change(|changes| changes.set_headers.push((name.into(), value.into())))
+    }
+
+    /// Removes a header that the source passed through or the webhook sets.
+    #[must_use]
+    pub fn remove_header(self, name: impl Into<String>) -> Self {
+        self.change(|changes| changes.remove_headers.push(name.into()))
+    }
+
+    /// Adds a named value to the delivery's log.
+    #[must_use]
+    pub fn annotate(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.change(|changes| changes.annotations.push((name.into(), value.into())))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Changes)) -> Self {
+        if let Self::Deliver(changes) = &mut self {
+            change(changes);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewritten_json_keeps_key_order_and_numbers() {
+        let text =
+            r#"{"z":9007199254740993,"a":[1.0,0.1,-0.0,18446744073709551615,1.7976931348623157e+308],"é":"\u0000"}"#;
+        let value: Value = serde_json::from_str(text).unwrap();
+        let Verdict::Deliver(changes) = Verdict::deliver().json(&value) else { panic!("a drop") };
+        assert_eq!(String::from_utf8(changes.data.unwrap()).unwrap(), text);
+    }
+
+    #[test]
+    fn a_drop_stays_a_drop() {
+        assert_eq!(Verdict::drop("no").header("x-a", "1").data("x"), Verdict::Drop("no".into()));
+    }
+}

@@ -1,0 +1,49 @@
+//! The commands that need the host.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::cargo::{cargo, root, target_dir};
+use crate::plugins;
+use crate::step::{run, step};
+
+/// Shows five events on their way.
+pub(crate) fn demo(arguments: &[String]) -> Result<()> {
+    plugins::build()?;
+    step("build", || run(&mut cargo(["build", "--package", "hookwright"])))?;
+    let mut demo = Command::new(host("debug"));
+    demo.arg("demo").arg("--plugins").arg(plugin_folder()).args(arguments);
+    run(&mut demo)
+}
+
+/// Runs every test; ends at the first broken stage.
+pub(crate) fn test() -> Result<()> {
+    plugins::build()?;
+    // Everything at once: asked for one by one, crates may get other features of what they share, and build it twice.
+    step("build", || run(&mut cargo(["build", "--workspace", "--all-targets"])))?;
+    step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))
+}
+
+/// Measures.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    plugins::build()?;
+    let build = ["build", "--release", "--package", "hookwright", "--package", "hookwright-bench"];
+    step("build", || run(&mut cargo(build)))?;
+    let mut bench = Command::new(target_dir().join("release/hookwright-bench"));
+    run(with_host(bench.args(arguments), "release"))
+}
+
+/// Tells `command` where the binary and the plugins are.
+fn with_host<'c>(command: &'c mut Command, profile: &str) -> &'c mut Command {
+    command.env("HOOKWRIGHT_BIN", host(profile)).env("HOOKWRIGHT_PLUGINS", plugin_folder())
+}
+
+fn host(profile: &str) -> PathBuf {
+    target_dir().join(profile).join("hookwright")
+}
+
+fn plugin_folder() -> PathBuf {
+    root().join("plugins")
+}

@@ -1,0 +1,115 @@
+//! Builds the bundled plugins, each a crate below `plugins/`, into `plugins/<crate>.wasm`.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cargo::root;
+use crate::step::{run, step};
+use crate::wasm::toolchain;
+
+const PROFILE: &str = "plugin";
+/// A bundled plugin is smaller than this, or something is linked that should not be.
+const MAX_BYTES: usize = 200_000;
+
+/// Builds all of them; a file whose content is the same is left alone, so that a running host does not reload it.
+pub(crate) fn build() -> Result<()> {
+    step("plugins", || {
+        let folder = root().join("plugins");
+        let crates = crates_below(&folder)?;
+        let (mut cargo, built) = toolchain()?.build();
+        cargo.args(["--profile", PROFILE]).env("CARGO_ENCODED_RUSTFLAGS", flags());
+        for name in &crates {
+            cargo.args(["--package", name]);
+        }
+        run(&mut cargo)?;
+        for name in &crates {
+            install(&built.join(PROFILE).join(file_name(name)), &folder.join(format!("{name}.wasm")))?;
+        }
+        Ok(())
+    })
+}
+
+/// Names of the folders that are crates, sorted.
+fn crates_below(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        if let (true, Some(name)) = (path.join("Cargo.toml").is_file(), path.file_name().and_then(|name| name.to_str()))
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// What cargo calls the file.
+fn file_name(krate: &str) -> String {
+    format!("{}.wasm", krate.replace('-', "_"))
+}
+
+/// Flags for the compiler, separated as `CARGO_ENCODED_RUSTFLAGS` wants them.
+fn flags() -> OsString {
+    // A small stack and enough memory from the start: a fresh instance touches few pages and grows none.
+    let mut flags = OsString::from("-Clink-arg=-zstack-size=65536\x1f-Clink-arg=--initial-memory=262144");
+    // Panic messages name files: the same names on every machine make the same digest everywhere.
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    if let Some(home) = cargo_home {
+        flags.push("\x1f--remap-path-prefix=");
+        flags.push(home);
+        flags.push("=/cargo");
+    }
+    flags
+}
+
+/// Puts the file in its place as a whole, if it is another one than before.
+fn install(built: &Path, place: &Path) -> Result<()> {
+    let bytes = fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
+    ensure!(bytes.len() <= MAX_BYTES, "{} has {} bytes, more than {MAX_BYTES}", place.display(), bytes.len());
+    let news = if fs::read(place).is_ok_and(|old| old == bytes) {
+        "unchanged"
+    } else {
+        let beside = place.with_extension("wasm.new");
+        fs::write(&beside, &bytes).with_context(|| format!("cannot write {}", beside.display()))?;
+        fs::rename(&beside, place).with_context(|| format!("cannot write {}", place.display()))?;
+        "new"
+    };
+    let name = place.strip_prefix(root()).unwrap_or(place).display();
+    eprintln!("  {name}: {} KB, {news}", bytes.len().div_ceil(1000));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bundled_crate_is_found() {
+        let crates = crates_below(&root().join("plugins")).unwrap();
+        for name in ["add-headers", "published-only", "redact"] {
+            assert!(crates.iter().any(|found| found == name), "{crates:?}");
+        }
+        assert_eq!(file_name("published-only"), "published_only.wasm");
+    }
+
+    #[test]
+    fn a_file_is_written_only_when_its_content_changes() {
+        let folder = env::temp_dir().join(format!("hookwright-xtask-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (built, place) = (folder.join("built"), folder.join("p.wasm"));
+        fs::write(&built, "one").unwrap();
+        install(&built, &place).unwrap();
+        let first = fs::metadata(&place).unwrap().modified().unwrap();
+        install(&built, &place).unwrap();
+        assert_eq!(fs::metadata(&place).unwrap().modified().unwrap(), first);
+        fs::write(&built, "two").unwrap();
+        install(&built, &place).unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"two");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "nothing is left behind");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
