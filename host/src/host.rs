@@ -198,7 +198,7 @@ async fn open_loader(home: &Home, strictness: Strictness) -> Result<Loader, Star
 async fn open_store(home: &Home, revision: &Revision) -> Result<Arc<SqliteStore>, BuildError> {
     let path = home.root().join(&revision.server.store_path);
     tasks::blocking(move || {
-        let options = StoreOptions { exclusive: true, ..StoreOptions::default() };
+        let options = StoreOptions { exclusive: true, now: clock::now() };
         SqliteStore::open(&path, options).map(Arc::new).map_err(|source| BuildError::Open { path, source })
     })
     .await

@@ -64,12 +64,8 @@ pub trait Store: Send + Sync + 'static {
     /// Holds every unleased, unheld delivery of the webhook. Returns how many.
     fn hold(&self, webhook: WebhookId, cause: HeldCause, reason: String, now: Timestamp) -> Answer<'_, u64>;
 
-    /// Makes what is held for `cause` (of one webhook, or of all) pending again, due now. Returns how many.
-    fn release(&self, cause: HeldCause, webhook: Option<WebhookId>, now: Timestamp) -> Answer<'_, u64>;
-
-    /// Makes what this webhook holds for plugins pending again, due now, except what is held for a cause in
-    /// `keep`. Returns how many.
-    fn release_plugins(&self, webhook: WebhookId, keep: Vec<HeldCause>, now: Timestamp) -> Answer<'_, u64>;
+    /// Makes what this webhook holds pending again, due now, as far as `held` says. Returns how many.
+    fn release(&self, webhook: WebhookId, held: HeldFor, now: Timestamp) -> Answer<'_, u64>;
 
     /// Keeps refused bodies, within `bounds` (the oldest go first).
     fn quarantine(&self, refused: Vec<Quarantined>, bounds: QuarantineBounds) -> Answer<'_, ()>;
@@ -247,6 +243,15 @@ pub enum Settled {
     Done,
     /// Somebody else owns the delivery now; nothing was changed.
     Stale,
+}
+
+/// Which held deliveries to release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeldFor {
+    /// What is held for exactly this.
+    Cause(HeldCause),
+    /// What is held for a plugin, unless for one of these causes.
+    PluginsExcept(Vec<HeldCause>),
 }
 
 /// A refused body, kept so that it can be admitted after the schema is mended.

@@ -51,8 +51,7 @@ pub(super) async fn run(home: &Path, args: DemoArgs) -> anyhow::Result<Exit> {
     let (stop, stopped) = oneshot::channel::<()>();
     let mut running = Box::pin(host.run_until(async move { drop(stopped.await) }));
     let outcome = tokio::select! {
-        ended = &mut running => {
-            ended?;
+        () = &mut running => {
             anyhow::bail!("the host ended before the demo did")
         }
         () = interrupted => Ok(Exit::Ok),
@@ -60,7 +59,7 @@ pub(super) async fn run(home: &Path, args: DemoArgs) -> anyhow::Result<Exit> {
     };
     // The host is still there: it only waits to be told.
     let _ = stop.send(());
-    running.await?;
+    running.await;
     outcome
 }
 

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::delivery::HeldCause;
 use crate::ids::WebhookId;
 use crate::revision::Revision;
-use crate::store::{Lane, RunState, RunStateKind, StoreError};
+use crate::store::{HeldFor, Lane, RunState, RunStateKind, StoreError};
 use crate::webhook::Webhook;
 
 /// `old` is none at start-up. Safe to repeat.
@@ -41,7 +41,8 @@ async fn release_what_is_fixed(inner: &Inner, revision: &Revision, webhook: &Web
     }
     released += release(inner, HeldCause::WebhookRemoved, &webhook.id).await?;
     let keep = binding::causes_in_force(webhook, &revision.plugins);
-    Ok(released + inner.store.release_plugins(webhook.id.clone(), keep, clock::now()).await?)
+    let held = HeldFor::PluginsExcept(keep);
+    Ok(released + inner.store.release(webhook.id.clone(), held, clock::now()).await?)
 }
 
 /// A delivery was just held. If its cause went away in the meantime, nobody else will release it.
@@ -115,5 +116,5 @@ fn change_run_states(inner: &Inner, change: impl Fn(&mut BTreeMap<WebhookId, Run
 }
 
 async fn release(inner: &Inner, cause: HeldCause, webhook: &WebhookId) -> Result<u64, StoreError> {
-    inner.store.release(cause, Some(webhook.clone()), clock::now()).await
+    inner.store.release(webhook.clone(), HeldFor::Cause(cause), clock::now()).await
 }

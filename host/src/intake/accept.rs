@@ -112,7 +112,7 @@ impl Intake {
                     self.parts.dispatcher.start(lease, permit);
                 }
                 for lane in without_permit {
-                    self.parts.dispatcher.wake(lane, now);
+                    self.parts.dispatcher.wake(&lane, now);
                 }
                 Ok(accepted)
             }

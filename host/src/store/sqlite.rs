@@ -14,7 +14,7 @@ use crate::delivery::{Attempt, DeliveryView, HeldCause};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, QuarantineId, WebhookId};
 use crate::store::{
-    Administration, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, Lane, LaneDue, NewEvent, PAGE_ROWS,
+    Administration, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, HeldFor, Lane, LaneDue, NewEvent, PAGE_ROWS,
     Quarantined, QuarantineBounds, RunState, Settled, Settlement, Store,
 };
 
@@ -164,13 +164,13 @@ impl Store for SqliteStore {
         })
     }
 
-    fn release(&self, cause: HeldCause, webhook: Option<WebhookId>, now: Timestamp) -> Answer<'_, u64> {
-        let release = Arc::new(holding::Release { cause, webhook, now });
+    fn release(&self, webhook: WebhookId, held: HeldFor, now: Timestamp) -> Answer<'_, u64> {
+        let release = Arc::new(holding::Release { webhook, held, now });
         Box::pin(async move {
             let (mut released, mut after) = (0, None);
             loop {
                 let release = Arc::clone(&release);
-                let work = move |batch: &mut writer::Batch<'_>| holding::release(batch, &release, after.as_ref());
+                let work = move |batch: &mut writer::Batch<'_>| holding::release(batch, &release, after);
                 let step = self.writer().call(Room::Progress, 0, work).await?;
                 released += step.changed as u64;
                 if step.next.is_none() {

@@ -78,7 +78,9 @@ fn held(subject: &Subject<'_>, delivery: &DeliveryView, reason: &str) -> (String
         Some(HeldCause::WebhookDisabled) => "enable the webhook to release it".to_owned(),
         Some(HeldCause::WebhookRemoved) => format!("bring config/webhooks/{}.json back to release it", subject.id),
         Some(HeldCause::WebhookGone) => "give the webhook another URL to release it".to_owned(),
-        Some(HeldCause::Plugin(plugin)) => format!("put a working plugins/{plugin}.wasm in place to release it"),
+        Some(HeldCause::Plugin { name, .. }) => {
+            format!("another plugins/{name}.wasm, or another config for it in the webhook, releases it")
+        }
         None => "it waits for a person".to_owned(),
     };
     (format!("Held since {}: {reason}; {remedy}.", delivery.changed), check())

@@ -48,8 +48,6 @@ fn enabled(webhook: &Webhook, subject: &Subject<'_>) -> Gate {
             gate(name, Verdict::Pass, format!("enabled; its URL changed after it was switched off {by}"))
         }
         RunStateKind::Gone => gate(name, Verdict::Stop, format!("switched off {by}; a changed URL clears that")),
-        RunStateKind::Disabled => gate(name, Verdict::Stop, format!("disabled {by}")),
-        RunStateKind::Paused => gate(name, Verdict::Wait, format!("paused {by}; deliveries gather")),
     }
 }
 

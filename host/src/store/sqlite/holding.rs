@@ -9,24 +9,22 @@ use super::writer::Batch;
 use crate::clock::Timestamp;
 use crate::delivery::{HeldCause, State};
 use crate::ids::{DeliveryId, WebhookId};
-use crate::store::StoreError;
+use crate::store::{HeldFor, StoreError};
 
 /// Rows changed in one commit: a few milliseconds.
 pub(super) const STEP_ROWS: usize = 1000;
 
 /// How far one step came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     pub(super) changed: usize,
-    pub(super) next: Option<Cursor>,
+    /// Up to where everything is done; none: everywhere.
+    pub(super) next: Option<DeliveryId>,
 }
 
-/// Up to where everything is done.
-pub(super) type Cursor = (WebhookId, DeliveryId);
-
 impl Step {
-    fn of(rows: &[Cursor]) -> Self {
-        let next = if rows.len() < STEP_ROWS { None } else { rows.last().cloned() };
+    fn of(rows: &[DeliveryId]) -> Self {
+        let next = if rows.len() < STEP_ROWS { None } else { rows.last().copied() };
         Self { changed: rows.len(), next }
     }
 }
@@ -48,12 +46,12 @@ pub(super) fn hold(batch: &mut Batch<'_>, hold: &Hold) -> Result<Step, StoreErro
     while let Some(row) = rows.next()? {
         let fields = Fields::new("queue", row);
         batch.tally.move_one(unfinished(fields, 1)?, State::Held);
-        ready.push((hold.webhook.clone(), fields.id(0, DeliveryId::from_bytes)?));
+        ready.push(fields.id(0, DeliveryId::from_bytes)?);
     }
     drop(rows);
     let mut update = batch.connection.prepare_cached(HOLD)?;
     let cause = hold.cause.to_string();
-    for (_, id) in &ready {
+    for id in &ready {
         update.execute(params![id.to_bytes(), cause, hold.reason, hold.now.as_ms()])?;
     }
     Ok(Step::of(&ready))
@@ -62,36 +60,39 @@ pub(super) fn hold(batch: &mut Batch<'_>, hold: &Hold) -> Result<Step, StoreErro
 /// What `release` asks for.
 #[derive(Clone, Debug)]
 pub(super) struct Release {
-    pub(super) cause: HeldCause,
-    pub(super) webhook: Option<WebhookId>,
+    pub(super) webhook: WebhookId,
+    pub(super) held: HeldFor,
     pub(super) now: Timestamp,
 }
 
 /// Releases the first that come after `after`: what is held anew meanwhile is not met twice.
-pub(super) fn release(batch: &mut Batch<'_>, release: &Release, after: Option<&Cursor>) -> Result<Step, StoreError> {
+pub(super) fn release(
+    batch: &mut Batch<'_>,
+    release: &Release,
+    after: Option<DeliveryId>,
+) -> Result<Step, StoreError> {
     let held = find_held(batch, release, after)?;
     let mut update = batch.connection.prepare_cached(RELEASE)?;
-    for (_, id) in &held {
+    for id in &held {
         update.execute(params![id.to_bytes(), release.now.as_ms()])?;
         batch.tally.move_one(State::Held, State::Pending);
     }
     Ok(Step::of(&held))
 }
 
-fn find_held(batch: &Batch<'_>, release: &Release, after: Option<&Cursor>) -> Result<Vec<Cursor>, StoreError> {
-    let cause = release.cause.to_string();
-    let (webhook, id) = match (after, &release.webhook) {
-        (Some((webhook, id)), _) => (webhook.as_str(), id.to_bytes()),
-        (None, Some(webhook)) => (webhook.as_str(), [0; 16]),
-        (None, None) => ("", [0; 16]),
+fn find_held(batch: &Batch<'_>, release: &Release, after: Option<DeliveryId>) -> Result<Vec<DeliveryId>, StoreError> {
+    let (sql, causes) = match &release.held {
+        HeldFor::Cause(cause) => (FIND_HELD, cause.to_string()),
+        HeldFor::PluginsExcept(causes) => {
+            (FIND_HELD_FOR_PLUGINS, serde_json::json!(causes).to_string())
+        }
     };
-    let sql = if release.webhook.is_some() { FIND_HELD_OF_WEBHOOK } else { FIND_HELD };
+    let after = after.map_or([0; 16], DeliveryId::to_bytes);
     let mut find = batch.connection.prepare_cached(sql)?;
-    let mut rows = find.query(params![cause, webhook, id, STEP_ROWS as i64])?;
+    let mut rows = find.query(params![release.webhook.as_str(), causes, after, STEP_ROWS as i64])?;
     let mut held = Vec::new();
     while let Some(row) = rows.next()? {
-        let fields = Fields::new("queue", row);
-        held.push((fields.parse(1)?, fields.id(0, DeliveryId::from_bytes)?));
+        held.push(Fields::new("queue", row).id(0, DeliveryId::from_bytes)?);
     }
     Ok(held)
 }
@@ -101,11 +102,13 @@ const FIND_READY: &str = "SELECT id, state FROM queue INDEXED BY queue_ready \
 
 const HOLD: &str = "UPDATE queue SET state = 'held', held_for = ?2, reason = ?3, changed = ?4 WHERE id = ?1";
 
-const FIND_HELD: &str = "SELECT id, webhook FROM queue INDEXED BY queue_held \
-     WHERE held_for = ?1 AND (webhook, id) > (?2, ?3) ORDER BY webhook, id LIMIT ?4";
+const FIND_HELD: &str = "SELECT id FROM queue INDEXED BY queue_held \
+     WHERE webhook = ?1 AND held_for = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
 
-const FIND_HELD_OF_WEBHOOK: &str = "SELECT id, webhook FROM queue INDEXED BY queue_held \
-     WHERE held_for = ?1 AND webhook = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+/// `;` follows `:` in ASCII: the range is every cause that begins with `plugin:`.
+const FIND_HELD_FOR_PLUGINS: &str = "SELECT id FROM queue INDEXED BY queue_held \
+     WHERE webhook = ?1 AND held_for >= 'plugin:' AND held_for < 'plugin;' \
+       AND held_for NOT IN (SELECT value FROM json_each(?2)) AND id > ?3 ORDER BY id LIMIT ?4";
 
 const RELEASE: &str = "UPDATE queue SET state = 'pending', held_for = NULL, reason = NULL, due = ?2, changed = ?2 \
      WHERE id = ?1";

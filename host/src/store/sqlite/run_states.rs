@@ -39,11 +39,9 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<RunState>, StoreError>
 const fn name(kind: RunStateKind) -> &'static str {
     match kind {
         RunStateKind::Gone => "gone",
-        RunStateKind::Disabled => "disabled",
-        RunStateKind::Paused => "paused",
     }
 }
 
 fn kind(text: &str) -> Option<RunStateKind> {
-    [RunStateKind::Gone, RunStateKind::Disabled, RunStateKind::Paused].into_iter().find(|kind| name(*kind) == text)
+    [RunStateKind::Gone].into_iter().find(|kind| name(*kind) == text)
 }

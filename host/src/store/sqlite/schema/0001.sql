@@ -36,7 +36,7 @@ CREATE TABLE queue (
 
 -- What can be claimed, lane by lane. A delivery that is born leased and delivered at once never enters it.
 CREATE INDEX queue_ready ON queue (webhook, lane_key, due) WHERE owner IS NULL AND held_for IS NULL;
-CREATE INDEX queue_held ON queue (held_for, webhook) WHERE held_for IS NOT NULL;
+CREATE INDEX queue_held ON queue (webhook, held_for) WHERE held_for IS NOT NULL;
 
 -- Finished deliveries.
 CREATE TABLE deliveries (
