@@ -61,7 +61,7 @@ pub(super) struct Outcome {
 }
 
 impl Loader {
-    /// Makes revision 1. This alone is what `check` does: nothing is written.
+    /// Makes revision 1. Nothing is written.
     ///
     /// # Errors
     /// When there is no usable configuration, or a fault and no leniency.
@@ -89,6 +89,19 @@ impl Loader {
             parts,
             revision,
         })
+    }
+
+    /// What `serve` would start with, everything wrong listed in its faults. Touches nothing: this is `check`.
+    ///
+    /// # Errors
+    /// When it would not start.
+    pub fn dry_run(home: Home, now: Timestamp) -> Result<Arc<Revision>, StartError> {
+        Self::open(home, Strictness::Lenient, now).map(|loader| loader.revision)
+    }
+
+    /// The environment whose overlays apply.
+    pub fn environment(&self) -> &str {
+        self.layout.environment()
     }
 
     /// The revision of the last look.
@@ -178,3 +191,6 @@ fn is_same(a: &Revision, b: &Revision) -> bool {
         && webhooks().all(|((a_id, a), (b_id, b))| a_id == b_id && Arc::ptr_eq(a, b))
         && a.faults == b.faults
 }
+
+#[cfg(test)]
+mod tests;
