@@ -69,7 +69,7 @@ impl Loader {
         let layout = Layout::new(&environment(&home)?);
         let last_good = LastGood::open(home.root(), &layout, now);
         let seen = scan::scan(home.root(), &layout, &Snapshot::default(), now);
-        let (settler, settled) = Settler::start(last_good.paths(), &seen, &layout, now);
+        let (settler, settled) = Settler::start(last_good.paths(), &seen, &layout);
         let ground = Ground { home: &home, layout: &layout, last_good: &last_good, files: settler.accepted() };
         let parts = Parts::start(&ground)?;
         let faults = collect(&settled.faults, &[], parts.faults(&ground));
