@@ -15,7 +15,7 @@ mod sandbox;
 mod words;
 
 #[cfg(test)]
-mod guests;
+pub(crate) mod guests;
 #[cfg(test)]
 mod tests;
 

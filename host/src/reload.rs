@@ -16,6 +16,8 @@ mod parts;
 mod scan;
 mod schema_files;
 mod settle;
+#[cfg(test)]
+mod testing;
 mod unit;
 mod watch;
 

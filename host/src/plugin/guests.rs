@@ -9,7 +9,7 @@ use wit_parser::Resolve;
 ///
 /// Memory: 256 the manifest, 512 the answer of `transform` (all zero: deliver unchanged), 2048 texts of the
 /// test, 65536 and up the heap. `$pair` writes two numbers, such as a pointer and a length.
-pub(super) struct Guest {
+pub(crate) struct Guest {
     memory: String,
     transform: String,
     describe: String,
@@ -34,7 +34,7 @@ pub(super) const TEXT: u32 = 2048;
 pub(super) const DELIVERY_DATA: u32 = 92;
 
 impl Guest {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             memory: "(memory (export \"memory\") 2)".to_owned(),
             transform: String::new(),
@@ -57,7 +57,7 @@ impl Guest {
     }
 
     /// Further fields of the module.
-    pub(super) fn with(mut self, fields: &str) -> Self {
+    pub(crate) fn with(mut self, fields: &str) -> Self {
         self.more.push_str(fields);
         self
     }
@@ -83,7 +83,7 @@ impl Guest {
     }
 
     /// The file, as `cargo build` would leave it.
-    pub(super) fn wasm(&self) -> Vec<u8> {
+    pub(crate) fn wasm(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
         let package = resolve.push_str("plugin.wit", &self.contract).expect("the contract is valid");
         let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world");

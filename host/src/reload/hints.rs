@@ -33,7 +33,7 @@ impl Hints {
                 notify.notify_one();
             }
         });
-        let watcher = watcher.inspect_err(|error| log_polling(error)).ok();
+        let watcher = watcher.inspect_err(log_polling).ok();
         Self { changed, watcher, watched: BTreeMap::new() }
     }
 
@@ -86,4 +86,46 @@ fn is_change(kind: EventKind) -> bool {
 
 fn log_polling(error: &notify::Error) {
     tracing::warn!(%error, "file changes cannot be watched; the folders are looked at at intervals instead");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Long enough for any machine: what is awaited comes at once.
+    const SOON: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_folder_in_the_place_of_another_is_watched_too() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let folder = home.path().join("plugins");
+        let mut hints = Hints::new();
+        for generation in 1..=2 {
+            fs::create_dir(&folder).expect("created");
+            hints.watch(BTreeMap::from([(folder.clone(), (0, generation))]));
+            fs::write(folder.join("p.wasm"), "").expect("written");
+            timeout(SOON, hints.changed()).await.expect("a hint");
+            fs::rename(&folder, home.path().join(format!("old-{generation}"))).expect("moved");
+            hints.watch(BTreeMap::new());
+            // What the move itself hinted at.
+            while timeout(QUIET, hints.changed()).await.is_ok() {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_gone_is_no_reason_to_give_up() {
+        let mut hints = Hints::new();
+        hints.watch(BTreeMap::from([(PathBuf::from("/nonexistent"), (0, 0))]));
+        assert!(hints.is_available());
+    }
+
+    #[test]
+    fn reading_is_no_change() {
+        assert!(!is_change(EventKind::Access(AccessKind::Open(AccessMode::Any))));
+        assert!(!is_change(EventKind::Access(AccessKind::Close(AccessMode::Read))));
+        assert!(is_change(EventKind::Access(AccessKind::Close(AccessMode::Write))));
+        assert!(is_change(EventKind::Any));
+    }
 }

@@ -103,10 +103,14 @@ impl Wanted {
     pub(super) fn takes(self, name: &str) -> bool {
         match self {
             Self::File(wanted) => name == wanted,
-            Self::Texts | Self::TextTree => !name.starts_with('.') && name.ends_with(".json"),
-            Self::Plugins => !name.starts_with('.') && name.ends_with(".wasm"),
+            Self::Texts | Self::TextTree => has_ending(name, "json"),
+            Self::Plugins => has_ending(name, "wasm"),
         }
     }
+}
+
+fn has_ending(name: &str, ending: &str) -> bool {
+    !name.starts_with('.') && name.rsplit_once('.').is_some_and(|(_, found)| found == ending)
 }
 
 /// The path below `schemas/` of a schema file.

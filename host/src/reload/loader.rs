@@ -61,7 +61,7 @@ pub(super) struct Outcome {
 }
 
 impl Loader {
-    /// Makes revision 1. This alone is what `check` does: nothing is written.
+    /// Makes revision 1. Nothing is written.
     ///
     /// # Errors
     /// When there is no usable configuration, or a fault and no leniency.
@@ -69,7 +69,7 @@ impl Loader {
         let layout = Layout::new(&environment(&home)?);
         let last_good = LastGood::open(home.root(), &layout, now);
         let seen = scan::scan(home.root(), &layout, &Snapshot::default(), now);
-        let (settler, settled) = Settler::start(last_good.paths(), &seen, &layout, now);
+        let (settler, settled) = Settler::start(last_good.paths(), &seen, &layout);
         let ground = Ground { home: &home, layout: &layout, last_good: &last_good, files: settler.accepted() };
         let parts = Parts::start(&ground)?;
         let faults = collect(&settled.faults, &[], parts.faults(&ground));
@@ -89,6 +89,19 @@ impl Loader {
             parts,
             revision,
         })
+    }
+
+    /// What `serve` would start with, everything wrong listed in its faults. Touches nothing: this is `check`.
+    ///
+    /// # Errors
+    /// When it would not start.
+    pub fn dry_run(home: Home, now: Timestamp) -> Result<Arc<Revision>, StartError> {
+        Self::open(home, Strictness::Lenient, now).map(|loader| loader.revision)
+    }
+
+    /// The environment whose overlays apply.
+    pub fn environment(&self) -> &str {
+        self.layout.environment()
     }
 
     /// The revision of the last look.
@@ -183,3 +196,6 @@ fn is_same(a: &Revision, b: &Revision) -> bool {
         && webhooks().all(|((a_id, a), (b_id, b))| a_id == b_id && Arc::ptr_eq(a, b))
         && a.faults == b.faults
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,9 @@ impl<S> SchemaFiles<S> {
             self.replace(&wanted, &faults, &mut texts);
             let left_out;
             (set, left_out) = compile(&below_folder(&texts));
-            left_out.iter().for_each(|fault| drop(texts.remove(&fault_of(fault).file)));
+            for fault in &left_out {
+                texts.remove(&fault_of(fault).file);
+            }
         }
         for fault in &mut faults {
             fault.last_good_in_force = texts.contains_key(&fault.file);

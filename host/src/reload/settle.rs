@@ -22,6 +22,7 @@ pub(super) const STILL: Duration = Duration::from_millis(50);
 /// So long the names in a folder must stay the same before a missing one counts as removed. Also: a file that
 /// has been still for so long is taken even if others keep changing.
 pub(super) const QUIET: Duration = Duration::from_millis(500);
+
 /// A file that keeps changing for so long is reported.
 const RESTLESS: Duration = Duration::from_secs(5);
 
@@ -63,7 +64,7 @@ impl Settler {
     /// Takes the first look as it is: there is nothing yet that a half-written file could spoil, and what
     /// cannot be used is replaced by its last good version. `known` are the files that were in force when
     /// the host last ran: single ones may have been removed since, whole folders not.
-    pub(super) fn start(known: BTreeSet<String>, look: &Snapshot, layout: &Layout, now: Timestamp) -> (Self, Settled) {
+    pub(super) fn start(known: BTreeSet<String>, look: &Snapshot, layout: &Layout) -> (Self, Settled) {
         let accepted = known.into_iter().map(|path| (path, Entry::absent())).collect();
         let mut settler = Self { accepted, moving: BTreeMap::new(), gaps: BTreeMap::new() };
         settler.accepted.extend(look.files.clone());
@@ -71,7 +72,8 @@ impl Settler {
         for (folder, missing) in settler.missing(look) {
             settler.judge_missing(look, layout, &folder, &missing, &mut settled, Removals::Single);
         }
-        settler.gaps = settler.gaps(look, &settler.missing(look), now);
+        // What is missing was so before the host started: nothing to wait for.
+        settler.gaps = settler.gaps(look, &settler.missing(look), Timestamp::default());
         settled.faults.extend(unreadable_folders(look));
         (settler, settled)
     }

@@ -44,12 +44,12 @@ impl<I: Clone + PartialEq, T> Unit<I, T> {
         if self.tried.as_ref() == Some(&input) {
             return;
         }
-        let same = self.good.as_ref().filter(|good| good.input.as_ref() == Some(&input));
-        let made = match same {
+        let known = self.good.as_ref().filter(|good| good.input.as_ref() == Some(&input));
+        let result = match known {
             Some(good) => Ok(Arc::clone(&good.value)),
             None => guarded(file, || make(&input, self.value())),
         };
-        match made {
+        match result {
             Ok(value) => {
                 let good = Some(Good { input: Some(input.clone()), value });
                 *self = Self { tried: Some(input), good, faults: Vec::new() };

@@ -117,7 +117,7 @@ impl Reloader {
     }
 
     async fn keep_last_good(&self) {
-        self.with_loader(|loader| loader.keep_last_good()).await;
+        self.with_loader(Loader::keep_last_good).await;
     }
 
     async fn with_loader<T: Send + 'static>(&self, work: impl FnOnce(&mut Loader) -> T + Send + 'static) -> T {
@@ -134,3 +134,6 @@ fn log_faults(old: &[Fault], new: &[Fault]) {
         tracing::info!("mended: {}", fault.file);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ impl Plugins {
     pub(super) fn start(limits: &PluginLimits) -> Result<Self, LoadError> {
         Ok(Self {
             engine: Engine::new(limits)?,
-            limits: limits.clone(),
+            limits: *limits,
             engines: 0,
             engine_fault: None,
             units: BTreeMap::new(),
@@ -85,7 +85,7 @@ impl Plugins {
     /// Limits are built into the engine: other limits, another engine, for which all plugins are compiled anew.
     /// The threads stay as the host started them.
     fn advance_engine(&mut self, limits: &PluginLimits) {
-        let limits = PluginLimits { threads: self.limits.threads, ..limits.clone() };
+        let limits = PluginLimits { threads: self.limits.threads, ..*limits };
         self.engine_fault = None;
         if limits == self.limits {
             return;

@@ -8,7 +8,9 @@ struct Home(TempDir);
 impl Home {
     fn with(files: &[(&str, &str)]) -> Self {
         let home = Self(TempDir::new().expect("a temporary folder"));
-        files.iter().for_each(|(path, text)| home.write(path, text));
+        for (path, text) in files {
+            home.write(path, text);
+        }
         home
     }
 
@@ -70,7 +72,9 @@ fn finds_what_counts_and_nothing_else() {
         "data/last-good/config/server.json",
     ];
     let home = Home::with(&counts.map(|path| (path, "{}")));
-    others.iter().for_each(|path| home.write(path, "{}"));
+    for path in others {
+        home.write(path, "{}");
+    }
     let found = home.scan();
     assert_eq!(found.files.keys().map(String::as_str).collect::<Vec<_>>(), counts);
     assert_eq!(found.files["plugins/redact.wasm"].content, Content::Plugin(Digest::of(b"{}")));

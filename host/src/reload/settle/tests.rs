@@ -28,7 +28,7 @@ impl Bench {
             disk.files.insert((*path).to_owned(), Entry::text("1"));
         }
         let (now, layout) = (1_000_000, Layout::new("test"));
-        let (settler, last) = Settler::start(BTreeSet::new(), &disk, &layout, Timestamp::from_ms(now));
+        let (settler, last) = Settler::start(BTreeSet::new(), &disk, &layout);
         Self { disk, now, layout, settler, last }
     }
 
@@ -195,12 +195,15 @@ fn the_servers_configuration_is_not_removed_by_accident() {
 fn over_a_restart_single_files_may_go_and_whole_folders_not() {
     let known = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<BTreeSet<_>>();
     let Bench { disk, layout, .. } = Bench::with(&[A]);
-    let start = |known| Settler::start(known, &disk, &layout, Timestamp::from_ms(0));
+    let start = |known| Settler::start(known, &disk, &layout);
     let (settler, settled) = start(known(&[A, B]));
     assert_eq!((settler.accepted().len(), settled.faults.len()), (1, 0));
     let (settler, settled) = start(known(&[A, "schemas/x.json", "schemas/y.json"]));
     assert_eq!((settler.accepted().len(), settled.faults.len()), (3, 1));
     assert_eq!(settler.accepted()["schemas/x.json"].content, Content::Absent);
+    let (mut settler, started) = start(known(&[A, "schemas/x.json", "schemas/y.json"]));
+    let next = settler.settle(&disk, &layout, Timestamp::from_ms(1_000_001), false);
+    assert_eq!((next.faults, next.changed), (started.faults, false), "and it stays reported");
 }
 
 #[test]
