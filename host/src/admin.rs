@@ -15,8 +15,8 @@ mod views;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::routing::{get, post};
-use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
@@ -67,8 +67,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{id}/admit", post(quarantine::admit))
         .route("/v1/tail", get(tail::tail));
-    let guard = middleware::from_fn_with_state(state.token, auth::guard);
-    with_fallbacks(guarded).layer(guard).with_state(Arc::new(state)).merge(health)
+    auth::guarded(with_fallbacks(guarded), state.token).with_state(Arc::new(state)).merge(health)
 }
 
 /// What handlers are given.

@@ -18,10 +18,12 @@ use axum::routing::post;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use accept::{Accepted, AcceptedDelivery, Candidate};
+pub use accept::{Accepted, AcceptedDelivery};
 pub use quarantine::AdmitError;
 pub use refusal::Refusal;
 pub use shape::Malformed;
+
+use accept::Candidate;
 
 use crate::config::Source;
 use crate::dispatch::Dispatcher;

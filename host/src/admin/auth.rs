@@ -1,7 +1,8 @@
 //! Who may use the admin listener: whoever holds the admin token.
 
+use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use subtle::ConstantTimeEq as _;
 
@@ -9,8 +10,13 @@ use crate::http::bearer;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::Digest;
 
-/// Lets requests with the admin token pass. Compares digests in constant time.
-pub(super) async fn guard(State(expected): State<Digest>, request: Request, next: Next) -> Response {
+/// Puts everything of `router` behind the token with this digest, its fallbacks included.
+pub(super) fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, token: Digest) -> Router<S> {
+    router.layer(middleware::from_fn_with_state(token, guard))
+}
+
+/// Compares digests in constant time.
+async fn guard(State(expected): State<Digest>, request: Request, next: Next) -> Response {
     let detail = match bearer(request.headers()) {
         Some(token) if bool::from(Digest::of(token.as_bytes()).as_bytes().ct_eq(expected.as_bytes())) => {
             return next.run(request).await;
@@ -19,4 +25,51 @@ pub(super) async fn guard(State(expected): State<Digest>, request: Request, next
         None => "No token was sent. Send `Authorization: Bearer <admin token>`; the host keeps it in data/admin.token.",
     };
     Problem::new(Kind::Unauthorized, detail).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use http::{Method, header};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::http::with_fallbacks;
+
+    async fn answer(method: Method, path: &str, token: Option<&str>) -> Response {
+        let inner = Router::new().route("/v1/status", get(async || "fine"));
+        let router: Router = guarded(with_fallbacks(inner), Digest::of(b"right"));
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect(path);
+        if let Some(token) = token {
+            let value = format!("Bearer {token}").parse().expect("a header");
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        router.oneshot(request).await.expect("answers")
+    }
+
+    #[tokio::test]
+    async fn nothing_is_said_without_the_token() {
+        for path in ["/v1/status", "/v1/nothing"] {
+            for token in [None, Some("wrong"), Some("right2")] {
+                assert_eq!(answer(Method::GET, path, token).await.status(), 401, "{path} {token:?}");
+            }
+        }
+        assert_eq!(answer(Method::POST, "/v1/status", None).await.status(), 401);
+    }
+
+    #[tokio::test]
+    async fn with_the_token_also_misses_are_answered_as_problems() {
+        let right = Some("right");
+        assert_eq!(answer(Method::GET, "/v1/status", right).await.status(), 200);
+        let missing = answer(Method::GET, "/v1/nothing", right).await;
+        let unfit = answer(Method::POST, "/v1/status", right).await;
+        assert_eq!((missing.status().as_u16(), unfit.status().as_u16()), (404, 405));
+        assert_eq!(unfit.headers()[header::ALLOW], "GET,HEAD");
+        for response in [missing, unfit] {
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        }
+    }
 }

@@ -121,7 +121,7 @@ impl WebhookStatus {
     fn of(webhook: &Webhook, dispatcher: &Dispatcher) -> Self {
         let mut url = webhook.url.clone();
         if url.query().is_some() {
-            url.set_query(Some("…"));
+            url.set_query(Some("..."));
         }
         Self {
             id: webhook.id.clone(),

@@ -42,13 +42,13 @@ impl From<&Refusal> for Problem {
                 .with("line", found.line)
                 .with("column", found.column),
             Refusal::NotAnEvent(violations) => {
-                Self::new(Kind::NotAnEvent, format!("The body is not a Strapi event: {}.", in_words(violations)))
+                Self::new(Kind::NotAnEvent, format!("The body is not a Strapi event. {}.", in_words(violations)))
                     .with("errors", as_members(violations))
             }
             Refusal::UnknownEvent(event_type) => unknown_event(event_type.as_str()),
             Refusal::SchemaViolation { event_type, violations } => Self::new(
                 Kind::SchemaViolation,
-                format!("The event {event_type} does not fit its schema: {}.", in_words(violations)),
+                format!("The event {event_type} does not fit its schema. {}.", in_words(violations)),
             )
             .with("errors", as_members(violations)),
             Refusal::Conflict { event } => Self::new(
@@ -68,8 +68,8 @@ impl From<AdmitError> for Problem {
     fn from(error: AdmitError) -> Self {
         match error {
             AdmitError::Absent(id) => Self::new(Kind::NotFound, format!("{id} is not in quarantine.")),
+            AdmitError::Store(error) | AdmitError::Refused(Refusal::Store(error)) => error.into(),
             AdmitError::Refused(refusal) => Self::from(&refusal),
-            AdmitError::Store(error) => error.into(),
         }
     }
 }
@@ -127,8 +127,8 @@ fn unknown_event(event_type: &str) -> Problem {
 
 /// The first violation and how many more there are.
 fn in_words(violations: &[Violation]) -> String {
-    let Some((first, rest)) = violations.split_first() else { return "no reason is known".to_owned() };
-    let place = if first.pointer.is_empty() { "the body" } else { &first.pointer };
+    let Some((first, rest)) = violations.split_first() else { return "No reason is known".to_owned() };
+    let place = if first.pointer.is_empty() { "The body" } else { &first.pointer };
     match rest.len() {
         0 => format!("{place}: {}", first.message),
         more => format!("{place}: {} (and {more} more)", first.message),

@@ -28,6 +28,7 @@ pub fn routes<S>(store: Arc<dyn Administration>, stop: CancellationToken) -> Rou
     Router::new()
         .route("/health/live", get(async || Json(serde_json::json!({ "status": "live" }))))
         .route("/health/ready", get(ready))
+        .method_not_allowed_fallback(super::method_not_allowed)
         .with_state(Health { store, stop })
 }
 

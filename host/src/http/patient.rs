@@ -125,12 +125,15 @@ mod tests {
     #[tokio::test]
     async fn hanging_up_swallows_what_is_still_sent() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut patient = Patient::new(ours);
+        let hang_up = async {
+            let mut patient = Patient::new(ours);
+            patient.shutdown().await
+        };
         let send = async {
             theirs.write_all(&[0; 4096]).await.expect("is read although we hang up");
             drop(theirs);
         };
-        let ((), closed) = tokio::join!(send, patient.shutdown());
+        let ((), closed) = tokio::join!(send, hang_up);
         closed.expect("closes once the peer has");
     }
 }

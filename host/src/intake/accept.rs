@@ -22,15 +22,15 @@ use crate::tasks::{self, OnPanic};
 
 /// What a known source wants to have accepted.
 #[derive(Debug)]
-pub struct Candidate {
-    pub source: SourceName,
-    pub content_type: Arc<str>,
+pub(super) struct Candidate {
+    pub(super) source: SourceName,
+    pub(super) content_type: Arc<str>,
     /// Those of [`crate::event::PASSED_HEADERS`].
-    pub headers: Vec<(String, String)>,
-    pub data: Bytes,
-    pub idempotency_key: Option<Arc<str>>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) data: Bytes,
+    pub(super) idempotency_key: Option<Arc<str>>,
     /// Room for `data` among the bodies in flight, given back when this is dropped.
-    pub room: Option<OwnedSemaphorePermit>,
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
 /// The answer to an accepted event.
@@ -201,10 +201,10 @@ mod tests {
         };
         insta::assert_json_snapshot!(accepted, @r#"
         {
-          "id": "evt_0104106010G40G2081040G2081",
+          "id": "evt_01040G2081040G2081040G2081",
           "deliveries": [
             {
-              "id": "dlv_020820C0421082041020420821",
+              "id": "dlv_02081040G2081040G2081040G2",
               "webhook": "site-build"
             }
           ]

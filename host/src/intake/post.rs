@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Accepted, BODIES_IN_FLIGHT_BYTES, Candidate, Intake, Refusal, token};
-use crate::clock::{self, Timestamp};
+use crate::clock;
 use crate::config::IntakeLimits;
 use crate::event::PASSED_HEADERS;
 use crate::http::body::{self, BodyLimits};
@@ -28,20 +28,23 @@ const MAX_CONTENT_TYPE_BYTES: usize = 127;
 const MAX_PASSED_HEADER_BYTES: usize = 4 << 10;
 
 pub(super) async fn post_event(State(intake): State<Arc<Intake>>, request: Request) -> Response {
-    match intake.receive(request, clock::now()).await {
+    match intake.receive(request).await {
         Ok(accepted) => (StatusCode::ACCEPTED, Json(accepted)).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
 impl Intake {
-    async fn receive(self: &Arc<Self>, request: Request, now: Timestamp) -> Result<Accepted, Problem> {
+    async fn receive(self: &Arc<Self>, request: Request) -> Result<Accepted, Problem> {
+        let revision = self.parts.live.load_full();
+        let candidate = self.candidate(&revision, request).await;
+        // An event is received when its last byte is here.
+        let now = clock::now();
         let refused = |refusal: Refusal| {
             self.tally.note(&refusal, now);
             Problem::from(&refusal)
         };
-        let revision = self.parts.live.load_full();
-        let candidate = self.candidate(&revision, request).await.map_err(refused)?;
+        let candidate = candidate.map_err(refused)?;
         match self.judge(&revision, &candidate) {
             Ok(judged) => self.commit(candidate, judged, now).await.map_err(refused),
             Err(refusal) => {

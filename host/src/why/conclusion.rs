@@ -30,10 +30,10 @@ fn stopping_rule(gates: &[Gate]) -> Option<&Gate> {
 
 fn of_no_delivery(gates: &[Gate]) -> (String, String) {
     match stopping_rule(gates) {
-        Some(gate) if gate.name == "enabled" => {
-            (format!("No delivery was made: the webhook takes none ({}).", gate.detail), status())
+        Some(gate) => {
+            let command = if gate.name == "enabled" { status() } else { check() };
+            (format!("No delivery was made, and by today's rules none would be: {}.", gate.detail), command)
         }
-        Some(gate) => (format!("No delivery was made: the event is not for it ({}).", gate.detail), check()),
         None if gates.iter().any(|gate| gate.name == "filter" && gate.verdict == Verdict::Unknown) => {
             ("No delivery was made, and whether the filter would pass it today cannot be told.".to_owned(), check())
         }
@@ -45,12 +45,12 @@ fn of_no_delivery(gates: &[Gate]) -> (String, String) {
     }
 }
 
-fn of_delivery(subject: &Subject<'_>, (delivery, attempts): Made<'_>) -> (String, String) {
+fn of_delivery(subject: &Subject<'_>, (delivery, _): Made<'_>) -> (String, String) {
     let reason = delivery.reason.as_deref().unwrap_or("no reason is recorded");
     match delivery.state {
         State::Delivered => {
-            let tries = match attempts.len() {
-                1 => "at the first attempt".to_owned(),
+            let tries = match delivery.attempts {
+                0 | 1 => "at the first attempt".to_owned(),
                 many => format!("after {many} attempts"),
             };
             (format!("Delivered {tries}, at {}.", delivery.changed), tail())

@@ -59,7 +59,7 @@ fn pattern(webhook: &Webhook, facts: &Facts<'_>) -> Gate {
     let patterns: Vec<_> = webhook.events.iter().map(ToString::to_string).collect();
     let mut detail = format!("{event_type} matches none of {}", patterns.join(", "));
     if patterns.iter().any(|pattern| pattern == "*") {
-        detail.push_str(" (* leaves this type out: name it)");
+        detail.push_str("; * leaves this type out, so name it");
     }
     gate("pattern", Verdict::Stop, detail)
 }
@@ -98,7 +98,7 @@ fn ran(chain: &ChainRecord) -> Vec<Gate> {
         _ => Verdict::Pass,
     };
     let gates = chain.runs.iter().map(|run| {
-        let version = run.digest.map(|digest| format!(" ({})", digest.short())).unwrap_or_default();
+        let version = run.digest.map(|digest| format!(", version {}", digest.short())).unwrap_or_default();
         gate(&plugin_gate(&run.plugin), verdict_of(&run.plugin), format!("{}{version}", run.summary))
     });
     gates.collect()
@@ -163,5 +163,5 @@ fn attempt(attempt: &Attempt) -> Gate {
         AttemptResult::Answered(response) => (Verdict::Stop, format!("answered {}", response.status)),
         AttemptResult::Error { message, .. } => (Verdict::Stop, message.clone()),
     };
-    gate(&format!("attempt {}", attempt.number), verdict, format!("{what} after {after:?} at {}", attempt.started))
+    gate(&format!("attempt {}", attempt.number), verdict, format!("{what} ({after:?}, started {})", attempt.started))
 }

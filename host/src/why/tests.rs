@@ -1,1 +1,336 @@
+use std::num::NonZeroU32;
+use std::time::Duration;
 
+use bytes::Bytes;
+use serde_json::json;
+
+use super::*;
+use crate::delivery::{AttemptResult, ChainRecord, ChainVerdict, HeldCause, PluginRun, Response, SendErrorKind};
+use crate::ids::Digest;
+use crate::store::RunStateKind;
+use crate::webhook::{Filter, Headers, OnError, PluginUse};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_ms(1_700_000_000_000 + seconds * 1_000)
+}
+
+/// One event, one webhook, at most one delivery; a case changes what it is about.
+struct Case {
+    event: Event,
+    webhook: Webhook,
+    delivery: Option<(DeliveryView, Vec<Attempt>)>,
+    run_state: Option<RunState>,
+    faults: Vec<Fault>,
+    is_loaded: bool,
+    is_gone: bool,
+    address: Result<(), String>,
+}
+
+impl Case {
+    fn new() -> Self {
+        let event = Event {
+            id: EventId::from_bytes([1; 16]),
+            event_type: "entry.create".parse().expect("valid"),
+            source: "strapi".parse().expect("valid"),
+            received: at(0),
+            content_type: "application/json".into(),
+            headers: vec![],
+            data: Bytes::from_static(br#"{"event":"entry.create","model":"article"}"#),
+        };
+        let webhook = Webhook {
+            id: "site".parse().expect("valid"),
+            name: "Site".into(),
+            url: "https://build.example/hook".parse().expect("valid"),
+            method: http::Method::POST,
+            enabled: true,
+            labels: BTreeMap::new(),
+            events: vec!["entry.*".parse().expect("valid")],
+            filter: None,
+            headers: Headers::default(),
+            plugins: vec![],
+            timeout: Duration::from_secs(15),
+            retry_schedule: vec![],
+            concurrency: NonZeroU32::MIN,
+            signing_secrets: vec![],
+        };
+        let (delivery, run_state, faults) = (None, None, vec![]);
+        Self { event, webhook, delivery, run_state, faults, is_loaded: true, is_gone: false, address: Ok(()) }
+    }
+
+    fn delivery(mut self, state: State, change: impl FnOnce(&mut DeliveryView)) -> Self {
+        let mut view = DeliveryView {
+            id: DeliveryId::from_bytes([2; 16]),
+            event: self.event.id,
+            webhook: self.webhook.id.clone(),
+            state,
+            created: at(0),
+            changed: at(9),
+            due: None,
+            attempts: 0,
+            runs: 0,
+            reason: None,
+            held_for: None,
+            chain: None,
+        };
+        change(&mut view);
+        self.delivery = Some((view, vec![]));
+        self
+    }
+
+    fn attempt(mut self, result: AttemptResult) -> Self {
+        let (view, attempts) = self.delivery.as_mut().expect("a delivery first");
+        view.attempts += 1;
+        let number = view.attempts;
+        let url = self.webhook.url.to_string();
+        attempts.push(Attempt {
+            number,
+            started: at(number.into()),
+            micros: 1_500,
+            url,
+            request_headers: vec![],
+            result,
+        });
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn explain(self) -> WebhookWhy {
+        let Self { event, webhook, delivery, run_state, faults, is_loaded, is_gone, address } = self;
+        let body = serde_json::from_slice(&event.data).ok();
+        let deliveries = Vec::from_iter(delivery);
+        let run_states = Vec::from_iter(run_state);
+        let webhooks =
+            if is_gone { BTreeMap::new() } else { BTreeMap::from([(webhook.id.clone(), Arc::new(webhook))]) };
+        let facts = Facts { event: &event, body: body.as_ref(), deliveries: &deliveries, run_states: &run_states };
+        let rules = Rules {
+            revision: 7,
+            webhooks: &webhooks,
+            faults: &faults,
+            is_loaded: &|_| is_loaded,
+            judge: &|_| address.clone(),
+        };
+        let why = explain(&facts, &rules);
+        assert_eq!(why.webhooks.len(), 1);
+        why.webhooks.into_iter().next().expect("one")
+    }
+
+    fn conclusion(self) -> String {
+        let why = self.explain();
+        format!("{} → {}", why.conclusion, why.next_command)
+    }
+}
+
+fn answered(status: u16) -> AttemptResult {
+    AttemptResult::Answered(Response { status, headers: vec![], body: String::new(), body_cut: false })
+}
+
+fn uses(plugin: &str) -> PluginUse {
+    PluginUse { plugin: plugin.parse().expect("valid"), config: "{}".into(), on_error: OnError::Hold }
+}
+
+fn run(plugin: &str, summary: &str) -> PluginRun {
+    PluginRun {
+        plugin: plugin.parse().expect("valid"),
+        digest: Some(Digest::of(b"abc")),
+        summary: summary.into(),
+        logs: vec![],
+        logs_cut: false,
+        fuel: 1,
+        memory_bytes: 1,
+        micros: 1,
+    }
+}
+
+fn for_model(model: &str) -> Filter {
+    Filter::Values(vec![("/model".parse().expect("valid"), vec![json!(model)])])
+}
+
+#[test]
+fn each_gate_is_shown_in_order() {
+    let chain = ChainRecord {
+        verdict: ChainVerdict::Deliver { changes: crate::delivery::Changes::default() },
+        runs: vec![run("redact", "rewrote payload (312 → 298 bytes)")],
+    };
+    let why = Case::new()
+        .with(|case| case.webhook.plugins = vec![uses("redact")])
+        .with(|case| case.webhook.filter = Some(for_model("article")))
+        .delivery(State::Delivered, |view| view.chain = Some(chain))
+        .attempt(AttemptResult::Error { kind: SendErrorKind::Timeout, message: "no answer within 15 s".into() })
+        .attempt(answered(204))
+        .explain();
+    insta::assert_json_snapshot!(why, @r#"
+    {
+      "webhook": "site",
+      "delivery": "dlv_02081040G2081040G2081040G2",
+      "state": "delivered",
+      "gates": [
+        {
+          "name": "admitted",
+          "verdict": "pass",
+          "detail": "accepted from strapi at 2023-11-14T22:13:20.000Z"
+        },
+        {
+          "name": "enabled",
+          "verdict": "pass",
+          "detail": "enabled"
+        },
+        {
+          "name": "pattern",
+          "verdict": "pass",
+          "detail": "entry.* matches entry.create"
+        },
+        {
+          "name": "filter",
+          "verdict": "pass",
+          "detail": "the body passes"
+        },
+        {
+          "name": "plugin redact",
+          "verdict": "pass",
+          "detail": "rewrote payload (312 → 298 bytes), version ba7816bf8f01"
+        },
+        {
+          "name": "address",
+          "verdict": "pass",
+          "detail": "build.example is not refused; what a name resolves to is judged each time"
+        },
+        {
+          "name": "attempt 1",
+          "verdict": "stop",
+          "detail": "no answer within 15 s (1.5ms, started 2023-11-14T22:13:21.000Z)"
+        },
+        {
+          "name": "attempt 2",
+          "verdict": "pass",
+          "detail": "answered 204 (1.5ms, started 2023-11-14T22:13:22.000Z)"
+        }
+      ],
+      "conclusion": "Delivered after 2 attempts, at 2023-11-14T22:13:29.000Z.",
+      "nextCommand": "hookwright tail"
+    }
+    "#);
+}
+
+#[test]
+fn conclusions_of_what_was_not_made() {
+    let gone = RunState {
+        webhook: "site".parse().expect("valid"),
+        kind: RunStateKind::Gone,
+        since: at(-60),
+        by: "the receiver (410 Gone)".into(),
+        url: "https://build.example/hook".into(),
+    };
+    let conclusions = [
+        Case::new(),
+        Case::new().with(|case| case.webhook.enabled = false),
+        Case::new().with(|case| case.run_state = Some(gone)),
+        Case::new().with(|case| case.webhook.events = vec!["media.*".parse().expect("valid")]),
+        Case::new()
+            .with(|case| case.event.event_type = "trigger-test".parse().expect("valid"))
+            .with(|case| case.webhook.events = vec!["*".parse().expect("valid")]),
+        Case::new()
+            .with(|case| case.event.data = Bytes::from_static(b"{}"))
+            .with(|case| case.webhook.filter = Some(for_model("page"))),
+        Case::new()
+            .with(|case| case.event.data = Bytes::from_static(b"\xff"))
+            .with(|case| case.webhook.filter = Some(for_model("page"))),
+    ]
+    .map(Case::conclusion);
+    insta::assert_snapshot!(conclusions.join("\n"), @r#"
+    It would match now, but no delivery was made: the webhook was added, changed or enabled after the event. → hookwright status
+    No delivery was made, and by today's rules none would be: its file says "enabled": false. → hookwright status
+    No delivery was made, and by today's rules none would be: switched off by the receiver (410 Gone) since 2023-11-14T22:12:20.000Z; a changed URL clears that. → hookwright status
+    No delivery was made, and by today's rules none would be: entry.create matches none of media.*. → hookwright check
+    No delivery was made, and by today's rules none would be: trigger-test matches none of *; * leaves this type out, so name it. → hookwright check
+    No delivery was made, and by today's rules none would be: /model is absent (wanted "page"). → hookwright check
+    No delivery was made, and whether the filter would pass it today cannot be told. → hookwright check
+    "#);
+}
+
+#[test]
+fn conclusions_of_what_was_made() {
+    let held_for = |cause: HeldCause, reason: &str| {
+        let reason = Some(reason.to_owned());
+        Case::new().delivery(State::Held, |view| (view.held_for, view.reason) = (Some(cause), reason))
+    };
+    let conclusions = [
+        Case::new().delivery(State::Pending, |_| ()),
+        Case::new()
+            .delivery(State::Retrying, |view| (view.due, view.reason) = (Some(at(30)), Some("answered 503".into())))
+            .attempt(answered(503)),
+        Case::new().delivery(State::Delivered, |_| ()).attempt(answered(200)),
+        Case::new().delivery(State::Dropped, |view| view.reason = Some("published-only: not published".into())),
+        Case::new().delivery(State::Failed, |view| (view.attempts, view.reason) = (10, Some("answered 500".into()))),
+        held_for(HeldCause::Plugin("redact".parse().expect("valid")), "redact trapped: out of fuel"),
+        held_for(HeldCause::WebhookGone, "the receiver answered 410"),
+        held_for(HeldCause::WebhookRemoved, "its file is gone").with(|case| case.is_gone = true),
+    ]
+    .map(Case::conclusion);
+    insta::assert_snapshot!(conclusions.join("\n"), @r#"
+    Waits for its first attempt. → hookwright tail
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. → hookwright tail
+    Delivered at the first attempt, at 2023-11-14T22:13:29.000Z. → hookwright tail
+    Dropped at 2023-11-14T22:13:29.000Z: published-only: not published. → hookwright status
+    Given up at 2023-11-14T22:13:29.000Z after 10 attempts: answered 500. → hookwright status
+    Held since 2023-11-14T22:13:29.000Z: redact trapped: out of fuel; put a working plugins/redact.wasm in place to release it. → hookwright check
+    Held since 2023-11-14T22:13:29.000Z: the receiver answered 410; give the webhook another URL to release it. → hookwright check
+    Held since 2023-11-14T22:13:29.000Z: its file is gone; bring config/webhooks/site.json back to release it. → hookwright check
+    "#);
+}
+
+#[test]
+fn a_delivery_that_todays_rules_would_not_make_is_pointed_out() {
+    let conclusion = Case::new()
+        .with(|case| case.webhook.events = vec!["media.*".parse().expect("valid")])
+        .delivery(State::Delivered, |_| ())
+        .attempt(answered(200))
+        .conclusion();
+    assert!(
+        conclusion.contains("no delivery would be made (pattern: entry.create matches none of media.*)"),
+        "{conclusion}"
+    );
+}
+
+#[test]
+fn a_faulty_file_is_pointed_out_first_of_all() {
+    let fault = Fault {
+        file: "config/webhooks/site.json".into(),
+        pointer: "/url".into(),
+        message: "expected a URL".into(),
+        last_good_in_force: true,
+    };
+    let why = Case::new().with(|case| case.faults = vec![fault]).explain();
+    assert!(why.conclusion.ends_with("Its file config/webhooks/site.json cannot be taken as it is: expected a URL."));
+    assert_eq!(why.next_command, "hookwright check");
+}
+
+#[test]
+fn plugins_stop_wait_or_are_missing() {
+    let verdicts = |case: Case| {
+        let gates = case.explain().gates.into_iter();
+        gates.filter(|gate| gate.name.starts_with("plugin")).map(|gate| gate.verdict).collect::<Vec<_>>()
+    };
+    let two = || Case::new().with(|case| case.webhook.plugins = vec![uses("a"), uses("b")]);
+    let dropped = ChainRecord {
+        verdict: ChainVerdict::Drop { plugin: "a".parse().expect("valid"), reason: "no".into() },
+        runs: vec![run("a", "dropped: no")],
+    };
+
+    assert_eq!(verdicts(two()), [Verdict::Unknown; 2]);
+    assert_eq!(verdicts(two().with(|case| case.is_loaded = false)), [Verdict::Stop; 2]);
+    assert_eq!(verdicts(two().delivery(State::Pending, |_| ())), [Verdict::Wait; 2]);
+    let after_drop = two().delivery(State::Dropped, |view| view.chain = Some(dropped));
+    assert_eq!(verdicts(after_drop), [Verdict::Stop, Verdict::Unknown]);
+}
+
+#[test]
+fn a_refused_address_is_a_gate_of_its_own() {
+    let reason = "10.0.0.1 is private; open it with egress.allow";
+    let why = Case::new().with(|case| case.address = Err(reason.into())).explain();
+    let gate = why.gates.iter().find(|gate| gate.name == "address").expect("is there");
+    assert_eq!((gate.verdict, gate.detail.as_str()), (Verdict::Stop, reason));
+}
