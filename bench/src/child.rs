@@ -48,9 +48,10 @@ impl Child {
         let id = process.id().context("the child ended at once")?;
         let started = tokio::select! {
             ready = timeout(START, ready(home.path(), id)) => ready.context("it did not become ready in time"),
-            ended = process.wait() => Err(anyhow::anyhow!("it ended during start, {}", ended?)),
+            ended = process.wait() => Err(anyhow::anyhow!("it ended with {}", ended?)),
         };
-        let address = started.with_context(|| format!("{} said: {}", program(&command), log_tail(home.path())))?;
+        let address = started
+            .with_context(|| format!("{} did not start; it said: {}", program(&command), log_tail(home.path())))?;
         Ok(Self { process, id, address, home })
     }
 
