@@ -111,7 +111,7 @@ fn log_tail(home: &Path) -> String {
         let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES);
         file.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
         std::io::Result::Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
     };
     match read() {

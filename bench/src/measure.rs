@@ -49,10 +49,21 @@ pub(crate) struct Plan {
 }
 
 /// What one system did in one round.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) system: System,
-    /// Under full load, in the measured window.
+    pub(crate) full_load: FullLoad,
+    pub(crate) latency: Latency,
+    pub(crate) peak_rss_mib: Option<f64>,
+    /// Accepted and never seen, however long it was waited for.
+    pub(crate) undelivered: usize,
+    pub(crate) refused: u32,
+    pub(crate) repeated: u32,
+}
+
+/// Under full load, in the measured window.
+#[derive(Debug)]
+pub(crate) struct FullLoad {
     pub(crate) delivered_per_s: f64,
     pub(crate) accepted_per_s: f64,
     /// Accepted and not delivered when the window ended.
@@ -61,14 +72,13 @@ pub(crate) struct Measured {
     pub(crate) cpu_us: Option<f64>,
     /// The same of this process: generator and receiver, which share the machine.
     pub(crate) bench_cpu_us: Option<f64>,
-    pub(crate) peak_rss_mib: Option<f64>,
-    /// From post to delivery at the fixed rate.
+}
+
+/// From post to delivery at the fixed rate.
+#[derive(Debug)]
+pub(crate) struct Latency {
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
-    /// Accepted and never seen, however long it was waited for.
-    pub(crate) undelivered: usize,
-    pub(crate) refused: u32,
-    pub(crate) repeated: u32,
 }
 
 /// What stood on the clocks at one edge of the window.
@@ -115,24 +125,28 @@ pub(crate) async fn measure(system: System, plan: &Plan, setup: &Setup) -> anyho
     let child = system.start(setup, receiver.address).await?;
     let load = Load { target: child.address, connections: plan.connections, ledger: Arc::clone(&ledger) };
 
-    let mut measured = full_load(system, plan, &load, &child).await?;
+    let full_load = full_load(plan, &load, &child).await?;
     drain(&ledger).await;
-    (measured.p50_ms, measured.p99_ms) = fixed_rate(plan, &load).await?;
-    drain(&ledger).await;
+    let latency = fixed_rate(plan, &load).await?;
 
-    measured.peak_rss_mib = machine::peak_rss_mib(child.id);
-    measured.undelivered = ledger.undelivered();
-    measured.refused = ledger.refusals();
-    measured.repeated = ledger.repeats();
+    let peak_rss_mib = machine::peak_rss_mib(child.id);
     child.stop().await?;
-    match ledger.first_wrong() {
-        Some(wrong) => bail!("the figures are void: {wrong}"),
-        None => Ok(measured),
+    if let Some(wrong) = ledger.first_wrong() {
+        bail!("the figures are void: {wrong}");
     }
+    Ok(Measured {
+        system,
+        full_load,
+        latency,
+        peak_rss_mib,
+        undelivered: ledger.undelivered(),
+        refused: ledger.refusals(),
+        repeated: ledger.repeats(),
+    })
 }
 
 /// Warm-up and measured window under one uninterrupted load.
-async fn full_load(system: System, plan: &Plan, load: &Load, child: &Child) -> anyhow::Result<Measured> {
+async fn full_load(plan: &Plan, load: &Load, child: &Child) -> anyhow::Result<FullLoad> {
     let ledger = &load.ledger;
     let begin = Instant::now() + plan.warm_up();
     let end = begin + plan.measured();
@@ -153,31 +167,24 @@ async fn full_load(system: System, plan: &Plan, load: &Load, child: &Child) -> a
         let used = after?.saturating_sub(before?);
         (window.delivered > 0).then(|| used.as_secs_f64() * 1e6 / float(window.delivered))
     };
-    Ok(Measured {
-        system,
+    Ok(FullLoad {
         delivered_per_s: per_s(window.delivered),
         accepted_per_s: per_s(window.accepted),
         backlog: window.backlog,
         cpu_us: per_delivery(before.system, after.system),
         bench_cpu_us: per_delivery(before.bench, after.bench),
-        peak_rss_mib: None,
-        p50_ms: None,
-        p99_ms: None,
-        undelivered: 0,
-        refused: 0,
-        repeated: 0,
     })
 }
 
-/// The median and the 99th percentile from post to delivery, in milliseconds.
-async fn fixed_rate(plan: &Plan, load: &Load) -> anyhow::Result<(Option<f64>, Option<f64>)> {
+/// Evenly spaced posts, and how long each was under way.
+async fn fixed_rate(plan: &Plan, load: &Load) -> anyhow::Result<Latency> {
     let first = load.ledger.next_number();
     let until = Instant::now() + Duration::from_secs(plan.rate_seconds.into());
     load.paced(Duration::from_secs(1) / plan.rate, until).await.context("at the fixed rate")?;
     drain(&load.ledger).await;
     let mut latencies = load.ledger.latencies(first..load.ledger.next_number());
     let mut ms = |percent| percentile(&mut latencies, percent).map(|us| f64::from(us) / 1e3);
-    Ok((ms(50), ms(99)))
+    Ok(Latency { p50_ms: ms(50), p99_ms: ms(99) })
 }
 
 /// Waits until everything accepted was delivered, or the wait is over: the ledger then tells what is missing.
