@@ -1,5 +1,7 @@
 //! The events: Strapi 5 `entry.create` bodies of one size, each with a number that survives a rewrite.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 
 /// What every body weighs.
@@ -11,35 +13,50 @@ const EMAIL: &str = "ana.mueller@example.com";
 /// Comes before the number: together as long as a documentId of Strapi, 24 characters.
 const MARK: &[u8] = b"bench-";
 const DIGITS: usize = 18;
-/// Keeps `id` at ten digits.
-const FIRST_ID: u64 = 1_000_000_000;
+const DECIMALS: &[u8; 10] = b"0123456789";
 const PROSE: &str = "The quick brown fox jumps over the lazy dog while the editors of the site publish, \
                      unpublish and publish again, and every change of theirs sends one more event. ";
 
-/// The body of event number `sequence`.
-pub(crate) fn of(sequence: u32) -> Bytes {
-    let sequence = u64::from(sequence);
-    let id = FIRST_ID + sequence;
+/// The body of event number 0, and where the number stands: written once, then only copied.
+static TEMPLATE: LazyLock<(Vec<u8>, usize)> = LazyLock::new(|| {
     let mut body = format!(
-        r#"{{"event":"entry.create","createdAt":"2026-11-23T20:41:15.196Z","model":"article","uid":"api::article.article","entry":{{"id":{id},"documentId":"bench-{sequence:018}","title":"Zürich in the morning","slug":"zurich-in-the-morning","email":"{EMAIL}","author":{{"id":7,"documentId":"o18ypsnuhwus6acf5temqhfh","name":"Ana Müller"}},"categories":{{"count":3}},"rating":4.5,"featured":false,"createdAt":"2026-11-23T20:41:15.189Z","updatedAt":"2026-11-23T20:41:15.189Z","publishedAt":null,"locale":"en","text":""#
+        r#"{{"event":"entry.create","createdAt":"2026-11-23T20:41:15.196Z","model":"article","uid":"api::article.article","entry":{{"id":7,"documentId":"bench-{:0DIGITS$}","title":"Zürich in the morning","slug":"zurich-in-the-morning","email":"{EMAIL}","author":{{"id":7,"documentId":"o18ypsnuhwus6acf5temqhfh","name":"Ana Müller"}},"categories":{{"count":3}},"rating":4.5,"featured":false,"createdAt":"2026-11-23T20:41:15.189Z","updatedAt":"2026-11-23T20:41:15.189Z","publishedAt":null,"locale":"en","text":""#,
+        0
     )
     .into_bytes();
+    let number_at = after_mark(&body).unwrap_or_default();
     let end = br#""}}"#;
     let room = BODY_BYTES.saturating_sub(body.len() + end.len());
     body.extend(PROSE.bytes().cycle().take(room));
     body.extend_from_slice(end);
+    (body, number_at)
+});
+
+/// The body of event number `sequence`.
+pub(crate) fn of(sequence: u32) -> Bytes {
+    let (template, number_at) = &*TEMPLATE;
+    let mut body = template.clone();
+    let mut rest = sequence;
+    for digit in body.iter_mut().skip(*number_at).take(DIGITS).rev() {
+        *digit = DECIMALS[(rest % 10) as usize];
+        rest /= 10;
+    }
     body.into()
 }
 
 /// The number in a body, wherever a plugin moved it.
 pub(crate) fn sequence(body: &[u8]) -> Option<u32> {
-    let at = body.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
+    let at = after_mark(body)?;
     std::str::from_utf8(body.get(at..at + DIGITS)?).ok()?.parse().ok()
 }
 
 /// Whether the value to mask still stands there.
 pub(crate) fn is_unmasked(body: &[u8]) -> bool {
     body.windows(EMAIL.len()).any(|window| window == EMAIL.as_bytes())
+}
+
+fn after_mark(body: &[u8]) -> Option<usize> {
+    Some(body.windows(MARK.len()).position(|window| window == MARK)? + MARK.len())
 }
 
 #[cfg(test)]

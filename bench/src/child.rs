@@ -48,9 +48,10 @@ impl Child {
         let id = process.id().context("the child ended at once")?;
         let started = tokio::select! {
             ready = timeout(START, ready(home.path(), id)) => ready.context("it did not become ready in time"),
-            ended = process.wait() => Err(anyhow::anyhow!("it ended during start, {}", ended?)),
+            ended = process.wait() => Err(anyhow::anyhow!("it ended with {}", ended?)),
         };
-        let address = started.with_context(|| format!("{} said: {}", program(&command), log_tail(home.path())))?;
+        let address = started
+            .with_context(|| format!("{} did not start; it said: {}", program(&command), log_tail(home.path())))?;
         Ok(Self { process, id, address, home })
     }
 
@@ -110,7 +111,7 @@ fn log_tail(home: &Path) -> String {
         let start = file.metadata()?.len().saturating_sub(LOG_TAIL_BYTES);
         file.seek(SeekFrom::Start(start))?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
         std::io::Result::Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
     };
     match read() {

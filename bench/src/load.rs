@@ -19,6 +19,8 @@ use crate::ledger::{Ledger, Micros};
 
 /// What an answer may take beyond the end of the load before the run counts as hung.
 const LAST_ANSWER: Duration = Duration::from_secs(15);
+/// For all connections to be made before the first paced event is due.
+const HEAD_START: Duration = Duration::from_millis(100);
 /// So much of a refusal's body is shown.
 const REFUSAL_CHARS: usize = 600;
 
@@ -44,7 +46,7 @@ impl Load {
 
     /// Open loop: one event every `interval` until `until`, whether or not the others were answered.
     pub(crate) async fn paced(&self, interval: Duration, until: Instant) -> anyhow::Result<()> {
-        let (start, connections) = (Instant::now(), self.connections);
+        let (start, connections) = (Instant::now() + HEAD_START, self.connections);
         let post_on = move |connection: u32, mut poster: Poster| async move {
             let mut due = start + interval * connection;
             while due < until {

@@ -113,7 +113,7 @@ async fn measure_all(args: &Bench) -> anyhow::Result<Summary> {
                 "round {round}/{}  {:<10} {:>7.0} delivered/s",
                 plan.rounds,
                 system.name(),
-                measured.delivered_per_s
+                measured.full_load.delivered_per_s
             );
             figures.push(measured);
         }

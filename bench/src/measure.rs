@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use crate::child::Child;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Micros};
 use crate::load::Load;
 use crate::machine;
 use crate::receiver::Receiver;
@@ -16,7 +16,7 @@ use crate::stats::percentile;
 use crate::system::{Setup, System};
 
 /// The ledger has room for so many events per second of full load: several times what a fast machine relays.
-const EVENTS_PER_SECOND_CAP: u32 = 250_000;
+const EVENTS_PER_SECOND_CAP: u32 = 200_000;
 /// For what was accepted to be delivered after the load has ended.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How often the ledger is looked through for what is still open: telling of each delivery would cost more.
@@ -29,10 +29,10 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) rounds: u32,
     /// Measured seconds of full load
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=120))]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) seconds: u32,
     /// Seconds of full load before that
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=60))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=30))]
     pub(crate) warm_up: u32,
     /// Connections of the generator
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
@@ -49,24 +49,50 @@ pub(crate) struct Plan {
 }
 
 /// What one system did in one round.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Measured {
     pub(crate) system: System,
-    /// Under full load, in the measured window.
+    pub(crate) full_load: FullLoad,
+    pub(crate) latency: Latency,
+    pub(crate) peak_rss_mib: Option<f64>,
+    /// Accepted and never seen, however long it was waited for.
+    pub(crate) undelivered: usize,
+    pub(crate) refused: u32,
+    pub(crate) repeated: u32,
+}
+
+/// Under full load, in the measured window.
+#[derive(Debug)]
+pub(crate) struct FullLoad {
     pub(crate) delivered_per_s: f64,
     pub(crate) accepted_per_s: f64,
     /// Accepted and not delivered when the window ended.
     pub(crate) backlog: usize,
     /// Processor time of the system per delivered event.
     pub(crate) cpu_us: Option<f64>,
-    pub(crate) peak_rss_mib: Option<f64>,
-    /// From post to delivery at the fixed rate.
+    /// The same of this process: generator and receiver, which share the machine.
+    pub(crate) bench_cpu_us: Option<f64>,
+}
+
+/// From post to delivery at the fixed rate.
+#[derive(Debug)]
+pub(crate) struct Latency {
     pub(crate) p50_ms: Option<f64>,
     pub(crate) p99_ms: Option<f64>,
-    /// Accepted and never seen, however long it was waited for.
-    pub(crate) undelivered: usize,
-    pub(crate) refused: u32,
-    pub(crate) repeated: u32,
+}
+
+/// What stood on the clocks at one edge of the window.
+struct Reading {
+    at: Micros,
+    system: Option<Duration>,
+    bench: Option<Duration>,
+}
+
+impl Reading {
+    fn take(ledger: &Ledger, child: &Child) -> Self {
+        let cpu_time = machine::cpu_time;
+        Self { at: ledger.now(), system: cpu_time(child.id), bench: cpu_time(std::process::id()) }
+    }
 }
 
 impl Plan {
@@ -99,65 +125,66 @@ pub(crate) async fn measure(system: System, plan: &Plan, setup: &Setup) -> anyho
     let child = system.start(setup, receiver.address).await?;
     let load = Load { target: child.address, connections: plan.connections, ledger: Arc::clone(&ledger) };
 
-    let mut measured = full_load(system, plan, &load, &child).await?;
+    let full_load = full_load(plan, &load, &child).await?;
     drain(&ledger).await;
-    (measured.p50_ms, measured.p99_ms) = fixed_rate(plan, &load).await?;
-    drain(&ledger).await;
+    let latency = fixed_rate(plan, &load).await?;
 
-    measured.peak_rss_mib = machine::peak_rss_mib(child.id);
-    measured.undelivered = ledger.undelivered();
-    measured.refused = ledger.refusals();
-    measured.repeated = ledger.repeats();
+    let peak_rss_mib = machine::peak_rss_mib(child.id);
     child.stop().await?;
-    match ledger.first_wrong() {
-        Some(wrong) => bail!("the figures are void: {wrong}"),
-        None => Ok(measured),
+    if let Some(wrong) = ledger.first_wrong() {
+        bail!("the figures are void: {wrong}");
     }
+    Ok(Measured {
+        system,
+        full_load,
+        latency,
+        peak_rss_mib,
+        undelivered: ledger.undelivered(),
+        refused: ledger.refusals(),
+        repeated: ledger.repeats(),
+    })
 }
 
 /// Warm-up and measured window under one uninterrupted load.
-async fn full_load(system: System, plan: &Plan, load: &Load, child: &Child) -> anyhow::Result<Measured> {
+async fn full_load(plan: &Plan, load: &Load, child: &Child) -> anyhow::Result<FullLoad> {
     let ledger = &load.ledger;
     let begin = Instant::now() + plan.warm_up();
     let end = begin + plan.measured();
     let watch = async {
         sleep_until(begin).await;
-        let before = (ledger.now(), machine::cpu_time(child.id));
+        let before = Reading::take(ledger, child);
         sleep_until(end).await;
-        anyhow::Ok((before, (ledger.now(), machine::cpu_time(child.id))))
+        anyhow::Ok((before, Reading::take(ledger, child)))
     };
-    let ((), ((from, cpu_before), (to, cpu_after))) = tokio::try_join!(load.closed(end), watch)?;
+    let ((), (before, after)) = tokio::try_join!(load.closed(end), watch)?;
 
-    let window = ledger.window(&(from..to));
+    let window = ledger.window(&(before.at..after.at));
     if window.accepted == 0 {
         bail!("nothing was accepted; the first answer was: {}", ledger.first_refusal().unwrap_or("none"));
     }
-    let per_s = |events: usize| float(events) / (f64::from(to - from) / 1e6);
-    let cpu = cpu_before.zip(cpu_after).map(|(before, after)| after.saturating_sub(before));
-    Ok(Measured {
-        system,
+    let per_s = |events: usize| float(events) / (f64::from(after.at - before.at) / 1e6);
+    let per_delivery = |before: Option<Duration>, after: Option<Duration>| {
+        let used = after?.saturating_sub(before?);
+        (window.delivered > 0).then(|| used.as_secs_f64() * 1e6 / float(window.delivered))
+    };
+    Ok(FullLoad {
         delivered_per_s: per_s(window.delivered),
         accepted_per_s: per_s(window.accepted),
         backlog: window.backlog,
-        cpu_us: cpu.filter(|_| window.delivered > 0).map(|cpu| cpu.as_secs_f64() * 1e6 / float(window.delivered)),
-        peak_rss_mib: None,
-        p50_ms: None,
-        p99_ms: None,
-        undelivered: 0,
-        refused: 0,
-        repeated: 0,
+        cpu_us: per_delivery(before.system, after.system),
+        bench_cpu_us: per_delivery(before.bench, after.bench),
     })
 }
 
-/// The median and the 99th percentile from post to delivery, in milliseconds.
-async fn fixed_rate(plan: &Plan, load: &Load) -> anyhow::Result<(Option<f64>, Option<f64>)> {
+/// Evenly spaced posts, and how long each was under way.
+async fn fixed_rate(plan: &Plan, load: &Load) -> anyhow::Result<Latency> {
     let first = load.ledger.next_number();
     let until = Instant::now() + Duration::from_secs(plan.rate_seconds.into());
     load.paced(Duration::from_secs(1) / plan.rate, until).await.context("at the fixed rate")?;
     drain(&load.ledger).await;
     let mut latencies = load.ledger.latencies(first..load.ledger.next_number());
     let mut ms = |percent| percentile(&mut latencies, percent).map(|us| f64::from(us) / 1e3);
-    Ok((ms(50), ms(99)))
+    Ok(Latency { p50_ms: ms(50), p99_ms: ms(99) })
 }
 
 /// Waits until everything accepted was delivered, or the wait is over: the ledger then tells what is missing.

@@ -12,8 +12,8 @@ use crate::system::System;
 /// The table, what it was measured under, and the verdict.
 pub(crate) fn text(summary: &Summary) -> String {
     let mut text = format!(
-        "\n{:<12}{:>12}{:>10}{:>12}{:>9}{:>9}{:>9}{:>9}{:>9}\n",
-        "", "delivered/s", "of relay", "accepted/s", "backlog", "cpu µs", "rss MiB", "p50 ms", "p99 ms"
+        "\n{:<12}{:>12}{:>10}{:>12}{:>9}{:>9}{:>10}{:>9}{:>9}{:>9}\n",
+        "", "delivered/s", "of relay", "accepted/s", "backlog", "cpu µs", "bench µs", "rss MiB", "p50 ms", "p99 ms"
     );
     for &system in &summary.systems {
         text += &row(summary, system);
@@ -53,13 +53,14 @@ pub(crate) fn json(summary: &Summary) -> Value {
 fn one(measured: &Measured) -> Value {
     json!({
         "system": measured.system.name(),
-        "deliveredPerSecond": measured.delivered_per_s,
-        "acceptedPerSecond": measured.accepted_per_s,
-        "backlog": measured.backlog,
-        "cpuMicrosPerDelivery": measured.cpu_us,
+        "deliveredPerSecond": measured.full_load.delivered_per_s,
+        "acceptedPerSecond": measured.full_load.accepted_per_s,
+        "backlog": measured.full_load.backlog,
+        "cpuMicrosPerDelivery": measured.full_load.cpu_us,
+        "benchCpuMicrosPerDelivery": measured.full_load.bench_cpu_us,
         "peakRssMib": measured.peak_rss_mib,
-        "p50Ms": measured.p50_ms,
-        "p99Ms": measured.p99_ms,
+        "p50Ms": measured.latency.p50_ms,
+        "p99Ms": measured.latency.p99_ms,
         "undelivered": measured.undelivered,
         "refused": measured.refused,
         "repeated": measured.repeated,
@@ -72,16 +73,17 @@ fn row(summary: &Summary, system: System) -> String {
         None => "-".to_owned(),
     };
     format!(
-        "{:<12}{:>12}{:>10}{:>12}{:>9}{:>9}{:>9}{:>9}{:>9}\n",
+        "{:<12}{:>12}{:>10}{:>12}{:>9}{:>9}{:>10}{:>9}{:>9}{:>9}\n",
         system.name(),
-        figure(|one| Some(one.delivered_per_s), 0),
+        figure(|one| Some(one.full_load.delivered_per_s), 0),
         summary.ratio(system).map_or_else(|| "-".to_owned(), share),
-        figure(|one| Some(one.accepted_per_s), 0),
-        figure(|one| u32::try_from(one.backlog).ok().map(f64::from), 0),
-        figure(|one| one.cpu_us, 1),
+        figure(|one| Some(one.full_load.accepted_per_s), 0),
+        figure(|one| u32::try_from(one.full_load.backlog).ok().map(f64::from), 0),
+        figure(|one| one.full_load.cpu_us, 1),
+        figure(|one| one.full_load.bench_cpu_us, 1),
         figure(|one| one.peak_rss_mib, 1),
-        figure(|one| one.p50_ms, 2),
-        figure(|one| one.p99_ms, 2),
+        figure(|one| one.latency.p50_ms, 2),
+        figure(|one| one.latency.p99_ms, 2),
     )
 }
 

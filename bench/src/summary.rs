@@ -30,7 +30,7 @@ impl Summary {
     /// Delivered per second as a share of what the relay did in the same round.
     pub(crate) fn ratios(&self, system: System) -> Vec<f64> {
         let in_round = |round: &Vec<Measured>| {
-            let rate = |wanted| round.iter().find(|one| one.system == wanted).map(|one| one.delivered_per_s);
+            let rate = |wanted| round.iter().find(|one| one.system == wanted).map(|one| one.full_load.delivered_per_s);
             Some(rate(system)? / rate(System::Relay)?)
         };
         self.rounds.iter().filter_map(in_round).collect()
