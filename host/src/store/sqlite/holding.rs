@@ -3,7 +3,7 @@
 
 use rusqlite::params;
 
-use super::rows::Fields;
+use super::rows::{Fields, rows_at_most};
 use super::settle::unfinished;
 use super::writer::Batch;
 use crate::clock::Timestamp;
@@ -17,7 +17,7 @@ pub(super) const STEP_ROWS: usize = 1000;
 /// How far one step came.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
-    pub(super) changed: usize,
+    pub(super) changed: u64,
     pub(super) next: Option<Cursor>,
 }
 
@@ -27,7 +27,7 @@ pub(super) type Cursor = (WebhookId, DeliveryId);
 impl Step {
     fn of(rows: &[Cursor]) -> Self {
         let next = if rows.len() < STEP_ROWS { None } else { rows.last().cloned() };
-        Self { changed: rows.len(), next }
+        Self { changed: rows.len() as u64, next }
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Hold {
 /// Holds the first that are ready; what is held is ready no more, so the next step finds the next.
 pub(super) fn hold(batch: &mut Batch<'_>, hold: &Hold) -> Result<Step, StoreError> {
     let mut find = batch.connection.prepare_cached(FIND_READY)?;
-    let mut rows = find.query(params![hold.webhook.as_str(), STEP_ROWS as i64])?;
+    let mut rows = find.query(params![hold.webhook.as_str(), rows_at_most(STEP_ROWS)])?;
     let mut ready = Vec::new();
     while let Some(row) = rows.next()? {
         let fields = Fields::new("queue", row);
@@ -87,7 +87,7 @@ fn find_held(batch: &Batch<'_>, release: &Release, after: Option<&Cursor>) -> Re
     };
     let sql = if release.webhook.is_some() { FIND_HELD_OF_WEBHOOK } else { FIND_HELD };
     let mut find = batch.connection.prepare_cached(sql)?;
-    let mut rows = find.query(params![cause, webhook, id, STEP_ROWS as i64])?;
+    let mut rows = find.query(params![cause, webhook, id, rows_at_most(STEP_ROWS)])?;
     let mut held = Vec::new();
     while let Some(row) = rows.next()? {
         let fields = Fields::new("queue", row);
