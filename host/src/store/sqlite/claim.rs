@@ -108,7 +108,7 @@ pub(super) fn read_event(connection: &Connection, id: EventId) -> Result<Option<
     rows.next()?.map(|row| event(Fields::new("events", row))).transpose()
 }
 
-/// An event, from the columns of [`EVENT_COLUMNS`].
+/// An event, from the columns of `event_columns`.
 pub(super) fn event(fields: Fields<'_, '_>) -> Result<Event, StoreError> {
     Ok(Event {
         id: fields.id(0, EventId::from_bytes)?,
