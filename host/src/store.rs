@@ -2,7 +2,9 @@
 //!
 //! Shaped in batches, so that one durable write serves many callers. Two traits: [`Store`] is the way of a
 //! delivery, [`Administration`] is for looking and mending. Decides nothing about time: every due time and
-//! every "now" arrives as an argument.
+//! every "now" arrives as an argument. Nor does it know what a retry, a plugin or a pause is for.
+//!
+//! What any implementation must do is written as tests, in `conformance`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -41,16 +43,20 @@ pub enum StoreError {
 }
 
 /// The way of a delivery through the store.
+///
+/// Nothing starts before the answer is polled; then it is done even if the caller goes away. Leases in an answer that
+/// nobody received (a cancelled request) are given back, due as before: whoever asks [`Store::lanes`] finds them.
 pub trait Store: Send + Sync + 'static {
     /// Stores events with their deliveries, durable on return. Per event: all or nothing, and its idempotency
     /// key is looked up and written in the same commit. Deliveries with `lease` come back leased to this owner.
     fn append(&self, events: Vec<NewEvent>) -> Answer<'_, Vec<Appended>>;
 
-    /// Leases the deliveries of one lane that are due, oldest due first.
+    /// Leases the deliveries of one lane that are due, oldest due first. At most [`PAGE_ROWS`].
     fn claim(&self, claim: Claim) -> Answer<'_, Claimed>;
 
     /// Records what happened to leased deliveries and gives the leases up. Each answers on its own; a settlement
-    /// whose fence is stale is [`Settled::Stale`] and changes nothing.
+    /// whose fence is stale is [`Settled::Stale`] and changes nothing. [`Next::Released`] gives up the lease and
+    /// sets the due time; whatever else it carries is not looked at.
     fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, Vec<Settled>>;
 
     /// Lanes that have unfinished, unheld, unleased deliveries, with the earliest due time of each; ordered by
@@ -61,10 +67,12 @@ pub trait Store: Send + Sync + 'static {
     /// [`OWNER_SILENCE_MS`]). Returns how many deliveries were taken back.
     fn heartbeat(&self, now: Timestamp) -> Answer<'_, u64>;
 
-    /// Holds every unleased, unheld delivery of the webhook. Returns how many.
+    /// Holds every unleased, unheld delivery of the webhook. Returns how many. In steps, so that others are not kept
+    /// waiting: after an error some may be held; repeating it does the rest.
     fn hold(&self, webhook: WebhookId, cause: HeldCause, reason: String, now: Timestamp) -> Answer<'_, u64>;
 
-    /// Makes what this webhook holds pending again, due now, as far as `held` says. Returns how many.
+    /// Makes what this webhook holds pending again, due now, as far as `held` says. Returns how many. In steps, as
+    /// [`Store::hold`].
     fn release(&self, webhook: WebhookId, held: HeldFor, now: Timestamp) -> Answer<'_, u64>;
 
     /// Keeps refused bodies, within `bounds` (the oldest go first).
@@ -72,17 +80,22 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// Looking and mending: for the API, the pages and the command line.
+///
+/// Pages hold at most [`PAGE_ROWS`], and end early when what they hold is large ([`PAGE_BYTES`]): only an empty page
+/// is the end.
 pub trait Administration: Send + Sync + 'static {
     fn event(&self, id: EventId) -> Answer<'_, Option<Event>>;
 
     /// Events newest first, those with an id below `before` only, at most `limit`.
     fn events(&self, before: Option<EventId>, limit: usize) -> Answer<'_, Vec<Event>>;
 
+    /// In the order they were appended, without rewritten payloads.
     fn deliveries_of(&self, event: EventId) -> Answer<'_, Vec<DeliveryView>>;
 
+    /// With its rewritten payload, if it has one.
     fn delivery(&self, id: DeliveryId) -> Answer<'_, Option<DeliveryView>>;
 
-    /// The newest deliveries that fit, newest first, those with an id below `before` only.
+    /// The newest deliveries that fit, newest first, those with an id below `before` only; without rewritten payloads.
     fn deliveries(
         &self,
         filter: DeliveryFilter,
@@ -93,6 +106,7 @@ pub trait Administration: Send + Sync + 'static {
     /// In order of their numbers.
     fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>>;
 
+    /// Exact, and as cheap with a million rows as with one.
     fn counts(&self) -> Answer<'_, Counts>;
 
     /// Quarantined bodies, newest first.
@@ -145,7 +159,7 @@ pub struct LaneDue {
     pub due: Timestamp,
 }
 
-/// An event to store.
+/// An event to store. A second one of the same id is an error.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     pub event: Arc<Event>,
@@ -201,7 +215,8 @@ pub struct Lease {
     pub attempts: u32,
     /// Chain runs made so far.
     pub runs: u32,
-    /// The fixed outcome of the chain, once an attempt was made with it.
+    /// The outcome of the chain, once an attempt was made with it: it is fixed. None: the chain is to run, even if an
+    /// earlier run (that failed, or was never sent) is on record.
     pub chain: Option<ChainRecord>,
 }
 
@@ -211,7 +226,8 @@ pub struct Claim {
     pub lane: Lane,
     pub now: Timestamp,
     pub limit: usize,
-    /// Stop once the events' weights reach this sum (at least one is returned).
+    /// Stop once the weights of the events and the lengths of their rewritten payloads reach this sum (at least one
+    /// is returned).
     pub max_bytes: usize,
 }
 
@@ -268,7 +284,7 @@ pub struct Quarantined {
     pub problem: String,
 }
 
-/// How much quarantine keeps.
+/// How much quarantine keeps. What is alone above `max_bytes` is not kept at all.
 #[derive(Clone, Copy, Debug)]
 pub struct QuarantineBounds {
     pub max_count: u64,

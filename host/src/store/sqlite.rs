@@ -1,7 +1,7 @@
 //! The embedded store: one writer thread, group commit without a timer, WAL, `synchronous=FULL`.
 //!
 //! Promises that an answer comes after the commit of what it speaks of, and that a commit survives power loss as far
-//! as the disk keeps its word. Callers never wait for room: a full queue is [`StoreError::Busy`]. Looking is done by
+//! as the disk keeps its word. Callers never wait for room: a full queue is [`crate::store::StoreError::Busy`]. Looking is done by
 //! threads of its own. Several handles, also of several processes, may be open on one file; they own deliveries as
 //! different owners.
 
@@ -14,8 +14,8 @@ use crate::delivery::{Attempt, DeliveryView, HeldCause};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, QuarantineId, WebhookId};
 use crate::store::{
-    Administration, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, HeldFor, Lane, LaneDue, NewEvent, PAGE_ROWS,
-    Quarantined, QuarantineBounds, RunState, Settled, Settlement, Store,
+    Administration, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, HeldFor, Lane, LaneDue, NewEvent,
+    QuarantineBounds, Quarantined, RunState, Settled, Settlement, Store,
 };
 
 mod append;
@@ -105,7 +105,7 @@ impl SqliteStore {
     }
 
     /// Commits what waits, gives back this owner's leases and closes the file. Later calls are
-    /// [`StoreError::Closed`].
+    /// [`crate::store::StoreError::Closed`].
     pub async fn close(&self) {
         self.shared.readers.close().await;
         self.shared.writer.close().await;
@@ -152,13 +152,13 @@ impl Store for SqliteStore {
     fn hold(&self, webhook: WebhookId, cause: HeldCause, reason: String, now: Timestamp) -> Answer<'_, u64> {
         let hold = Arc::new(holding::Hold { webhook, cause, reason, now });
         Box::pin(async move {
-            let mut held = 0;
+            let mut count = 0;
             loop {
                 let hold = Arc::clone(&hold);
                 let step = self.writer().call(Room::Progress, 0, move |batch| holding::hold(batch, &hold)).await?;
-                held += step.changed as u64;
+                count += step.changed;
                 if step.next.is_none() {
-                    return Ok(held);
+                    return Ok(count);
                 }
             }
         })
@@ -167,14 +167,14 @@ impl Store for SqliteStore {
     fn release(&self, webhook: WebhookId, held: HeldFor, now: Timestamp) -> Answer<'_, u64> {
         let release = Arc::new(holding::Release { webhook, held, now });
         Box::pin(async move {
-            let (mut released, mut after) = (0, None);
+            let (mut count, mut after) = (0, None);
             loop {
                 let release = Arc::clone(&release);
                 let work = move |batch: &mut writer::Batch<'_>| holding::release(batch, &release, after);
                 let step = self.writer().call(Room::Progress, 0, work).await?;
-                released += step.changed as u64;
+                count += step.changed;
                 if step.next.is_none() {
-                    return Ok(released);
+                    return Ok(count);
                 }
                 after = step.next;
             }
@@ -194,7 +194,7 @@ impl Administration for SqliteStore {
     }
 
     fn events(&self, before: Option<EventId>, limit: usize) -> Answer<'_, Vec<Event>> {
-        Box::pin(self.readers().ask(move |connection| look::events(connection, before, page(limit))))
+        Box::pin(self.readers().ask(move |connection| look::events(connection, before, limit)))
     }
 
     fn deliveries_of(&self, event: EventId) -> Answer<'_, Vec<DeliveryView>> {
@@ -211,7 +211,7 @@ impl Administration for SqliteStore {
         before: Option<DeliveryId>,
         limit: usize,
     ) -> Answer<'_, Vec<DeliveryView>> {
-        Box::pin(self.readers().ask(move |connection| look::deliveries(connection, &filter, before, page(limit))))
+        Box::pin(self.readers().ask(move |connection| look::deliveries(connection, &filter, before, limit)))
     }
 
     fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>> {
@@ -223,7 +223,7 @@ impl Administration for SqliteStore {
     }
 
     fn quarantined(&self, before: Option<QuarantineId>, limit: usize) -> Answer<'_, Vec<Quarantined>> {
-        Box::pin(self.readers().ask(move |connection| quarantine::list(connection, before, page(limit))))
+        Box::pin(self.readers().ask(move |connection| quarantine::list(connection, before, limit)))
     }
 
     fn unquarantine(&self, id: QuarantineId) -> Answer<'_, Option<Quarantined>> {
@@ -243,9 +243,4 @@ impl Administration for SqliteStore {
         let work = |batch: &mut writer::Batch<'_>| Ok(connection::durability(batch.connection)?);
         Box::pin(self.writer().call(Room::Progress, 0, work))
     }
-}
-
-/// A limit as SQLite wants it.
-fn page(limit: usize) -> i64 {
-    i64::try_from(limit.min(PAGE_ROWS)).unwrap_or(i64::MAX)
 }

@@ -155,8 +155,7 @@ const INSERT_EVENT: &str = "INSERT INTO events (id, type, source, received, cont
 const INSERT_DELIVERY: &str = "INSERT INTO queue (id, event, webhook, lane_key, state, created, changed, due, owner, \
      fence, attempts, runs, chain_sent) VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?5, ?6, ?7, 0, 0, 0)";
 
-const FIND_KEY: &str =
-    "SELECT seq, digest, event FROM idempotency WHERE source = ?1 AND key = ?2 AND received > ?3";
+const FIND_KEY: &str = "SELECT seq, digest, event FROM idempotency WHERE source = ?1 AND key = ?2 AND received > ?3";
 
 /// Replaces a forgotten one that is still there; `earlier` has judged all others.
 const REMEMBER_KEY: &str =

@@ -13,9 +13,11 @@ use super::OpenError;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements kept prepared: more than there are different ones.
 const CACHED_STATEMENTS: usize = 64;
-/// Pages of 4 KiB in the write-ahead log before it is copied into the database: 16 MiB, so that pages written again
-/// and again are copied once, and one copy delays a commit by some ten milliseconds at most.
-const CHECKPOINT_PAGES: u32 = 4096;
+/// Twice SQLite's default: a page holds several events of a kilobyte, and a commit takes a third fewer system calls.
+const DATABASE_PAGE_BYTES: u32 = 8192;
+/// Pages in the write-ahead log before it is copied into the database: 16 MiB, so that pages written again and again
+/// are copied once, and one copy delays a commit by some ten milliseconds.
+const CHECKPOINT_PAGES: u32 = 2048;
 /// The write-ahead log is cut back to this after a burst.
 const WAL_LIMIT_BYTES: u32 = 64 << 20;
 /// Page cache of the writer, negative for KiB.
@@ -73,6 +75,8 @@ fn open(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    // In force for a new file only.
+    connection.pragma_update(None, "page_size", DATABASE_PAGE_BYTES)?;
     // The answer (the mode now in force) is judged by `durability`.
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;

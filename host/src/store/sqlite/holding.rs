@@ -3,7 +3,7 @@
 
 use rusqlite::params;
 
-use super::rows::Fields;
+use super::rows::{Fields, rows_at_most};
 use super::settle::unfinished;
 use super::writer::Batch;
 use crate::clock::Timestamp;
@@ -17,7 +17,7 @@ pub(super) const STEP_ROWS: usize = 1000;
 /// How far one step came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
-    pub(super) changed: usize,
+    pub(super) changed: u64,
     /// Up to where everything is done; none: everywhere.
     pub(super) next: Option<DeliveryId>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Step {
 impl Step {
     fn of(rows: &[DeliveryId]) -> Self {
         let next = if rows.len() < STEP_ROWS { None } else { rows.last().copied() };
-        Self { changed: rows.len(), next }
+        Self { changed: rows.len() as u64, next }
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Hold {
 /// Holds the first that are ready; what is held is ready no more, so the next step finds the next.
 pub(super) fn hold(batch: &mut Batch<'_>, hold: &Hold) -> Result<Step, StoreError> {
     let mut find = batch.connection.prepare_cached(FIND_READY)?;
-    let mut rows = find.query(params![hold.webhook.as_str(), STEP_ROWS as i64])?;
+    let mut rows = find.query(params![hold.webhook.as_str(), rows_at_most(STEP_ROWS)])?;
     let mut ready = Vec::new();
     while let Some(row) = rows.next()? {
         let fields = Fields::new("queue", row);
@@ -89,7 +89,7 @@ fn find_held(batch: &Batch<'_>, release: &Release, after: Option<DeliveryId>) ->
     };
     let after = after.map_or([0; 16], DeliveryId::to_bytes);
     let mut find = batch.connection.prepare_cached(sql)?;
-    let mut rows = find.query(params![release.webhook.as_str(), causes, after, STEP_ROWS as i64])?;
+    let mut rows = find.query(params![release.webhook.as_str(), causes, after, rows_at_most(STEP_ROWS)])?;
     let mut held = Vec::new();
     while let Some(row) = rows.next()? {
         held.push(Fields::new("queue", row).id(0, DeliveryId::from_bytes)?);

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::append::delivery_ids;
 use super::claim::{event, event_columns, payload};
-use super::rows::{self, Fields};
+use super::rows::{self, Fields, rows_at_most};
 use crate::clock::Timestamp;
 use crate::delivery::{Attempt, DeliveryView, State};
 use crate::event::Event;
@@ -12,10 +12,10 @@ use crate::ids::{DeliveryId, EventId, WebhookId};
 use crate::store::{DeliveryFilter, PAGE_BYTES, PAGE_ROWS, StoreError};
 
 /// Newest first.
-pub(super) fn events(connection: &Connection, before: Option<EventId>, limit: i64) -> Result<Vec<Event>, StoreError> {
+pub(super) fn events(connection: &Connection, before: Option<EventId>, limit: usize) -> Result<Vec<Event>, StoreError> {
     let before = before.map_or([0xff; 16], EventId::to_bytes);
     let mut statement = connection.prepare_cached(EVENTS)?;
-    let mut rows = statement.query(params![before, limit])?;
+    let mut rows = statement.query(params![before, rows_at_most(limit)])?;
     let (mut page, mut bytes) = (Vec::new(), 0);
     while let (true, Some(row)) = (bytes < PAGE_BYTES, rows.next()?) {
         let event = event(Fields::new("events", row))?;
@@ -55,12 +55,12 @@ pub(super) fn deliveries(
     connection: &Connection,
     filter: &DeliveryFilter,
     before: Option<DeliveryId>,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<DeliveryView>, StoreError> {
     let before = before.map_or([0xff; 16], DeliveryId::to_bytes);
     let webhook = filter.webhook.as_ref().map(WebhookId::as_str);
     let mut statement = connection.prepare_cached(&list_sql(filter.state))?;
-    let mut rows = statement.query(params![before, limit, webhook])?;
+    let mut rows = statement.query(params![before, rows_at_most(limit), webhook])?;
     let (mut page, mut bytes) = (Vec::new(), 0);
     while let (true, Some(row)) = (bytes < PAGE_BYTES, rows.next()?) {
         let fields = Fields::new("deliveries", row);
@@ -73,7 +73,7 @@ pub(super) fn deliveries(
 /// In order of their numbers.
 pub(super) fn attempts_of(connection: &Connection, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
     let mut statement = connection.prepare_cached(ATTEMPTS)?;
-    let mut rows = statement.query(params![delivery.to_bytes(), PAGE_ROWS as i64])?;
+    let mut rows = statement.query(params![delivery.to_bytes(), rows_at_most(PAGE_ROWS)])?;
     let mut attempts = Vec::new();
     while let Some(row) = rows.next()? {
         attempts.push(Fields::new("attempts", row).json(1)?);
@@ -116,13 +116,8 @@ macro_rules! history_columns {
     };
 }
 
-const DELIVERY: &str = concat!(
-    "SELECT ",
-    queue_columns!(),
-    " WHERE id = ?1 UNION ALL SELECT ",
-    history_columns!(),
-    " WHERE id = ?1"
-);
+const DELIVERY: &str =
+    concat!("SELECT ", queue_columns!(), " WHERE id = ?1 UNION ALL SELECT ", history_columns!(), " WHERE id = ?1");
 
 /// Both tables are read in the order of their keys and merged: the cost follows the page.
 fn list_sql(state: Option<State>) -> String {
@@ -147,7 +142,6 @@ const ATTEMPTS: &str = "SELECT delivery, record FROM attempts WHERE delivery = ?
 mod tests {
     use super::super::schema::tests::{fresh, plan};
     use super::*;
-    
 
     #[test]
     fn no_list_sorts_or_reads_all() {

@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::rows::{self, Fields};
+use super::rows::{self, Fields, rows_at_most};
 use super::tally;
 use super::writer::Batch;
 use crate::ids::QuarantineId;
-use crate::store::{PAGE_BYTES, Quarantined, QuarantineBounds, StoreError};
+use crate::store::{PAGE_BYTES, QuarantineBounds, Quarantined, StoreError};
 
 /// What one takes up, for bounds.
 pub(super) fn size(refused: &Quarantined) -> usize {
@@ -86,11 +86,11 @@ pub(super) fn take(batch: &mut Batch<'_>, id: QuarantineId) -> Result<Option<Qua
 pub(super) fn list(
     connection: &Connection,
     before: Option<QuarantineId>,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<Quarantined>, StoreError> {
     let before = before.map_or([0xff; 16], QuarantineId::to_bytes);
     let mut statement = connection.prepare_cached(LIST)?;
-    let mut rows = statement.query(params![before, limit])?;
+    let mut rows = statement.query(params![before, rows_at_most(limit)])?;
     let (mut page, mut bytes) = (Vec::new(), 0);
     while let (true, Some(row)) = (bytes < PAGE_BYTES, rows.next()?) {
         let one = quarantined(Fields::new("quarantine", row))?;

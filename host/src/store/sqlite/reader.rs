@@ -32,7 +32,9 @@ impl Readers {
             let (questions, ending) = (CloseAtEnd(Arc::clone(&readers.queue)), ending.clone());
             tasks::spawn_thread("store-reader", OnPanic::Log, move || {
                 while let Some(taken) = questions.0.take(ONE) {
-                    taken.into_iter().for_each(|question| question(&connection));
+                    for question in taken {
+                        question(&connection);
+                    }
                 }
                 drop(connection);
                 drop(ending);

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
 use crate::delivery::{ChainRecord, ChainVerdict};
-use crate::store::StoreError;
+use crate::store::{PAGE_ROWS, StoreError};
 
 /// A row of `table`; its first column names it in errors.
 #[derive(Clone, Copy)]
@@ -89,6 +89,11 @@ impl<'a, 'r> Fields<'a, 'r> {
             _ => "with an unreadable id".to_owned(),
         }
     }
+}
+
+/// A limit of rows as SQLite wants it, never above [`PAGE_ROWS`].
+pub(super) fn rows_at_most(limit: usize) -> i64 {
+    i64::try_from(limit.min(PAGE_ROWS)).unwrap_or(i64::MAX)
 }
 
 pub(super) fn corrupt(text: &str) -> StoreError {

@@ -20,7 +20,8 @@ pub(super) fn set(batch: &Batch<'_>, webhook: &WebhookId, state: Option<&RunStat
 
 /// By webhook.
 pub(super) fn list(connection: &Connection) -> Result<Vec<RunState>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT webhook, kind, since, by, url FROM run_states ORDER BY webhook")?;
+    let mut statement =
+        connection.prepare_cached("SELECT webhook, kind, since, by, url FROM run_states ORDER BY webhook")?;
     let mut rows = statement.query([])?;
     let mut states = Vec::new();
     while let Some(row) = rows.next()? {

@@ -37,7 +37,8 @@ impl Encoded {
 
     /// What it takes up while it waits.
     pub(super) fn bytes(&self) -> usize {
-        let chain = self.chain.as_ref().map_or(0, |chain| chain.record.len() + chain.data.as_ref().map_or(0, Bytes::len));
+        let chain =
+            self.chain.as_ref().map_or(0, |chain| chain.record.len() + chain.data.as_ref().map_or(0, Bytes::len));
         size_of::<Self>() + self.attempt.as_ref().map_or(0, String::len) + chain
     }
 }
@@ -61,7 +62,11 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
     let attempts = leased.attempts.saturating_add(u32::from(settlement.attempt.is_some()));
     let rewritten = store_payload(connection, settlement, leased.rewritten)?;
     let change = Change { settlement, state, attempts, rewritten };
-    if state.is_finished() { finish(connection, &change)? } else { keep(connection, &change)? }
+    if state.is_finished() {
+        finish(connection, &change)?;
+    } else {
+        keep(connection, &change)?;
+    }
     batch.tally.move_one(leased.state, state);
     Ok(Settled::Done)
 }

@@ -92,5 +92,4 @@ const ADD: &str = "UPDATE counters SET events = events + ?1, pending = pending +
      held = held + ?4, delivered = delivered + ?5, dropped = dropped + ?6, superseded = superseded + ?7, \
      failed = failed + ?8, quarantined = quarantined + ?9, quarantine_bytes = quarantine_bytes + ?10";
 
-const READ: &str =
-    "SELECT id, events, pending, retrying, held, delivered, dropped, failed, quarantined FROM counters";
+const READ: &str = "SELECT id, events, pending, retrying, held, delivered, dropped, failed, quarantined FROM counters";

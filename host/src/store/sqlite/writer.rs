@@ -69,10 +69,12 @@ impl Writer {
             Room::Admission => WAITING.half(),
             Room::Progress => WAITING,
         };
-        self.queue.push(Box::new(Call { work, outcome: None, reply }), bytes, bounds).map_err(|refused| match refused {
-            Refused::Full => StoreError::Busy,
-            Refused::Closed => StoreError::Closed,
-        })?;
+        self.queue.push(Box::new(Call { work, outcome: None, reply }), bytes, bounds).map_err(
+            |refused| match refused {
+                Refused::Full => StoreError::Busy,
+                Refused::Closed => StoreError::Closed,
+            },
+        )?;
         answer.await.map_err(|_| StoreError::Closed)?.map(Parcel::open)
     }
 

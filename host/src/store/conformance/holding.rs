@@ -1,0 +1,49 @@
+//! Deliveries wait for somebody, and go on.
+
+use super::*;
+use crate::delivery::{HeldCause, State};
+
+pub(crate) async fn holds_what_waits(database: &impl Database) {
+    let store = database.handle().await;
+    append(&store, new_event(0, &["site", "search"], false)).await;
+    let busy = born_leased(&store, 1, "site").await;
+    let cause = HeldCause::WebhookRemoved;
+    let held = store.hold(webhook("site"), cause.clone(), "file is gone".into(), at(5)).await.expect("holds");
+    assert_eq!(held, 1, "not the leased one, not another webhook's");
+    assert_eq!(claim(&store, "site", 9).await.next_due, None);
+
+    let filter = crate::store::DeliveryFilter { webhook: None, state: Some(State::Held) };
+    let views = store.deliveries(filter, None, 10).await.expect("lists");
+    let [view] = &views[..] else { panic!("{views:?}") };
+    assert_eq!((&view.held_for, view.reason.as_deref(), view.changed), (&Some(cause), Some("file is gone"), at(5)));
+    assert_eq!(settle(&store, settlement(&busy, 6, Next::Delivered)).await, Settled::Done);
+}
+
+pub(crate) async fn releases_what_was_fixed(database: &impl Database) {
+    let store = database.handle().await;
+    let plugin = |name: &str| HeldCause::Plugin(name.parse().expect("a name"));
+    for (ms, name, cause) in [(0, "a", plugin("x")), (1, "b", plugin("x")), (2, "a", plugin("y"))] {
+        let lease = born_leased(&store, ms, name).await;
+        settle(&store, settlement(&lease, 3, Next::Held { cause, reason: "broken".into() })).await;
+    }
+    assert_eq!(store.release(plugin("x"), Some(webhook("a")), at(10)).await.expect("releases"), 1);
+    let view = look(&store, &claim_one(&store, "a", 10).await).await;
+    assert_eq!((view.state, view.due, view.reason, view.held_for), (State::Pending, Some(at(10)), None, None));
+    assert_eq!(store.release(plugin("x"), None, at(11)).await.expect("releases"), 1);
+    claim_one(&store, "b", 11).await;
+    assert_eq!(store.release(plugin("x"), None, at(12)).await.expect("releases"), 0);
+    assert_eq!(store.counts().await.expect("counts").held, 1, "y is not fixed");
+}
+
+pub(crate) async fn large_backlogs(database: &impl Database) {
+    let store = database.handle().await;
+    let backlog = (0..2_500).map(|ms| new_event(ms, &[if ms % 2 == 0 { "a" } else { "b" }], false)).collect();
+    store.append(backlog).await.expect("appends");
+    let mut held = 0;
+    for name in ["a", "b"] {
+        held += store.hold(webhook(name), HeldCause::WebhookGone, "410".into(), at(9)).await.expect("holds");
+    }
+    assert_eq!((held, store.counts().await.expect("counts").held), (2_500, 2_500));
+    assert_eq!(store.release(HeldCause::WebhookGone, None, at(10)).await.expect("releases"), 2_500);
+    assert_eq!(store.counts().await.expect("counts").pending, 2_500);
+}
