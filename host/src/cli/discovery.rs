@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 
 use super::client::Client;
+use crate::config::{self, Home, Variables};
 use crate::secret::Secret;
 
 /// Where a running host listens, as it wrote into `data/run.json`.
@@ -106,33 +107,14 @@ fn source_token(home: &Path) -> anyhow::Result<Secret> {
 
 /// The token of the first source in `config/server.json` under its overlay.
 fn configured_token(home: &Path) -> Option<Secret> {
-    let environment = std::env::var("HOOKWRIGHT_ENV").unwrap_or_else(|_| "development".to_owned());
-    let read = |path: String| -> Option<serde_json::Value> {
-        serde_json::from_slice(&std::fs::read(home.join(path)).ok()?).ok()
-    };
-    let layers = [read(format!("config/environments/{environment}/server.json")), read("config/server.json".into())];
+    let home = Home::new(home);
+    let variables = Variables::load(&home).ok()?;
+    let [base, overlay] = home.server_files(&variables.environment().ok()?);
+    let read = |path| -> Option<serde_json::Value> { serde_json::from_slice(&std::fs::read(path).ok()?).ok() };
     // Arrays are replaced whole, so the uppermost layer that lists sources has them all.
+    let layers = [read(overlay), read(base)];
     let written = layers.iter().flatten().find_map(|layer| layer.pointer("/sources/0/token")?.as_str())?;
-    interpolated(written, home).map(|token| Secret::new(&token))
-}
-
-/// The value of a token that is one `${…}` or a plain text.
-fn interpolated(written: &str, home: &Path) -> Option<String> {
-    let Some(inner) = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
-        return Some(written.to_owned());
-    };
-    let inner = inner.trim();
-    if let Some(path) = inner.strip_prefix("file:") {
-        return std::fs::read_to_string(home.join(path)).ok().map(|text| text.trim().to_owned());
-    }
-    let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
-    let name = name.strip_prefix("process.env.").unwrap_or(name);
-    std::env::var(name).ok().or_else(|| from_dot_env(home, name)).or_else(|| default.map(str::to_owned))
-}
-
-fn from_dot_env(home: &Path, name: &str) -> Option<String> {
-    let mut values = dotenvy::from_path_iter(home.join(".env")).ok()?.flatten();
-    values.find_map(|(known, value)| (known == name).then_some(value))
+    config::interpolated(written, &variables).map(|token| Secret::new(&token))
 }
 
 #[cfg(test)]
