@@ -3,7 +3,7 @@
 //! A running host writes `data/run.json` and `data/admin.token`; nothing here asks the network.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -52,7 +52,7 @@ pub(super) fn signing_secrets(home: &Path) -> Vec<crate::signing::SigningSecret>
 /// # Errors
 /// When the token cannot be read.
 pub(super) fn admin_at(home: &Path, address: SocketAddr) -> anyhow::Result<Client> {
-    let path = home.join("data/admin.token");
+    let path = below(home, "data/admin.token");
     let token = read_token(&path).with_context(|| format!("cannot read the admin token in {}", path.display()))?;
     Ok(Client::new(address, Some(token), remedy(home)))
 }
@@ -64,6 +64,11 @@ pub(super) fn command(command: &str, home: &Path) -> String {
     } else {
         format!("hookwright {command} --home {}", quoted(home))
     }
+}
+
+/// A path below `home`, without a `./` that says nothing.
+pub(super) fn below(home: &Path, name: &str) -> PathBuf {
+    if home == Path::new(".") { name.into() } else { home.join(name) }
 }
 
 /// A path as a shell takes it.
@@ -78,7 +83,7 @@ fn remedy(home: &Path) -> String {
 }
 
 fn run_file(home: &Path) -> anyhow::Result<RunFile> {
-    let path = home.join("data/run.json");
+    let path = below(home, "data/run.json");
     let text = match std::fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -99,7 +104,7 @@ fn source_token(home: &Path) -> anyhow::Result<Secret> {
     if let Some(token) = configured_token(home) {
         return Ok(token);
     }
-    let path = home.join("data/source-local.token");
+    let path = below(home, "data/source-local.token");
     read_token(&path).with_context(|| {
         format!("no source token found in config/server.json nor in {}; give one with --token", path.display())
     })

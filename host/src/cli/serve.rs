@@ -27,7 +27,7 @@ pub(super) async fn run(home: &Path, args: ServeArgs) -> anyhow::Result<Exit> {
     let host = host::build(Options { home: home.to_owned(), strict: args.strict }).await?;
     let (listen, admin) = host.addresses();
     tracing::info!(%listen, %admin, home = %home.display(), "hookwright is ready");
-    host.run_until(shutdown).await?;
+    host.run_until(shutdown).await;
     tracing::info!("hookwright has stopped");
     Ok(Exit::Ok)
 }
