@@ -19,7 +19,6 @@ mod demo;
 mod diff;
 mod discovery;
 mod event;
-mod hints;
 mod init;
 mod json;
 mod listen;

@@ -112,6 +112,11 @@ pub struct Layer {
     pub text: Arc<str>,
 }
 
+/// One text as configuration has it, interpolated; none if a reference in it cannot be filled.
+pub fn interpolated(text: &str, variables: &Variables) -> Option<String> {
+    interpolate::expand(text, variables).ok().map(|expanded| expanded.text)
+}
+
 /// Reads `server.json` and its overlay. No layers: all defaults.
 ///
 /// # Errors

@@ -1,12 +1,15 @@
 //! `check`: reads everything as `serve` would, touches nothing, and reports what is wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use owo_colors::Style;
 use serde_json::{Value, json};
 
-use super::{Exit, Format, hints, screen, status};
+use super::{Exit, Format, screen, status};
+use crate::clock;
+use crate::config::{Hint, Home, Layer, Variables, header_hints};
+use crate::reload::{Loader, StartError, Strictness};
 use crate::revision::{Fault, Revision};
 use crate::tasks;
 
@@ -22,51 +25,61 @@ pub(super) struct CheckArgs {
 pub(super) async fn run(home: &Path, args: CheckArgs) -> anyhow::Result<Exit> {
     let home = home.to_owned();
     // Reads files and compiles plugins.
-    let findings = tasks::blocking(move || dry_run(&home)).await;
+    let findings = tasks::blocking(move || dry_run(&Home::new(home))).await?;
     screen::line(&if args.format.json { as_json(&findings) } else { as_text(&findings) })?;
     let good = findings.faults.is_empty() && (findings.hints.is_empty() || !args.strict);
     Ok(if good { Exit::Ok } else { Exit::Configuration })
 }
 
 /// What there is to say about a home folder.
+#[derive(Default)]
 struct Findings {
     faults: Vec<Fault>,
-    /// File and sentence.
-    hints: Vec<(String, String)>,
-    /// What was read, in numbers: webhooks, plugins.
+    hints: Vec<Hint>,
+    /// How many were read.
     webhooks: usize,
     plugins: usize,
 }
 
-/// The revision that the folders alone would make, last good versions left aside.
-fn load(_home: &Path) -> Result<Revision, Vec<Fault>> {
-    todo!("reload offers the dry run")
-}
-
-fn dry_run(home: &Path) -> Findings {
-    match load(home) {
-        Err(faults) => Findings { faults, hints: Vec::new(), webhooks: 0, plugins: 0 },
-        Ok(revision) => Findings {
-            hints: all_hints(&revision),
-            webhooks: revision.webhooks.len(),
-            plugins: revision.plugins.iter().count(),
-            faults: revision.faults,
-        },
+fn dry_run(home: &Home) -> Result<Findings, StartError> {
+    match Loader::open(home.clone(), Strictness::Lenient, clock::now()) {
+        Err(StartError::Unusable(faults) | StartError::Strict(faults)) => {
+            Ok(Findings { faults, ..Findings::default() })
+        }
+        Err(error) => Err(error),
+        Ok(loader) => {
+            let revision = loader.revision();
+            Ok(Findings {
+                faults: revision.faults.clone(),
+                hints: all_hints(home, revision),
+                webhooks: revision.webhooks.len(),
+                plugins: revision.plugins.iter().count(),
+            })
+        }
     }
 }
 
-fn all_hints(revision: &Revision) -> Vec<(String, String)> {
-    let server =
-        hints::of(&revision.server.default_headers).into_iter().map(|hint| ("config/server.json".into(), hint));
-    let webhooks = revision.webhooks.values().flat_map(|webhook| {
-        let file = format!("config/webhooks/{}.json", webhook.id);
-        hints::of(&webhook.headers).into_iter().map(move |hint| (file.clone(), hint))
-    });
-    server.chain(webhooks).collect()
+/// Hints about the files of what was read. A file that cannot be read is among the faults.
+fn all_hints(home: &Home, revision: &Revision) -> Vec<Hint> {
+    let Ok(environment) = Variables::load(home).and_then(|variables| variables.environment()) else {
+        return Vec::new();
+    };
+    let webhooks = revision.webhooks.keys().map(|id| home.webhook_files(&environment, id));
+    let configurations = std::iter::once(home.server_files(&environment)).chain(webhooks);
+    configurations.flat_map(|files| header_hints(&layers(home, &files))).collect()
+}
+
+fn layers(home: &Home, files: &[PathBuf]) -> Vec<Layer> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).ok()?;
+        Some(Layer { file: home.display(path), text: text.into() })
+    };
+    files.iter().filter_map(read).collect()
 }
 
 fn as_json(findings: &Findings) -> String {
-    let hints: Vec<Value> = findings.hints.iter().map(|(file, hint)| json!({"file": file, "message": hint})).collect();
+    let hint = |hint: &Hint| json!({"file": hint.file, "pointer": hint.pointer, "message": hint.message});
+    let hints: Vec<Value> = findings.hints.iter().map(hint).collect();
     json!({"faults": findings.faults, "hints": hints, "webhooks": findings.webhooks, "plugins": findings.plugins})
         .to_string()
 }
@@ -81,13 +94,8 @@ fn as_text(findings: &Findings) -> String {
         let faults: Vec<Value> = findings.faults.iter().map(|fault| json!(fault)).collect();
         parts.push(status::faults_text(&faults));
     }
-    for (file, hint) in &findings.hints {
-        parts.push(format!(
-            "{} {}: {}",
-            screen::styled("hint", Style::new().yellow()),
-            screen::heading(file),
-            screen::inert(hint)
-        ));
+    for hint in &findings.hints {
+        parts.push(format!("{} {}", screen::styled("hint", Style::new().yellow()), screen::inert(&hint.to_string())));
     }
     parts.join("\n")
 }
@@ -104,14 +112,17 @@ mod tests {
             message: "${ process.env.STRAPI_TOKEN } is not set".into(),
             last_good_in_force: false,
         };
-        let hint =
-            ("config/server.json".into(), "the header authroization looks like a misspelling of authorization".into());
+        let hint = Hint {
+            file: "config/server.json".into(),
+            pointer: "/webhooks/defaultHeaders/Authroization".into(),
+            message: "did you mean authorization? It is sent as written".into(),
+        };
         let mut findings = Findings { faults: vec![fault], hints: vec![hint], webhooks: 2, plugins: 1 };
         insta::assert_snapshot!(screen::uncoloured(&as_text(&findings)), @r"
         At fault
           ✗ config/server.json at /sources/0/token
             ${ process.env.STRAPI_TOKEN } is not set
-        hint config/server.json: the header authroization looks like a misspelling of authorization
+        hint config/server.json at /webhooks/defaultHeaders/Authroization: did you mean authorization? It is sent as written
         ");
         findings.faults.clear();
         findings.hints.clear();

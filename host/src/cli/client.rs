@@ -265,7 +265,8 @@ impl Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.status, self.title)?;
-        if !self.detail.is_empty() {
+        // With a list of places, the detail only repeats the first of them.
+        if !self.detail.is_empty() && self.errors.is_empty() {
             write!(f, ": {}", self.detail)?;
         }
         for (pointer, _, message) in &self.errors {
@@ -286,7 +287,7 @@ mod tests {
             {"pointer":"/entry","keyword":"type","message":"is not an object"},{"message":"lacks model"}]}"#;
         let problem = Problem::read(StatusCode::UNPROCESSABLE_ENTITY, body);
         insta::assert_snapshot!(problem, @r"
-        422 Schema violated: the body breaks the schema of entry.create
+        422 Schema violated
           /entry: is not an object
           the body: lacks model
         ");

@@ -51,9 +51,7 @@ pub(super) async fn run(home: &Path, args: DemoArgs) -> anyhow::Result<Exit> {
     let (stop, stopped) = oneshot::channel::<()>();
     let mut running = Box::pin(host.run_until(async move { drop(stopped.await) }));
     let outcome = tokio::select! {
-        () = &mut running => {
-            anyhow::bail!("the host ended before the demo did")
-        }
+        () = &mut running => anyhow::bail!("the host ended before the demo did"),
         () = interrupted => Ok(Exit::Ok),
         outcome = act.perform(&stage, args.once) => outcome,
     };

@@ -3,12 +3,13 @@
 //! A running host writes `data/run.json` and `data/admin.token`; nothing here asks the network.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Deserialize;
 
 use super::client::Client;
+use crate::config::{self, Home, Variables};
 use crate::secret::Secret;
 
 /// Where a running host listens, as it wrote into `data/run.json`.
@@ -51,7 +52,7 @@ pub(super) fn signing_secrets(home: &Path) -> Vec<crate::signing::SigningSecret>
 /// # Errors
 /// When the token cannot be read.
 pub(super) fn admin_at(home: &Path, address: SocketAddr) -> anyhow::Result<Client> {
-    let path = home.join("data/admin.token");
+    let path = below(home, "data/admin.token");
     let token = read_token(&path).with_context(|| format!("cannot read the admin token in {}", path.display()))?;
     Ok(Client::new(address, Some(token), remedy(home)))
 }
@@ -63,6 +64,11 @@ pub(super) fn command(command: &str, home: &Path) -> String {
     } else {
         format!("hookwright {command} --home {}", quoted(home))
     }
+}
+
+/// A path below `home`, without a `./` that says nothing.
+pub(super) fn below(home: &Path, name: &str) -> PathBuf {
+    if home == Path::new(".") { name.into() } else { home.join(name) }
 }
 
 /// A path as a shell takes it.
@@ -77,7 +83,7 @@ fn remedy(home: &Path) -> String {
 }
 
 fn run_file(home: &Path) -> anyhow::Result<RunFile> {
-    let path = home.join("data/run.json");
+    let path = below(home, "data/run.json");
     let text = match std::fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -98,7 +104,7 @@ fn source_token(home: &Path) -> anyhow::Result<Secret> {
     if let Some(token) = configured_token(home) {
         return Ok(token);
     }
-    let path = home.join("data/source-local.token");
+    let path = below(home, "data/source-local.token");
     read_token(&path).with_context(|| {
         format!("no source token found in config/server.json nor in {}; give one with --token", path.display())
     })
@@ -106,33 +112,14 @@ fn source_token(home: &Path) -> anyhow::Result<Secret> {
 
 /// The token of the first source in `config/server.json` under its overlay.
 fn configured_token(home: &Path) -> Option<Secret> {
-    let environment = std::env::var("HOOKWRIGHT_ENV").unwrap_or_else(|_| "development".to_owned());
-    let read = |path: String| -> Option<serde_json::Value> {
-        serde_json::from_slice(&std::fs::read(home.join(path)).ok()?).ok()
-    };
-    let layers = [read(format!("config/environments/{environment}/server.json")), read("config/server.json".into())];
+    let home = Home::new(home);
+    let variables = Variables::load(&home).ok()?;
+    let [base, overlay] = home.server_files(&variables.environment().ok()?);
+    let read = |path| -> Option<serde_json::Value> { serde_json::from_slice(&std::fs::read(path).ok()?).ok() };
     // Arrays are replaced whole, so the uppermost layer that lists sources has them all.
+    let layers = [read(overlay), read(base)];
     let written = layers.iter().flatten().find_map(|layer| layer.pointer("/sources/0/token")?.as_str())?;
-    interpolated(written, home).map(|token| Secret::new(&token))
-}
-
-/// The value of a token that is one `${…}` or a plain text.
-fn interpolated(written: &str, home: &Path) -> Option<String> {
-    let Some(inner) = written.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) else {
-        return Some(written.to_owned());
-    };
-    let inner = inner.trim();
-    if let Some(path) = inner.strip_prefix("file:") {
-        return std::fs::read_to_string(home.join(path)).ok().map(|text| text.trim().to_owned());
-    }
-    let (name, default) = inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
-    let name = name.strip_prefix("process.env.").unwrap_or(name);
-    std::env::var(name).ok().or_else(|| from_dot_env(home, name)).or_else(|| default.map(str::to_owned))
-}
-
-fn from_dot_env(home: &Path, name: &str) -> Option<String> {
-    let mut values = dotenvy::from_path_iter(home.join(".env")).ok()?.flatten();
-    values.find_map(|(known, value)| (known == name).then_some(value))
+    config::interpolated(written, &variables).map(|token| Secret::new(&token))
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ fn report(home: &Path, outcomes: &[(&str, Outcome)], missing: &[&str]) -> String
 
 fn next_commands(home: &Path) -> screen::Table {
     let mut table = screen::Table::bare();
-    let example = if home == Path::new(".") { EXAMPLE.into() } else { discovery::quoted(&home.join(EXAMPLE)) };
+    let example = discovery::quoted(&discovery::below(home, EXAMPLE));
     for (command, meaning) in [
         ("serve".to_owned(), "run the dispatcher"),
         ("listen".to_owned(), "receive what the webhook `local` sends, and verify it"),

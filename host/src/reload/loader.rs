@@ -109,11 +109,6 @@ impl Loader {
         &self.revision
     }
 
-    /// Whose overlay applies: the value of `HOOKWRIGHT_ENV`.
-    pub fn environment(&self) -> &str {
-        self.layout.environment()
-    }
-
     /// The folders that were there at the last look, with what tells them from others in their place.
     pub(super) fn folders(&self) -> impl Iterator<Item = (std::path::PathBuf, scan::Identity)> {
         self.seen.folders.iter().filter_map(|(path, folder)| match folder {

@@ -14,8 +14,8 @@ use crate::cli::{diff, discovery, json, screen, tail};
 /// Before anything runs.
 pub(super) fn opening(stage: &Stage) -> String {
     format!(
-        "{}\nA host of its own in {}, three webhooks, the plugins {}, and a receiver that verifies every signature.\n\
-         Posting the five events of Strapi's documentation …\n",
+        "{}\n\nA host in {},\nwith three webhooks, the plugins {},\nand a receiver that verifies \
+         every signature. Posting the five events of Strapi's documentation …\n",
         screen::heading("Hookwright: a CMS event in, a transformed, signed, durable delivery out."),
         screen::inert(&stage.home().display().to_string()),
         PLUGINS.join(", ")
@@ -47,8 +47,9 @@ fn delivery(posted: &Posted, delivery: &Delivery) -> String {
         screen::styled(&state, style),
         answer(delivery)
     )];
+    // A plugin that drops says why in its own line.
     let reason = json::text(&delivery.view, "/reason");
-    if !reason.is_empty() {
+    if !reason.is_empty() && (state != "dropped" || json::list(&delivery.view, "/chain/runs").is_empty()) {
         lines.push(format!("      {}", screen::styled(&format!("because {reason}"), style)));
     }
     let mut runs = screen::Table::bare();

@@ -43,7 +43,7 @@ pub(crate) async fn agree(database: &impl Database, steps: Vec<Step>) {
                 store.hold(webhook("site"), cause, "off".into(), at(ms)).await.expect("holds");
             }
             Step::Release => {
-                store.release(HeldCause::WebhookDisabled, None, at(ms)).await.expect("releases");
+                release(&store, "site", HeldCause::WebhookDisabled, ms).await;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::delivery::{HeldCause, State};
+use crate::store::HeldFor;
 
 pub(crate) async fn holds_what_waits(database: &impl Database) {
     let store = database.handle().await;
@@ -21,18 +22,35 @@ pub(crate) async fn holds_what_waits(database: &impl Database) {
 
 pub(crate) async fn releases_what_was_fixed(database: &impl Database) {
     let store = database.handle().await;
-    let plugin = |name: &str| HeldCause::Plugin(name.parse().expect("a name"));
-    for (ms, name, cause) in [(0, "a", plugin("x")), (1, "b", plugin("x")), (2, "a", plugin("y"))] {
-        let lease = born_leased(&store, ms, name).await;
-        settle(&store, settlement(&lease, 3, Next::Held { cause, reason: "broken".into() })).await;
+    for (ms, name, cause) in
+        [(0, "a", HeldCause::WebhookGone), (1, "b", HeldCause::WebhookGone), (2, "a", HeldCause::WebhookDisabled)]
+    {
+        hold_leased(&store, ms, name, cause).await;
     }
-    assert_eq!(store.release(plugin("x"), Some(webhook("a")), at(10)).await.expect("releases"), 1);
+    assert_eq!(release(&store, "a", HeldCause::WebhookGone, 10).await, 1);
     let view = look(&store, &claim_one(&store, "a", 10).await).await;
     assert_eq!((view.state, view.due, view.reason, view.held_for), (State::Pending, Some(at(10)), None, None));
-    assert_eq!(store.release(plugin("x"), None, at(11)).await.expect("releases"), 1);
-    claim_one(&store, "b", 11).await;
-    assert_eq!(store.release(plugin("x"), None, at(12)).await.expect("releases"), 0);
-    assert_eq!(store.counts().await.expect("counts").held, 1, "y is not fixed");
+    assert_eq!(release(&store, "a", HeldCause::WebhookGone, 11).await, 0);
+    assert_eq!(store.counts().await.expect("counts").held, 2, "another cause and another webhook are not fixed");
+}
+
+pub(crate) async fn releases_what_another_plugin_held(database: &impl Database) {
+    let store = database.handle().await;
+    let (old, new, other) = (plugin_cause("x", "1"), plugin_cause("x", "2"), plugin_cause("y", "1"));
+    for (ms, name, cause) in [(0, "a", &old), (1, "b", &old), (2, "a", &other), (3, "a", &HeldCause::WebhookGone)] {
+        hold_leased(&store, ms, name, cause.clone()).await;
+    }
+    let still_in_force = HeldFor::PluginsExcept(vec![new, other]);
+    assert_eq!(store.release(webhook("a"), still_in_force, at(10)).await.expect("releases"), 1, "x was replaced");
+    claim_one(&store, "a", 10).await;
+    let no_plugins = HeldFor::PluginsExcept(vec![]);
+    assert_eq!(store.release(webhook("a"), no_plugins, at(11)).await.expect("releases"), 1, "y left the chain");
+    assert_eq!(store.counts().await.expect("counts").held, 2);
+}
+
+async fn hold_leased(store: &impl Both, ms: i64, name: &str, cause: HeldCause) {
+    let lease = born_leased(store, ms, name).await;
+    settle(store, settlement(&lease, 3, Next::Held { cause, reason: "broken".into() })).await;
 }
 
 pub(crate) async fn large_backlogs(database: &impl Database) {
@@ -44,6 +62,10 @@ pub(crate) async fn large_backlogs(database: &impl Database) {
         held += store.hold(webhook(name), HeldCause::WebhookGone, "410".into(), at(9)).await.expect("holds");
     }
     assert_eq!((held, store.counts().await.expect("counts").held), (2_500, 2_500));
-    assert_eq!(store.release(HeldCause::WebhookGone, None, at(10)).await.expect("releases"), 2_500);
+    let mut released = 0;
+    for name in ["a", "b"] {
+        released += release(&store, name, HeldCause::WebhookGone, 10).await;
+    }
+    assert_eq!(released, 2_500);
     assert_eq!(store.counts().await.expect("counts").pending, 2_500);
 }

@@ -73,16 +73,16 @@ pub(crate) async fn quarantine_is_bounded(database: &impl Database) {
 
 pub(crate) async fn run_states(database: &impl Database) {
     let store = database.handle().await;
-    let state = |kind| RunState {
+    let state = |url: &str| RunState {
         webhook: webhook("site"),
-        kind,
+        kind: RunStateKind::Gone,
         since: at(3),
         by: "receiver (410 Gone)".into(),
-        url: "https://build.example/hook".into(),
+        url: url.into(),
     };
-    for kind in [RunStateKind::Paused, RunStateKind::Disabled, RunStateKind::Gone] {
-        store.set_run_state(webhook("site"), Some(state(kind))).await.expect("writes");
-        assert_eq!(store.run_states().await.expect("reads"), [state(kind)]);
+    for url in ["https://build.example/hook", "https://build.example/new"] {
+        store.set_run_state(webhook("site"), Some(state(url))).await.expect("writes");
+        assert_eq!(store.run_states().await.expect("reads"), [state(url)]);
     }
     store.set_run_state(webhook("site"), None).await.expect("clears");
     assert_eq!(store.run_states().await.expect("reads"), []);

@@ -25,7 +25,7 @@ pub(crate) async fn delivered_is_history(database: &impl Database) {
 
 pub(crate) async fn outcomes_have_reasons(database: &impl Database) {
     let store = database.handle().await;
-    let cause = HeldCause::Plugin("redact".parse().expect("a name"));
+    let cause = plugin_cause("redact", "1");
     for (next, state) in [
         (Next::Dropped { reason: "why".into() }, State::Dropped),
         (Next::Failed { reason: "why".into() }, State::Failed),
@@ -71,7 +71,7 @@ pub(crate) async fn a_sent_outcome_is_fixed(database: &impl Database) {
     // Neither another attempt, nor being held and released, nor being given back changes it.
     let second = Settlement { attempt: Some(attempt(2, 410)), ..settlement(&retry, 11, gone()) };
     settle(&store, second).await;
-    store.release(HeldCause::WebhookGone, None, at(12)).await.expect("releases");
+    release(&store, "site", HeldCause::WebhookGone, 12).await;
     let third = claim_one(&store, "site", 12).await;
     settle(&store, settlement(&third, 13, Next::Released { due: at(13) })).await;
     let fourth = claim_one(&store, "site", 13).await;
@@ -95,7 +95,7 @@ pub(crate) async fn evidence_is_not_an_outcome(database: &impl Database) {
         settle(&store, Settlement { chain: chain.clone(), runs, ..settlement(&lease, 5, next) }).await;
         assert_eq!(look(&store, &lease).await.chain, chain, "kept as evidence");
     }
-    store.release(HeldCause::WebhookGone, None, at(20)).await.expect("releases");
+    release(&store, "site", HeldCause::WebhookGone, 20).await;
     let lease = claim_one(&store, "site", 20).await;
     assert_eq!((lease.chain, lease.runs, lease.attempts), (None, 2, 0));
 }
