@@ -70,7 +70,13 @@ fn load(host: &Hookwright, accepted: &Arc<Mutex<HashSet<String>>>, stop: &Arc<At
                     continue;
                 }
                 // Without the whole answer the sender does not know the id: that event is not counted.
-                let Ok(answer) = response.bytes().await.map(|text| serde_json::from_slice::<serde_json::Value>(&text).expect("JSON")) else { return };
+                let Ok(answer) = response
+                    .bytes()
+                    .await
+                    .map(|text| serde_json::from_slice::<serde_json::Value>(&text).expect("JSON"))
+                else {
+                    return;
+                };
                 accepted.lock().await.insert(answer["id"].as_str().expect("an id").to_owned());
             }
         });

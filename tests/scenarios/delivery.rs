@@ -46,7 +46,8 @@ async fn a_failing_receiver_gets_the_same_message_again_until_it_takes_it() {
         assert!(request.verified());
     }
     let deliveries = host.deliveries(posted.event(), state_is("delivered")).await;
-    let statuses: Vec<&Value> = deliveries[0]["attempts"].as_array().unwrap().iter().map(|a| &a["result"]["status"]).collect();
+    let statuses: Vec<&Value> =
+        deliveries[0]["attempts"].as_array().unwrap().iter().map(|a| &a["result"]["status"]).collect();
     assert_eq!(statuses, [500, 302, 204]);
 }
 

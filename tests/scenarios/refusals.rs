@@ -147,7 +147,8 @@ async fn strangers_and_wrong_envelopes_are_refused() {
     let wrong_type = host.send(host.request().header("content-type", "text/plain").body(body.clone())).await.unwrap();
     let too_large = host.send(json(host.request()).body(Bytes::from(vec![b' '; (1 << 20) + 1]))).await.unwrap();
     let wrong_method = host.send(client.get(&url).bearer_auth("wrong")).await.unwrap();
-    let statuses = [&no_token, &wrong_token, &wrong_type, &too_large, &wrong_method].map(|posted| posted.status.as_u16());
+    let statuses =
+        [&no_token, &wrong_token, &wrong_type, &too_large, &wrong_method].map(|posted| posted.status.as_u16());
     assert_eq!(statuses, [401, 401, 415, 413, 405]);
     for posted in [no_token, wrong_token, wrong_type, too_large, wrong_method] {
         assert_eq!(posted.content_type, "application/problem+json", "{posted:?}");

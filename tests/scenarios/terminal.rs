@@ -98,10 +98,12 @@ async fn why_names_the_gate_that_stopped_an_event() {
 async fn the_demo_shows_the_five_documented_events_and_ends_well() {
     let home = tempfile::tempdir().unwrap();
     let plugins = hookwright_tests::host::plugins();
-    let demo = command(home.path(), &["demo", "--once", "--plugins", plugins.to_str().unwrap()]).output().await.unwrap();
+    let demo =
+        command(home.path(), &["demo", "--once", "--plugins", plugins.to_str().unwrap()]).output().await.unwrap();
     let said = String::from_utf8_lossy(&demo.stdout);
     assert!(demo.status.success(), "{demo:?}");
-    for part in ["entry.create", "entry.update", "entry.delete", "media.create", "media.delete", "dropped", "delivered"] {
+    for part in ["entry.create", "entry.update", "entry.delete", "media.create", "media.delete", "dropped", "delivered"]
+    {
         assert!(said.contains(part), "{part} is missing in:\n{said}");
     }
 }

@@ -94,12 +94,10 @@ pub(super) async fn wake_all(inner: &Inner) -> Result<(), StoreError> {
     let mut after: Option<Lane> = None;
     loop {
         let page = inner.store.lanes(after.take(), LANES_PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.lane.clone());
         for entry in &page {
             inner.wake(&entry.lane, entry.due);
-        }
-        match page.into_iter().nth(LANES_PAGE - 1) {
-            Some(last) => after = Some(last.lane),
-            None => return Ok(()),
         }
     }
 }

@@ -29,7 +29,8 @@ impl HomeLock {
         let path = data.join("lock");
         let unusable = |source| LockError::Unusable { path: path.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(unusable)?;
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unusable)?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file, run_file: data.join("run.json") }),
             Err(TryLockError::WouldBlock) => Err(LockError::Taken(path)),

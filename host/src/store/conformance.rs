@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use crate::clock::Timestamp;
 use crate::delivery::{
-    Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, DeliveryView, Next, PluginRun, Response,
+    Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, DeliveryView, HeldCause, Next, PluginRun, Response,
 };
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, WebhookId};
 use crate::store::{
-    Administration, Appended, Claim, Claimed, Lane, Lease, NewDelivery, NewEvent, Settled, Settlement, Store,
+    Administration, Appended, Claim, Claimed, HeldFor, Lane, Lease, NewDelivery, NewEvent, Settled, Settlement, Store,
 };
 
 pub(crate) mod appending;
@@ -41,7 +41,8 @@ macro_rules! conformance_suite {
                 evidence_is_not_an_outcome, stale_changes_nothing;
             owning: two_handles_share_nothing, silent_owners_lose_their_leases, an_owner_comes_back,
                 leases_nobody_received_are_given_back;
-            holding: holds_what_waits, releases_what_was_fixed, large_backlogs;
+            holding: holds_what_waits, releases_what_was_fixed, releases_what_another_plugin_held,
+                large_backlogs;
             looking: pages_newest_first, quarantine_is_bounded, run_states, says_how_durable;
         );
     };
@@ -122,6 +123,14 @@ pub(crate) fn settlement(lease: &Lease, ms: i64, next: Next) -> Settlement {
 
 async fn settle(store: &impl Store, settlement: Settlement) -> Settled {
     store.settle(vec![settlement]).await.expect("settles")[0]
+}
+
+async fn release(store: &impl Store, name: &str, cause: HeldCause, ms: i64) -> u64 {
+    store.release(webhook(name), HeldFor::Cause(cause), at(ms)).await.expect("releases")
+}
+
+fn plugin_cause(name: &str, binding: &str) -> HeldCause {
+    HeldCause::Plugin { name: name.parse().expect("a name"), binding: binding.into() }
 }
 
 async fn look(store: &impl Administration, lease: &Lease) -> DeliveryView {

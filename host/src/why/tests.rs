@@ -265,7 +265,7 @@ fn conclusions_of_what_was_made() {
         Case::new().delivery(State::Delivered, |_| ()).attempt(answered(200)),
         Case::new().delivery(State::Dropped, |view| view.reason = Some("published-only: not published".into())),
         Case::new().delivery(State::Failed, |view| (view.attempts, view.reason) = (10, Some("answered 500".into()))),
-        held_for(HeldCause::Plugin("redact".parse().expect("valid")), "redact trapped: out of fuel"),
+        held_for("plugin:redact@1f0c66a2b7d4".parse().expect("valid"), "redact trapped: out of fuel"),
         held_for(HeldCause::WebhookGone, "the receiver answered 410"),
         held_for(HeldCause::WebhookRemoved, "its file is gone").with(|case| case.is_gone = true),
     ]
@@ -276,7 +276,7 @@ fn conclusions_of_what_was_made() {
     Delivered at the first attempt, at 2023-11-14T22:13:29.000Z. → hookwright tail
     Dropped at 2023-11-14T22:13:29.000Z: published-only: not published. → hookwright status
     Given up at 2023-11-14T22:13:29.000Z after 10 attempts: answered 500. → hookwright status
-    Held since 2023-11-14T22:13:29.000Z: redact trapped: out of fuel; put a working plugins/redact.wasm in place to release it. → hookwright check
+    Held since 2023-11-14T22:13:29.000Z: redact trapped: out of fuel; another plugins/redact.wasm, or another config for it in the webhook, releases it. → hookwright check
     Held since 2023-11-14T22:13:29.000Z: the receiver answered 410; give the webhook another URL to release it. → hookwright check
     Held since 2023-11-14T22:13:29.000Z: its file is gone; bring config/webhooks/site.json back to release it. → hookwright check
     "#);

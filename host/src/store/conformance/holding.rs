@@ -48,7 +48,7 @@ pub(crate) async fn releases_what_another_plugin_held(database: &impl Database) 
     assert_eq!(store.counts().await.expect("counts").held, 2);
 }
 
-async fn hold_leased(store: &impl Both, ms: i64, name: &str, cause: HeldCause) {
+async fn hold_leased(store: &impl Store, ms: i64, name: &str, cause: HeldCause) {
     let lease = born_leased(store, ms, name).await;
     settle(store, settlement(&lease, 3, Next::Held { cause, reason: "broken".into() })).await;
 }

@@ -66,11 +66,7 @@ pub(super) struct Release {
 }
 
 /// Releases the first that come after `after`: what is held anew meanwhile is not met twice.
-pub(super) fn release(
-    batch: &mut Batch<'_>,
-    release: &Release,
-    after: Option<DeliveryId>,
-) -> Result<Step, StoreError> {
+pub(super) fn release(batch: &mut Batch<'_>, release: &Release, after: Option<DeliveryId>) -> Result<Step, StoreError> {
     let held = find_held(batch, release, after)?;
     let mut update = batch.connection.prepare_cached(RELEASE)?;
     for id in &held {
@@ -83,9 +79,7 @@ pub(super) fn release(
 fn find_held(batch: &Batch<'_>, release: &Release, after: Option<DeliveryId>) -> Result<Vec<DeliveryId>, StoreError> {
     let (sql, causes) = match &release.held {
         HeldFor::Cause(cause) => (FIND_HELD, cause.to_string()),
-        HeldFor::PluginsExcept(causes) => {
-            (FIND_HELD_FOR_PLUGINS, serde_json::json!(causes).to_string())
-        }
+        HeldFor::PluginsExcept(causes) => (FIND_HELD_FOR_PLUGINS, serde_json::json!(causes).to_string()),
     };
     let after = after.map_or([0; 16], DeliveryId::to_bytes);
     let mut find = batch.connection.prepare_cached(sql)?;
