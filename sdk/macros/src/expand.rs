@@ -15,8 +15,8 @@ const SHAPE: &str = "a plugin is `fn(delivery: Delivery) -> Result<Verdict>` \
 pub(crate) fn plugin(attributes: TokenStream, item: &TokenStream) -> TokenStream {
     let plugin = described(attributes, item).unwrap_or_else(Error::into_compile_error);
     quote! {
-        // Whoever calls the function gives both arguments away: whether it needs them is its own affair.
-        #[allow(clippy::needless_pass_by_value)]
+        // Not `expect`: whether the function uses up its arguments is its own affair.
+        #[allow(clippy::needless_pass_by_value, reason = "the host gives both arguments away")]
         #item
         #plugin
     }
