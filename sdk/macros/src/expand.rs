@@ -15,8 +15,8 @@ const SHAPE: &str = "a plugin is `fn(delivery: Delivery) -> Result<Verdict>` \
 pub(crate) fn plugin(attributes: TokenStream, item: &TokenStream) -> TokenStream {
     let plugin = described(attributes, item).unwrap_or_else(Error::into_compile_error);
     quote! {
-        // Whoever calls the function gives both arguments away: whether it needs them is its own affair.
-        #[allow(clippy::needless_pass_by_value)]
+        // Not `expect`: whether the function needs all of its shape is its own affair.
+        #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "the shape of every plugin")]
         #item
         #plugin
     }
@@ -59,40 +59,41 @@ impl Parse for Manifest {
     }
 }
 
-/// The constant that describes the plugin, and its exports on WebAssembly.
+/// The constant that describes the plugin, and its exports on WebAssembly. Names of its own start with `__`: the
+/// function may well be called `transform`.
 fn export(signature: &Signature, manifest: &Manifest) -> syn::Result<TokenStream> {
-    let arguments = check(signature)?;
-    let body = call(&signature.ident, &arguments);
+    let (delivery, config) = check(signature)?;
+    let body = call(signature, delivery, config);
     let name = or_default(manifest.name.as_ref(), quote!(env!("CARGO_PKG_NAME")));
     let description = or_default(manifest.description.as_ref(), quote!(env!("CARGO_PKG_DESCRIPTION")));
     let config_schema = or_default(manifest.config_schema.as_ref(), quote!(""));
     Ok(quote! {
         const _: () = {
-            fn transform(delivery: ::hookwright_sdk::Delivery) -> ::hookwright_sdk::Result<::hookwright_sdk::Verdict> {
+            fn __transform(__delivery: ::hookwright_sdk::Delivery) -> ::hookwright_sdk::Result<::hookwright_sdk::Verdict> {
                 #body
             }
 
-            const PLUGIN: ::hookwright_sdk::__private::Plugin = ::hookwright_sdk::__private::Plugin {
+            const __PLUGIN: ::hookwright_sdk::__private::Plugin = ::hookwright_sdk::__private::Plugin {
                 manifest: ::hookwright_sdk::__private::Manifest {
                     name: #name,
                     version: env!("CARGO_PKG_VERSION"),
                     description: #description,
                     config_schema: #config_schema,
                 },
-                transform,
+                transform: __transform,
             };
 
             // Natively nobody calls the plugin; naming it keeps the compiler from calling the function unused.
             #[cfg(not(target_family = "wasm"))]
-            const _: ::hookwright_sdk::__private::Plugin = PLUGIN;
+            const _: ::hookwright_sdk::__private::Plugin = __PLUGIN;
             #[cfg(target_family = "wasm")]
-            ::hookwright_sdk::__export!(PLUGIN);
+            ::hookwright_sdk::__export!(__PLUGIN);
         };
     })
 }
 
 /// The arguments of a function of the right shape.
-fn check(signature: &Signature) -> syn::Result<Vec<&PatType>> {
+fn check(signature: &Signature) -> syn::Result<(&PatType, Option<&PatType>)> {
     let wrong = |place: &dyn ToTokens, what: &str| Err(Error::new_spanned(place, format!("{what}: {SHAPE}")));
     if let Some(token) = &signature.asyncness {
         return wrong(token, "a plugin runs to its end without waiting");
@@ -106,9 +107,6 @@ fn check(signature: &Signature) -> syn::Result<Vec<&PatType>> {
     if matches!(signature.output, ReturnType::Default) {
         return wrong(&signature.ident, "the result is missing");
     }
-    if !(1..=2).contains(&signature.inputs.len()) || signature.variadic.is_some() {
-        return wrong(&signature.ident, "one or two arguments are wanted");
-    }
     let mut arguments = Vec::new();
     for input in &signature.inputs {
         match input {
@@ -116,20 +114,25 @@ fn check(signature: &Signature) -> syn::Result<Vec<&PatType>> {
             FnArg::Receiver(receiver) => return wrong(receiver, "a plugin is a function, not a method"),
         }
     }
-    Ok(arguments)
+    match arguments[..] {
+        [delivery] => Ok((delivery, None)),
+        [delivery, config] => Ok((delivery, Some(config))),
+        _ => wrong(&signature.ident, "one or two arguments are wanted"),
+    }
 }
 
 /// Calls the function, its config read if it wants one. Spans are those of the types, so that errors point there.
-fn call(function: &Ident, arguments: &[&PatType]) -> TokenStream {
-    let Some(config) = arguments.get(1) else {
-        return quote_spanned!(function.span()=> #function(delivery));
-    };
-    let config_type = &config.ty;
-    let read = quote_spanned!(config_type.span()=> delivery.config::<#config_type>()?);
-    quote! {
-        let config = #read;
-        #function(delivery, config)
-    }
+fn call(signature: &Signature, delivery: &PatType, config: Option<&PatType>) -> TokenStream {
+    let function = &signature.ident;
+    let delivery = quote_spanned!(delivery.ty.span()=> __delivery);
+    let config = config.map(|config| {
+        let ty = &config.ty;
+        quote_spanned!(ty.span()=> __delivery.config::<#ty>()?)
+    });
+    let read = config.iter().map(|config| quote!(let __config = #config;));
+    let config = config.iter().map(|_| quote!(, __config));
+    let call = quote_spanned!(signature.output.span()=> #function(#delivery #(#config)*));
+    quote!(#(#read)* #call)
 }
 
 fn or_default(written: Option<&Expr>, default: TokenStream) -> TokenStream {
@@ -147,9 +150,9 @@ mod tests {
     #[test]
     fn one_or_two_arguments_make_a_plugin() {
         let one = expanded("", "fn p(d: Delivery) -> Result<Verdict> { x }");
-        assert!(one.contains("p (delivery)") && !one.contains("config ::"), "{one}");
+        assert!(one.contains("p (__delivery)") && !one.contains("config ::"), "{one}");
         let two = expanded("", "pub fn p(d: Delivery, Config { a }: Config) -> Result<Verdict> { x }");
-        assert!(two.contains("delivery . config :: < Config > ()"), "{two}");
+        assert!(two.contains("__delivery . config :: < Config > ()"), "{two}");
         assert!(!two.contains("compile_error"), "{two}");
     }
 
