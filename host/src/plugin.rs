@@ -17,7 +17,7 @@ mod words;
 #[cfg(test)]
 pub(crate) mod guests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

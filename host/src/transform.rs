@@ -37,10 +37,13 @@ impl TransformPool {
     }
 
     /// With another way to run a job, for tests.
-    fn start_with(threads: usize, run: fn(&ChainJob) -> ChainRecord) -> std::io::Result<Self> {
+    fn start_with(
+        threads: usize,
+        run: impl Fn(&ChainJob) -> ChainRecord + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
         let threads = threads.max(MIN_THREADS);
         let state = State { queue: FairQueue::new(threads / 2), idle: 0, closed: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), run });
+        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), run: Box::new(run) });
         let owner = Arc::new(Owner { shared });
         for _ in 0..threads {
             let shared = Arc::clone(&owner.shared);
@@ -57,7 +60,7 @@ impl TransformPool {
     pub async fn run(&self, job: ChainJob) -> Result<ChainRecord, Closed> {
         let (answer, answered) = oneshot::channel();
         let webhook = job.webhook.id.clone();
-        let ticket = self.owner.shared.push(webhook.clone(), Waiting { job, answer })?;
+        let ticket = self.owner.shared.push(&webhook, Waiting { job, answer })?;
         let _place = Place { shared: &self.owner.shared, webhook, ticket };
         answered.await.map_err(|_| Closed)
     }
@@ -104,7 +107,7 @@ struct Shared {
     state: Mutex<State>,
     /// There may be something to do for one thread.
     work: Condvar,
-    run: fn(&ChainJob) -> ChainRecord,
+    run: Box<dyn Fn(&ChainJob) -> ChainRecord + Send + Sync>,
 }
 
 struct State {
@@ -142,7 +145,7 @@ impl Shared {
         }
     }
 
-    fn push(&self, webhook: WebhookId, waiting: Waiting) -> Result<Ticket, Closed> {
+    fn push(&self, webhook: &WebhookId, waiting: Waiting) -> Result<Ticket, Closed> {
         let mut state = self.lock();
         if state.closed {
             return Err(Closed);
@@ -184,4 +187,121 @@ fn panicked(job: &ChainJob) -> ChainRecord {
     let plugin = first.plugin.clone();
     let reason = format!("the host panicked while running plugin {plugin} or one after it");
     ChainRecord { verdict: ChainVerdict::Hold { plugin, reason }, runs: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::plugin::Catalog;
+    use crate::webhook::{OnError, PluginUse};
+
+    /// Shut until opened; counts who comes in.
+    #[derive(Default)]
+    struct Gate {
+        count: Mutex<Count>,
+        changed: Condvar,
+    }
+
+    #[derive(Default)]
+    struct Count {
+        open: bool,
+        runs: usize,
+        inside: usize,
+        most_inside: usize,
+    }
+
+    impl Gate {
+        fn pass(&self) {
+            let mut count = self.count.lock().expect("sound");
+            count.runs += 1;
+            count.inside += 1;
+            count.most_inside = count.most_inside.max(count.inside);
+            self.changed.notify_all();
+            self.changed.wait_while(count, |count| !count.open).expect("sound").inside -= 1;
+        }
+
+        fn open(&self) {
+            self.count.lock().expect("sound").open = true;
+            self.changed.notify_all();
+        }
+
+        fn wait_for_runs(&self, runs: usize) {
+            let count = self.count.lock().expect("sound");
+            drop(self.changed.wait_while(count, |count| count.runs < runs).expect("sound"));
+        }
+    }
+
+    fn job(webhook: &str) -> ChainJob {
+        let step = PluginUse { plugin: "p".parse().expect("a name"), config: "{}".into(), on_error: OnError::Hold };
+        crate::plugin::tests::job(webhook, vec![step], Catalog::default())
+    }
+
+    /// Jobs of `slow` wait at the gate, jobs of `broken` panic.
+    fn pool(threads: usize) -> (TransformPool, Arc<Gate>) {
+        let gate = Arc::new(Gate::default());
+        let at = Arc::clone(&gate);
+        let pool = TransformPool::start_with(threads, move |job| {
+            match job.webhook.id.as_str() {
+                "slow" => at.pass(),
+                "broken" => panic!("on purpose"),
+                _ => {}
+            }
+            ChainRecord::untouched()
+        });
+        (pool.expect("threads start"), gate)
+    }
+
+    #[tokio::test]
+    async fn a_slow_webhook_holds_half_of_the_threads_at_most() {
+        let (pool, gate) = pool(4);
+        let mut slow = Box::pin(join_all((0..10).map(|_| pool.run(job("slow")))));
+        assert!(slow.as_mut().now_or_never().is_none());
+        for _ in 0..3 {
+            assert_eq!(pool.run(job("quick")).await, Ok(ChainRecord::untouched()));
+        }
+        gate.open();
+        assert!(slow.await.iter().all(Result::is_ok));
+        let count = gate.count.lock().expect("sound");
+        assert_eq!((count.most_inside, count.runs), (2, 10));
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_one_delivery_a_hold_and_no_thread() {
+        let (pool, _gate) = pool(2);
+        for _ in 0..4 {
+            let verdict = pool.run(job("broken")).await.expect("answered").verdict;
+            let ChainVerdict::Hold { plugin, reason } = verdict else { panic!("held was expected, got {verdict:?}") };
+            assert_eq!(plugin.as_str(), "p");
+            assert!(reason.starts_with("the host panicked while running plugin p"), "{reason}");
+        }
+        assert!(pool.run(job("quick")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_takes_its_job_along() {
+        let (pool, gate) = pool(2);
+        let mut first = Box::pin(pool.run(job("slow")));
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(pool.run(job("slow")).now_or_never().is_none());
+        gate.open();
+        assert!(first.await.is_ok());
+        // Comes after the one that was given up.
+        assert!(pool.run(job("slow")).await.is_ok());
+        assert_eq!(gate.count.lock().expect("sound").runs, 2);
+    }
+
+    #[tokio::test]
+    async fn closing_ends_what_runs_and_turns_away_what_waits() {
+        let (pool, gate) = pool(2);
+        let mut both = Box::pin(join_all([pool.run(job("slow")), pool.run(job("slow"))]));
+        assert!(both.as_mut().now_or_never().is_none());
+        gate.wait_for_runs(1);
+        pool.close();
+        gate.open();
+        assert_eq!(both.await, [Ok(ChainRecord::untouched()), Err(Closed)]);
+        assert_eq!(pool.run(job("quick")).await, Err(Closed));
+    }
 }

@@ -1,20 +1,19 @@
 //! A look at a wasm file before anything costly is done with it: is it wasm at all, is it of a size that this
 //! host can compile and run, and does it ask for nothing but the contract? Reads sections; compiles nothing.
 
-use wasmparser::{ComponentTypeRef, Encoding, FunctionBody, MemoryType, Parser, Payload};
+mod effort;
 
+use wasmparser::{ComponentTypeRef, Encoding, MemoryType, Parser, Payload};
+
+use self::effort::Effort;
 use super::contract;
-use super::engine::{MAX_INSTANCES, MAX_MEMORIES};
+use super::engine::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ENTRIES};
 use super::load::{ImportFault, LoadError};
 use super::words::shown;
 use crate::config::PluginLimits;
 
 /// Functions of a file: compiling takes about 20 µs each, and cannot be cancelled.
 const MAX_FUNCTIONS: u64 = 50_000;
-/// Code of a file. A Rust plugin has a tenth of a megabyte.
-const MAX_CODE_BYTES: u64 = 8 << 20;
-/// One function: compiling takes time and memory out of proportion to its size.
-const MAX_FUNCTION_BYTES: u64 = 1 << 20;
 /// Core modules in a component: the componentiser makes three of one.
 const MAX_MODULES: u64 = MAX_INSTANCES as u64;
 /// Names from a file are shown up to this much.
@@ -35,7 +34,7 @@ pub(super) fn inspect(wasm: &[u8], limits: &PluginLimits) -> Result<Kind, LoadEr
     }
     let mut seen = Seen::default();
     for payload in Parser::new(0).parse_all(wasm) {
-        seen.payload(&payload.map_err(damaged)?)?;
+        seen.payload(&payload.map_err(|error| damaged(&error))?)?;
     }
     seen.judge(limits)
 }
@@ -49,7 +48,7 @@ struct Seen {
     has_contract: bool,
     modules: u64,
     functions: u64,
-    code_bytes: u64,
+    effort: Effort,
     memories: u64,
     /// At the start, of all memories and tables.
     memory_bytes: u64,
@@ -73,13 +72,13 @@ impl Seen {
             }
             Payload::ImportSection(imports) if self.depth == 0 => {
                 for import in imports.clone().into_imports() {
-                    let import = import.map_err(damaged)?;
+                    let import = import.map_err(|error| damaged(&error))?;
                     check_import(import.module, Some(import.name))?;
                 }
             }
             Payload::ComponentImportSection(imports) => {
                 for import in imports.clone() {
-                    let import = import.map_err(damaged)?;
+                    let import = import.map_err(|error| damaged(&error))?;
                     // Names of types alone, such as `delivery`: nothing that could be reached.
                     if !matches!(import.ty, ComponentTypeRef::Type(_)) {
                         check_import(&import.name.full_name(), None)?;
@@ -87,28 +86,22 @@ impl Seen {
                 }
             }
             Payload::FunctionSection(functions) => self.functions += u64::from(functions.count()),
-            Payload::CodeSectionEntry(body) => self.code(body)?,
+            Payload::CodeSectionEntry(body) => self.effort.add(body)?,
             Payload::MemorySection(memories) => {
                 for memory in memories.clone() {
-                    self.memory(&memory.map_err(damaged)?);
+                    self.memory(&memory.map_err(|error| damaged(&error))?);
                 }
             }
             Payload::TableSection(tables) => {
                 for table in tables.clone() {
-                    let bytes = table.map_err(damaged)?.ty.initial.saturating_mul(size_of::<usize>() as u64);
-                    self.memory_bytes = self.memory_bytes.saturating_add(bytes);
+                    let entries = table.map_err(|error| damaged(&error))?.ty.initial;
+                    within("entries in one table", entries, MAX_TABLE_ENTRIES as u64)?;
+                    self.memory_bytes = self.memory_bytes.saturating_add(entries * size_of::<usize>() as u64);
                 }
             }
             _ => {}
         }
         Ok(())
-    }
-
-    fn code(&mut self, body: &FunctionBody<'_>) -> Result<(), LoadError> {
-        let range = body.range();
-        let bytes = range.end.saturating_sub(range.start);
-        self.code_bytes += bytes;
-        within("bytes of code in one function", bytes, MAX_FUNCTION_BYTES)
     }
 
     fn memory(&mut self, memory: &MemoryType) {
@@ -120,7 +113,6 @@ impl Seen {
     fn judge(&self, limits: &PluginLimits) -> Result<Kind, LoadError> {
         within("modules", self.modules, MAX_MODULES)?;
         within("functions", self.functions, MAX_FUNCTIONS)?;
-        within("bytes of code", self.code_bytes, MAX_CODE_BYTES)?;
         within("memories", self.memories, u64::from(MAX_MEMORIES))?;
         let allowed = limits.memory_bytes.get() as u64;
         if self.memory_bytes > allowed {
@@ -138,7 +130,7 @@ fn within(what: &'static str, number: u64, limit: u64) -> Result<(), LoadError> 
     if number > limit { Err(LoadError::TooBig { what, number, limit }) } else { Ok(()) }
 }
 
-fn damaged(error: wasmparser::BinaryReaderError) -> LoadError {
+fn damaged(error: &wasmparser::BinaryReaderError) -> LoadError {
     LoadError::Damaged { offset: error.offset(), message: shown(error.message(), MAX_SHOWN_BYTES) }
 }
 

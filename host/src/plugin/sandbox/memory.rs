@@ -1,6 +1,6 @@
 //! Counts all that an instance holds, memories and tables together, against one limit.
 
-use super::super::engine::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use super::super::engine::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ENTRIES, MAX_TABLES};
 
 /// What an instance may hold, and holds.
 pub(in super::super) struct MemoryBudget {
@@ -53,7 +53,7 @@ impl wasmtime::ResourceLimiter for MemoryBudget {
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let bytes = desired.saturating_sub(current).saturating_mul(size_of::<usize>());
-        self.grow(bytes, maximum.is_none_or(|maximum| desired <= maximum))
+        self.grow(bytes, desired <= maximum.unwrap_or(MAX_TABLE_ENTRIES).min(MAX_TABLE_ENTRIES))
     }
 
     /// Counted already, but the machine or the pool has none to give: the run ends, its figures being wrong.
@@ -100,6 +100,7 @@ mod tests {
         let mut budget = MemoryBudget::new(100);
         assert!(!budget.memory_growing(0, 60, Some(50)).expect("refused, not trapped"));
         assert!(!budget.table_growing(0, 6, Some(5)).expect("refused, not trapped"));
+        assert!(!budget.table_growing(0, MAX_TABLE_ENTRIES + 1, None).expect("refused, not trapped"));
         assert_eq!(budget.used(), 0);
     }
 }
