@@ -95,7 +95,7 @@ impl Engine {
     /// When wasmtime cannot be set up on this machine.
     pub fn new(limits: &PluginLimits) -> Result<Self, LoadError> {
         let linker = load::linker(&engine::build(limits)?)?;
-        Ok(Self { linker, limits: limits.clone(), loading: Mutex::new(()) })
+        Ok(Self { linker, limits: *limits, loading: Mutex::new(()) })
     }
 
     /// Validates, compiles, smoke-instantiates and asks for the manifest. Blocking: tens of milliseconds.
@@ -105,7 +105,7 @@ impl Engine {
     pub fn load(&self, name: &PluginName, wasm: &[u8]) -> Result<Plugin, LoadError> {
         let _turn = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let load::Loaded { pre, manifest, schema } = load::load(&self.linker, &self.limits, wasm)?;
-        let (name, digest, limits) = (name.clone(), Digest::of(wasm), self.limits.clone());
+        let (name, digest, limits) = (name.clone(), Digest::of(wasm), self.limits);
         Ok(Plugin { name, digest, manifest, pre, schema, limits })
     }
 }

@@ -1,13 +1,8 @@
 //! Plugins on real deliveries: what they change, and what a bad one can and cannot do.
 
-use hookwright_tests::host::bundled_plugin;
+use hookwright_tests::host::{bundled_plugin, guest};
 use hookwright_tests::{Hookwright, Receiver, cases};
 use serde_json::json;
-
-/// A plugin that never returns: an export of the right name around an endless loop.
-fn looping() -> Vec<u8> {
-    include_bytes!("../fixtures/looping.wasm").to_vec()
-}
 
 #[tokio::test]
 async fn plugins_filter_and_rewrite_payload_and_headers() {
@@ -48,7 +43,7 @@ async fn plugins_filter_and_rewrite_payload_and_headers() {
 async fn an_endless_plugin_ends_at_its_limit_and_hurts_only_its_own_webhook() {
     let receiver = Receiver::start().await;
     let host = Hookwright::builder()
-        .file("plugins/spin.wasm", looping())
+        .file("plugins/spin.wasm", guest("spin"))
         .webhook("spinning", json!({ "url": receiver.url(), "events": ["*"], "plugins": ["spin"] }))
         .webhook("plain", json!({ "url": receiver.url(), "events": ["*"] }))
         .start()

@@ -237,13 +237,26 @@ impl Builder {
 
 /// The bytes of a bundled plugin.
 pub fn bundled_plugin(name: &str) -> Vec<u8> {
-    let path = plugins().join(format!("{name}.wasm"));
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask plugins` builds it", path.display()))
+    wasm(&plugins(), name)
+}
+
+/// The bytes of a plugin made for the tests, from `tests/guests/`.
+pub fn guest(name: &str) -> Vec<u8> {
+    wasm(&folder("HOOKWRIGHT_GUESTS", "target/guests"), name)
 }
 
 /// The folder of built plugins.
 pub fn plugins() -> PathBuf {
-    std::env::var_os("HOOKWRIGHT_PLUGINS").map_or_else(|| workspace().join("plugins"), PathBuf::from)
+    folder("HOOKWRIGHT_PLUGINS", "plugins")
+}
+
+fn folder(variable: &str, default: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| workspace().join(default), PathBuf::from)
+}
+
+fn wasm(folder: &Path, name: &str) -> Vec<u8> {
+    let path = folder.join(format!("{name}.wasm"));
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask plugins` builds it", path.display()))
 }
 
 /// A command of the binary on a home folder.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::cargo::{cargo, root, target_dir};
+use crate::cargo::{cargo, target_dir};
 use crate::plugins;
 use crate::step::{run, step};
 
@@ -14,7 +14,7 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     plugins::build()?;
     step("build", || run(&mut cargo(["build", "--package", "hookwright"])))?;
     let mut demo = Command::new(host("debug"));
-    demo.arg("demo").arg("--plugins").arg(plugin_folder()).args(arguments);
+    demo.arg("demo").arg("--plugins").arg(plugins::folder()).args(arguments);
     run(&mut demo)
 }
 
@@ -37,13 +37,12 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 
 /// Tells `command` where the binary and the plugins are.
 fn with_host<'c>(command: &'c mut Command, profile: &str) -> &'c mut Command {
-    command.env("HOOKWRIGHT_BIN", host(profile)).env("HOOKWRIGHT_PLUGINS", plugin_folder())
+    command
+        .env("HOOKWRIGHT_BIN", host(profile))
+        .env("HOOKWRIGHT_PLUGINS", plugins::folder())
+        .env("HOOKWRIGHT_GUESTS", plugins::guest_folder())
 }
 
 fn host(profile: &str) -> PathBuf {
     target_dir().join(profile).join("hookwright")
-}
-
-fn plugin_folder() -> PathBuf {
-    root().join("plugins")
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cargo::root;
+use crate::cargo::{root, target_dir};
 use crate::step::{run, step};
 use crate::wasm::toolchain;
 
@@ -15,22 +15,37 @@ const PROFILE: &str = "plugin";
 /// A bundled plugin is smaller than this, or something is linked that should not be.
 const MAX_BYTES: usize = 200_000;
 
-/// Builds all of them; a file whose content is the same is left alone, so that a running host does not reload it.
+/// Builds all of them, and the guests of the tests; a file whose content is the same is left alone, so that a running
+/// host does not reload it.
 pub(crate) fn build() -> Result<()> {
     step("plugins", || {
-        let folder = root().join("plugins");
-        let crates = crates_below(&folder)?;
+        let places = [(root().join("plugins"), folder()), (root().join("tests/guests"), guest_folder())];
         let (mut cargo, built) = toolchain()?.build();
         cargo.args(["--profile", PROFILE]).env("CARGO_ENCODED_RUSTFLAGS", flags());
-        for name in &crates {
-            cargo.args(["--package", name]);
+        for (sources, _) in &places {
+            for name in crates_below(sources)? {
+                cargo.args(["--package", &name]);
+            }
         }
         run(&mut cargo)?;
-        for name in &crates {
-            install(&built.join(PROFILE).join(file_name(name)), &folder.join(format!("{name}.wasm")))?;
+        for (sources, place) in &places {
+            fs::create_dir_all(place).with_context(|| format!("cannot make {}", place.display()))?;
+            for name in crates_below(sources)? {
+                install(&built.join(PROFILE).join(file_name(&name)), &place.join(format!("{name}.wasm")))?;
+            }
         }
         Ok(())
     })
+}
+
+/// Where the bundled plugins go.
+pub(crate) fn folder() -> PathBuf {
+    root().join("plugins")
+}
+
+/// Where the guests of the tests go.
+pub(crate) fn guest_folder() -> PathBuf {
+    target_dir().join("guests")
 }
 
 /// Names of the folders that are crates, sorted.

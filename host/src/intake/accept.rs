@@ -59,7 +59,7 @@ impl Intake {
         let body = shape::parse(&candidate.data).map_err(Refusal::Malformed)?;
         let event_type = shape::event_type(&body)?;
         let check = revision.schemas.check(&event_type, &body);
-        rule(check, &revision.server.schemas, &event_type, &candidate.source)?;
+        rule(check, revision.server.schemas, &event_type, &candidate.source)?;
         let webhooks = self.takers(revision, &event_type, &body);
         Ok(Judged { event_type, webhooks })
     }
@@ -152,7 +152,7 @@ impl Accepted {
 }
 
 /// What the configuration makes of a schema's verdict.
-fn rule(check: Check, rules: &SchemaRules, event_type: &EventType, source: &SourceName) -> Result<(), Refusal> {
+fn rule(check: Check, rules: SchemaRules, event_type: &EventType, source: &SourceName) -> Result<(), Refusal> {
     match (check, rules) {
         (Check::Valid, _) | (Check::Unknown, SchemaRules { unknown_events: UnknownEvents::Accept, .. }) => Ok(()),
         (Check::Unknown, _) => Err(Refusal::UnknownEvent(event_type.clone())),
@@ -181,7 +181,7 @@ mod tests {
             || Check::Violations(vec![Violation { pointer: "/a".into(), keyword: "type".into(), message: "b".into() }]);
         let judge = |check, mode, unknown_events| {
             let rules = SchemaRules { mode, unknown_events };
-            rule(check, &rules, &"entry.create".parse().expect("valid"), &"strapi".parse().expect("valid"))
+            rule(check, rules, &"entry.create".parse().expect("valid"), &"strapi".parse().expect("valid"))
         };
         assert!(judge(Check::Valid, Enforce, Reject).is_ok());
         assert!(judge(Check::Unknown, Warn, Accept).is_ok());

@@ -7,7 +7,6 @@ use wasmtime::{Trap, WasmBacktrace};
 use super::engine::{FUEL_PER_MICRO, STACK_BYTES};
 use super::sandbox::{OverMemory, Sandbox};
 use super::words::shown;
-use crate::config::PluginLimits;
 
 /// A message longer than this is cut.
 const MAX_MESSAGE_BYTES: usize = 1 << 10;
@@ -47,7 +46,7 @@ impl std::fmt::Display for Place {
 }
 
 impl Broken {
-    pub(super) fn from_error(error: &wasmtime::Error, sandbox: &Sandbox, limits: &PluginLimits) -> Self {
+    pub(super) fn from_error(error: &wasmtime::Error, sandbox: &Sandbox, budget: u64) -> Self {
         if let Some(&OverMemory { wanted, allowed }) = error.downcast_ref() {
             return Self::Memory { wanted, allowed };
         }
@@ -56,7 +55,7 @@ impl Broken {
         }
         let place = place(error);
         match error.downcast_ref::<Trap>() {
-            Some(Trap::OutOfFuel) => Self::Fuel { units: limits.fuel.get() },
+            Some(Trap::OutOfFuel) => Self::Fuel { units: budget },
             Some(Trap::StackOverflow) => Self::Stack { place },
             Some(Trap::UnreachableCodeReached) => match sandbox.logs.critical() {
                 Some(message) => Self::Panicked { message: shown(message, MAX_MESSAGE_BYTES) },

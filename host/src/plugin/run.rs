@@ -13,6 +13,9 @@ use crate::delivery::{self, LogLine};
 
 /// What a plugin may hand over in one call beside a payload: strings, lists and their bookkeeping.
 const CALL_OVERHEAD_BYTES: usize = 1 << 20;
+/// Fuel on top of the limit, so that what the intake accepts can also be transformed: to parse, edit and write
+/// again JSON of many small objects costs up to 270 a byte.
+const FUEL_PER_INPUT_BYTE: u64 = 300;
 
 /// A call's outcome, and what it cost.
 pub(super) struct Ran<T> {
@@ -49,9 +52,10 @@ fn run<T>(
     let mut store = Store::new(plugin.engine(), Sandbox::new(seed, limits.memory_bytes.get()));
     store.limiter(|sandbox| &mut sandbox.memory);
     store.set_hostcall_fuel(max_output_bytes(input_bytes).saturating_add(CALL_OVERHEAD_BYTES));
-    let result = store.set_fuel(limits.fuel.get()).and_then(|()| call(&mut store));
-    let outcome = result.map_err(|error| Broken::from_error(&error, store.data(), limits));
-    let fuel = limits.fuel.get().saturating_sub(store.get_fuel().unwrap_or(0));
+    let budget = limits.fuel.get().saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64));
+    let result = store.set_fuel(budget).and_then(|()| call(&mut store));
+    let outcome = result.map_err(|error| Broken::from_error(&error, store.data(), budget));
+    let fuel = budget.saturating_sub(store.get_fuel().unwrap_or(0));
     let sandbox = store.into_data();
     let memory_bytes = sandbox.memory.used() as u64;
     let (logs, logs_cut) = sandbox.logs.into_lines();
