@@ -57,7 +57,7 @@ pub trait Store: Send + Sync + 'static {
     /// Records what happened to leased deliveries and gives the leases up. Each answers on its own; a settlement
     /// whose fence is stale is [`Settled::Stale`] and changes nothing. [`Next::Released`] gives up the lease and
     /// sets the due time; whatever else it carries is not looked at.
-    fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, Vec<Settled>>;
+    fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> Answer<'a, Vec<Settled>>;
 
     /// Lanes that have unfinished, unheld, unleased deliveries, with the earliest due time of each; ordered by
     /// lane, those after `after` only, at most `limit`. For start-up and as a slow safety net.

@@ -187,7 +187,8 @@ async fn after_attempt(inner: &Inner, webhook: &Webhook, number: u32, result: &A
 
 /// Repeats until the store took it or is closed: what happened must not be lost.
 async fn settle(inner: &Inner, lease: &Lease, step: Step) {
-    let notice = notice(lease, &step);
+    // Most of the time nobody watches.
+    let notice = if inner.notices.receiver_count() > 0 { notice(lease, &step) } else { None };
     let runs = lease.runs + u32::from(step.chain.as_ref().is_some_and(|chain| !chain.runs.is_empty()));
     let settlement = Settlement {
         token: lease.token,
@@ -197,25 +198,24 @@ async fn settle(inner: &Inner, lease: &Lease, step: Step) {
         chain: step.chain,
         runs,
     };
-    let next = settlement.next.clone();
-    if settle_durably(inner, settlement).await != Some(Settled::Done) {
+    if settle_durably(inner, &settlement).await != Some(Settled::Done) {
         return;
     }
-    match next {
+    match settlement.next {
         Next::RetryAt { due, .. } | Next::Released { due } => inner.wake(&lease.lane, due),
         Next::Held { cause, .. } => follow::recheck(inner, &lease.lane.webhook, cause).await,
         Next::Delivered | Next::Dropped { .. } | Next::Failed { .. } => {}
     }
     if let Some(notice) = notice {
-        // Nobody watching is fine.
+        // The last watcher may have gone since.
         let _ = inner.notices.send(notice);
     }
 }
 
-async fn settle_durably(inner: &Inner, settlement: Settlement) -> Option<Settled> {
+async fn settle_durably(inner: &Inner, settlement: &Settlement) -> Option<Settled> {
     let mut backoff = SETTLE_BACKOFF;
     loop {
-        match inner.store.settle(vec![settlement.clone()]).await {
+        match inner.store.settle(std::slice::from_ref(settlement)).await {
             Ok(settled) => {
                 if settled.contains(&Settled::Stale) {
                     tracing::warn!(delivery = %settlement.token.delivery, "another owner has this delivery now");

@@ -122,7 +122,7 @@ pub(crate) fn settlement(lease: &Lease, ms: i64, next: Next) -> Settlement {
 }
 
 async fn settle(store: &impl Store, settlement: Settlement) -> Settled {
-    store.settle(vec![settlement]).await.expect("settles")[0]
+    store.settle(&[settlement]).await.expect("settles")[0]
 }
 
 async fn release(store: &impl Store, name: &str, cause: HeldCause, ms: i64) -> u64 {

@@ -133,9 +133,9 @@ impl Store for SqliteStore {
         Box::pin(self.writer().call(Room::Progress, size_of::<Claim>(), move |batch| claim::claim(batch, &claim)))
     }
 
-    fn settle(&self, settlements: Vec<Settlement>) -> Answer<'_, Vec<Settled>> {
+    fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> Answer<'a, Vec<Settled>> {
         Box::pin(async move {
-            let settlements = settlements.into_iter().map(settle::Encoded::new).collect::<Result<Vec<_>, _>>()?;
+            let settlements = settlements.iter().map(settle::Encoded::new).collect::<Result<Vec<_>, _>>()?;
             let bytes = settlements.iter().map(settle::Encoded::bytes).sum();
             self.writer().call(Room::Progress, bytes, move |batch| settle::settle(batch, &settlements)).await
         })

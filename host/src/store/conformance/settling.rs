@@ -109,7 +109,7 @@ pub(crate) async fn stale_changes_nothing(database: &impl Database) {
 
     let late = Settlement { attempt: Some(attempt(1, 204)), ..settlement(&old, 2, Next::Delivered) };
     let fresh = born_leased(&store, 3, "site").await;
-    let both = store.settle(vec![late, settlement(&fresh, 4, Next::Delivered)]).await.expect("settles");
+    let both = store.settle(&[late, settlement(&fresh, 4, Next::Delivered)]).await.expect("settles");
     assert_eq!(both, [Settled::Stale, Settled::Done], "each answers on its own");
     assert_eq!(look(&store, &new).await, before);
     assert_eq!(store.attempts_of(new.token.delivery).await.expect("reads"), []);

@@ -25,14 +25,21 @@ struct Chain {
 }
 
 impl Encoded {
-    pub(super) fn new(settlement: Settlement) -> Result<Self, StoreError> {
+    pub(super) fn new(settlement: &Settlement) -> Result<Self, StoreError> {
         let Settlement { token, now, next, attempt, chain, runs } = settlement;
-        let chain = chain.map(|chain| {
+        let chain = chain.as_ref().map(|chain| {
             let delivers = matches!(chain.verdict, ChainVerdict::Deliver { .. });
-            rows::json(&chain).map(|record| Chain { record, data: chain.data().cloned(), delivers })
+            rows::json(chain).map(|record| Chain { record, data: chain.data().cloned(), delivers })
         });
-        let attempt = attempt.map(|attempt| rows::json(&attempt)).transpose()?;
-        Ok(Self { token, now: now.as_ms(), next, attempt, chain: chain.transpose()?, runs })
+        let attempt = attempt.as_ref().map(rows::json).transpose()?;
+        Ok(Self {
+            token: *token,
+            now: now.as_ms(),
+            next: next.clone(),
+            attempt,
+            chain: chain.transpose()?,
+            runs: *runs,
+        })
     }
 
     /// What it takes up while it waits.

@@ -133,10 +133,10 @@ async fn a_failing_database_is_told_and_recovered_from() {
         .execute_batch("CREATE TRIGGER full BEFORE DELETE ON queue BEGIN SELECT RAISE(ABORT, 'no space'); END")
         .expect("writes");
     let done = || vec![conformance::settlement(&lease, 1, Next::Delivered)];
-    let error = store.settle(done()).await.expect_err("fails");
+    let error = store.settle(&done()).await.expect_err("fails");
     assert!(matches!(&error, StoreError::Failed(text) if text.contains("no space")), "{error}");
     outside.execute_batch("DROP TRIGGER full").expect("writes");
-    assert_eq!(store.settle(done()).await.expect("settles"), [Settled::Done]);
+    assert_eq!(store.settle(&done()).await.expect("settles"), [Settled::Done]);
 }
 
 #[tokio::test]
