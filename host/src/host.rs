@@ -18,9 +18,9 @@ use crate::clock;
 use crate::config::{Home, Source};
 use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
-use crate::ids::Digest;
+use crate::ids::{Digest, SourceName};
 use crate::intake::{self, Intake};
-use crate::reload::{self, Loader, Reloading, StartError, Strictness};
+use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
 use crate::revision::Revision;
 use crate::store::StoreError;
 use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
@@ -165,6 +165,11 @@ impl Host {
         (self.info.listen, self.info.admin)
     }
 
+    /// For asking for a reload.
+    pub fn reload_handle(&self) -> ReloadHandle {
+        self.reloading.handle.clone()
+    }
+
     /// Serves until `shutdown` completes, then drains: no new requests, those under way finish, attempts under
     /// way finish or are given back, the store closes.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) {
@@ -218,8 +223,7 @@ fn local_source(home: &Home, revision: &Revision) -> Result<Option<Source>, Toke
         return Ok(None);
     }
     let token = tokens::read_or_make(&path, "hws_")?;
-    let name = "local".parse().map_err(|_| TokenError::Name)?;
-    Ok(Some(Source { name, token: Digest::of(token.as_bytes()) }))
+    Ok(Some(Source { name: SourceName::local(), token: Digest::of(token.as_bytes()) }))
 }
 
 /// Has the dispatcher hold and release what each new revision means.

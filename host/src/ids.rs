@@ -152,6 +152,13 @@ text_name!(
     EventType, is_event_type, "an event type: 1 to 128 letters, digits, '.', '_', ':', '/' or '-', starting with a letter or digit"
 );
 
+impl SourceName {
+    /// The source that the host makes when the configuration names none.
+    pub fn local() -> Self {
+        Self("local".into())
+    }
+}
+
 fn is_slug(text: &str) -> bool {
     text.len() <= 64 && is_name(text, |byte| matches!(byte, b'.' | b'_' | b'-'))
 }

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Exit;
 use super::logging::{self, LogFormat};
 use crate::host::{self, Options};
+use crate::reload::ReloadHandle;
 use crate::tasks::{self, OnPanic};
 
 #[derive(Debug, Args)]
@@ -27,9 +28,20 @@ pub(super) async fn run(home: &Path, args: ServeArgs) -> anyhow::Result<Exit> {
     let host = host::build(Options { home: home.to_owned(), strict: args.strict }).await?;
     let (listen, admin) = host.addresses();
     tracing::info!(%listen, %admin, home = %home.display(), "hookwright is ready");
+    reload_on_hangup(host.reload_handle())?;
     host.run_until(shutdown).await;
     tracing::info!("hookwright has stopped");
     Ok(Exit::Ok)
+}
+
+/// SIGHUP means "read everything again", as with other servers.
+fn reload_on_hangup(reload: ReloadHandle) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tasks::spawn("hangup", OnPanic::Log, async move {
+        // Refused when the host shuts down: nothing to reload any more.
+        while hangup.recv().await.is_some() && reload.reload(false).await.is_ok() {}
+    });
+    Ok(())
 }
 
 /// Completes at the first SIGINT or SIGTERM. A second one ends the process without draining; nothing

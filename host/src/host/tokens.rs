@@ -18,8 +18,6 @@ pub enum TokenError {
     File { path: PathBuf, source: io::Error },
     #[error("{} holds no token of at least {SHORTEST} characters; remove the file to have a new one made", .0.display())]
     Short(PathBuf),
-    #[error("the name of the local source is not a name")]
-    Name,
 }
 
 /// The token in the file; a fresh one is written (0600) if there is no file.
