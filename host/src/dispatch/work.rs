@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::follow;
 use super::retry::{self, After};
 use super::{Inner, Notice, Permit, binding, request};
-use crate::clock::{self, Timestamp};
+use crate::clock;
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros};
 use crate::plugin::ChainJob;
 use crate::revision::Revision;
@@ -30,10 +30,10 @@ pub(super) fn spawn(inner: &Arc<Inner>, lease: Lease, permit: Permit) {
 }
 
 async fn live(inner: Arc<Inner>, lease: Lease, permit: Permit) {
-    let mut unsettled = GiveBackOnPanic { inner: Arc::clone(&inner), lease: Some(lease.clone()) };
-    let step = step(&inner, &lease).await;
-    settle(&inner, &lease, step).await;
-    unsettled.lease = None;
+    let mut guard = GiveBackOnPanic { inner, lease, settled: false };
+    let step = step(&guard.inner, &guard.lease).await;
+    settle(&guard.inner, &guard.lease, step).await;
+    guard.settled = true;
     drop(permit);
 }
 
@@ -266,20 +266,19 @@ fn plugin_line(run: &PluginRun) -> String {
 /// Gives the lease back when the task panics, so that the delivery is not stuck until the next start.
 struct GiveBackOnPanic {
     inner: Arc<Inner>,
-    /// None once settled.
-    lease: Option<Lease>,
+    lease: Lease,
+    settled: bool,
 }
 
 impl Drop for GiveBackOnPanic {
     fn drop(&mut self) {
-        let Some(lease) = self.lease.take() else { return };
-        if !std::thread::panicking() {
-            // The runtime is shutting down: the next start takes the lease back.
+        // Neither settled nor panicking: the runtime is shutting down, and the next start takes the lease back.
+        if self.settled || !std::thread::panicking() {
             return;
         }
-        let inner = Arc::clone(&self.inner);
+        let (inner, lease) = (Arc::clone(&self.inner), self.lease.clone());
         tasks::spawn("give back a delivery", OnPanic::Log, async move {
-            let due: Timestamp = clock::now().after(PANIC_PAUSE);
+            let due = clock::now().after(PANIC_PAUSE);
             settle(&inner, &lease, Step::without_attempt(Next::Released { due })).await;
         });
     }

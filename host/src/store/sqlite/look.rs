@@ -136,7 +136,9 @@ fn list_sql(state: Option<State>) -> String {
 
 const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
 
-const ATTEMPTS: &str = "SELECT delivery, record FROM attempts WHERE delivery = ?1 ORDER BY seq LIMIT ?2";
+const ATTEMPTS: &str = "SELECT delivery, record, seq FROM attempts WHERE delivery = ?1 \
+     UNION ALL SELECT id, attempt, 9223372036854775807 FROM deliveries WHERE id = ?1 AND attempt IS NOT NULL \
+     ORDER BY 3 LIMIT ?2";
 
 #[cfg(test)]
 mod tests {

@@ -62,9 +62,6 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
         connection.prepare_cached(RELEASE)?.execute(params![id, due.as_ms()])?;
         return Ok(Settled::Done);
     }
-    if let Some(attempt) = &settlement.attempt {
-        connection.prepare_cached(INSERT_ATTEMPT)?.execute(params![id, attempt])?;
-    }
     let state = settlement.next.state().unwrap_or(leased.state);
     let attempts = leased.attempts.saturating_add(u32::from(settlement.attempt.is_some()));
     let rewritten = store_payload(connection, settlement, leased.rewritten)?;
@@ -127,6 +124,7 @@ fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError
         reason,
         settlement.chain.as_ref().map(|chain| &chain.record),
         rewritten,
+        settlement.attempt,
     ])?;
     connection.prepare_cached("DELETE FROM queue WHERE id = ?1")?.execute([id])?;
     Ok(())
@@ -134,13 +132,17 @@ fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError
 
 fn keep(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
     let Change { settlement, state, attempts, rewritten } = change;
+    let id = settlement.token.delivery.to_bytes();
+    if let Some(attempt) = &settlement.attempt {
+        connection.prepare_cached(INSERT_ATTEMPT)?.execute(params![id, attempt])?;
+    }
     let (due, reason, held_for) = match &settlement.next {
         Next::RetryAt { due, reason } => (Some(due.as_ms()), Some(reason), None),
         Next::Held { cause, reason } => (None, Some(reason), Some(cause.to_string())),
         Next::Delivered | Next::Dropped { .. } | Next::Failed { .. } | Next::Released { .. } => (None, None, None),
     };
     connection.prepare_cached(KEEP)?.execute(params![
-        settlement.token.delivery.to_bytes(),
+        id,
         state.as_str(),
         settlement.now,
         due,
@@ -179,7 +181,7 @@ const RELEASE: &str = "UPDATE queue SET owner = NULL, due = ?2 WHERE id = ?1";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempts (delivery, record) VALUES (?1, ?2)";
 
 const MOVE: &str = "INSERT INTO deliveries (id, event, webhook, state, created, changed, attempts, runs, reason, \
-     chain, rewritten) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8 FROM queue \
+     chain, rewritten, attempt) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8, ?9 FROM queue \
      WHERE id = ?1";
 
 const KEEP: &str = "UPDATE queue SET owner = NULL, state = ?2, changed = ?3, due = coalesce(?4, due), attempts = ?5, \

@@ -50,7 +50,8 @@ CREATE TABLE deliveries (
     runs      INTEGER NOT NULL,
     reason    TEXT,
     chain     TEXT,
-    rewritten INTEGER
+    rewritten INTEGER,
+    attempt   TEXT               -- JSON: the last one. Most deliveries have no other, and spare a row in `attempts`
 ) STRICT, WITHOUT ROWID;
 
 -- What people look for in history.
@@ -62,6 +63,7 @@ CREATE TABLE rewritten (
     data BLOB NOT NULL
 ) STRICT;
 
+-- Attempts after which a delivery was not finished.
 CREATE TABLE attempts (
     seq      INTEGER PRIMARY KEY,
     delivery BLOB NOT NULL,
