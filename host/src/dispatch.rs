@@ -43,6 +43,8 @@ pub struct Dispatcher {
 
 /// What the dispatcher works with.
 pub struct Parts {
+    /// The revision to begin with. Later ones that are in force already must be told by [`Dispatcher::follow`].
+    pub first: Arc<Revision>,
     pub live: Live,
     pub store: Arc<dyn Store>,
     pub administration: Arc<dyn Administration>,
@@ -95,12 +97,12 @@ pub struct Notice {
 }
 
 impl Dispatcher {
-    /// Reads the run states, brings the store in line with the revision in force, and begins to claim.
+    /// Reads the run states, brings the store in line with the first revision, and begins to claim.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn start_up(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { live, store, administration, transform } = parts;
+        let Parts { first, live, store, administration, transform } = parts;
         let run_states = administration.run_states().await?;
         let inner = Arc::new(Inner {
             live,
@@ -117,8 +119,7 @@ impl Dispatcher {
             deliveries: TaskTracker::new(),
             draining: CancellationToken::new(),
         });
-        let revision = inner.live.load_full();
-        follow::bring_in_line(&inner, None, &revision).await?;
+        follow::bring_in_line(&inner, None, &first).await?;
         tasks::spawn("claim", OnPanic::Abort, claim::run(Arc::clone(&inner)));
         tasks::spawn("heartbeat", OnPanic::Abort, claim::keep_alive(Arc::clone(&inner)));
         Ok(Self { inner })

@@ -51,6 +51,7 @@ pub struct Host {
     public: (TcpListener, axum::Router, ServeLimits),
     admin: (TcpListener, axum::Router, ServeLimits),
     dispatcher: Dispatcher,
+    first: Arc<Revision>,
     reloading: Reloading,
     store: Arc<SqliteStore>,
     info: Arc<HostInfo>,
@@ -116,6 +117,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let reloading = reload::spawn(loader, stop.clone());
     let live = Arc::clone(&reloading.live);
     let dispatcher = Dispatcher::start_up(dispatch::Parts {
+        first: Arc::clone(&revision),
         live: Arc::clone(&live),
         store: store.clone(),
         administration: store.clone(),
@@ -149,6 +151,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         public: (public.0, intake::router(intake, stop.clone()), serve_limits(limits.max_connections)),
         admin: (admin.0, admin::router(admin_state), serve_limits(ADMIN_CONNECTIONS)),
         dispatcher,
+        first: revision,
         reloading,
         store,
         info,
@@ -173,12 +176,12 @@ impl Host {
     /// Serves until `shutdown` completes, then drains: no new requests, those under way finish, attempts under
     /// way finish or are given back, the store closes.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { public, admin, dispatcher, reloading, store, info: _, stop, lock } = self;
+        let Self { public, admin, dispatcher, first, reloading, store, info: _, stop, lock } = self;
         let (listener, router, limits) = public;
         let public = serve("public", listener, router, limits, stop.clone());
         let (listener, router, limits) = admin;
         let admin = serve("admin", listener, router, limits, stop.clone());
-        let following = follow(dispatcher.clone(), reloading.revisions, stop.clone());
+        let following = follow(dispatcher.clone(), first, reloading.revisions, stop.clone());
         let following = tasks::spawn("follow", OnPanic::Abort, following);
         let stopping = async {
             shutdown.await;
@@ -226,11 +229,20 @@ fn local_source(home: &Home, revision: &Revision) -> Result<Option<Source>, Toke
     Ok(Some(Source { name: SourceName::local(), token: Digest::of(token.as_bytes()) }))
 }
 
-/// Has the dispatcher hold and release what each new revision means.
-async fn follow(dispatcher: Dispatcher, mut revisions: watch::Receiver<Arc<Revision>>, stop: CancellationToken) {
-    let mut followed = Arc::clone(&revisions.borrow_and_update());
+/// Has the dispatcher hold and release what each new revision means, compared with the one it followed before.
+async fn follow(
+    dispatcher: Dispatcher,
+    mut followed: Arc<Revision>,
+    mut revisions: watch::Receiver<Arc<Revision>>,
+    stop: CancellationToken,
+) {
+    // One that came during start-up counts as new.
+    revisions.mark_changed();
     while let Some(Ok(())) = stop.run_until_cancelled(revisions.changed()).await {
         let new = Arc::clone(&revisions.borrow_and_update());
+        if Arc::ptr_eq(&followed, &new) {
+            continue;
+        }
         while let Err(error) = dispatcher.follow(&followed, &new).await {
             tracing::error!(%error, revision = new.number, "holding and releasing failed; trying again");
             if stop.run_until_cancelled(tokio::time::sleep(FOLLOW_PAUSE)).await.is_none() {

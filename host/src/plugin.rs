@@ -111,6 +111,11 @@ impl Engine {
 }
 
 impl Plugin {
+    /// Fuel and bytes of memory that each run gets.
+    pub(crate) const fn limits(&self) -> (u64, usize) {
+        (self.limits.fuel.get(), self.limits.memory_bytes.get())
+    }
+
     /// Checks a webhook's config against the manifest's schema: pointer and reason of the first objection.
     ///
     /// # Errors

@@ -220,6 +220,13 @@ pub struct Lease {
     pub chain: Option<ChainRecord>,
 }
 
+impl Lease {
+    /// What it costs in memory, for budgets: its event, and its payload if a chain rewrote it.
+    pub fn weight(&self) -> usize {
+        self.event.weight() + self.chain.as_ref().and_then(ChainRecord::data).map_or(0, Bytes::len)
+    }
+}
+
 /// Which deliveries to lease.
 #[derive(Clone, Debug)]
 pub struct Claim {

@@ -1,5 +1,6 @@
 //! Brings due work from disk into memory, lane by lane, and keeps this owner alive.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::lanes::ClaimOrder;
 use super::{Inner, Permit, work};
 use crate::clock;
-use crate::store::{Claim, Lane, OWNER_SILENCE_MS, StoreError};
+use crate::ids::WebhookId;
+use crate::store::{Claim, Lane, LaneDue, Lease, OWNER_SILENCE_MS, StoreError};
 
 /// Lanes claimed from at once.
 const CLAIMS_AT_ONCE: usize = 16;
 /// After a failed claim the lane is left alone for this long.
 const CLAIM_BACKOFF: Duration = Duration::from_secs(1);
+/// The wall clock is asked again at least this often: it may be set, and timers stop while a machine sleeps.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// Lanes read from the store at once.
 const LANES_PAGE: usize = 500;
 
@@ -35,7 +39,7 @@ async fn wait(inner: &Inner) {
     let due = inner.lanes().next_due();
     let until_due = async {
         match due {
-            Some(due) => sleep_until(Instant::now() + due.since(clock::now())).await,
+            Some(due) => sleep_until(Instant::now() + due.since(clock::now()).min(LONGEST_SLEEP)).await,
             None => std::future::pending().await,
         }
     };
@@ -51,10 +55,10 @@ async fn claim(inner: &Arc<Inner>, order: ClaimOrder) {
     let now = clock::now();
     match inner.store.claim(Claim { lane: lane.clone(), now, limit, max_bytes }).await {
         Ok(claimed) => {
-            let weights = claimed.leases.iter().map(|lease| lease.event.weight());
+            let weights = claimed.leases.iter().map(Lease::weight);
             inner.lanes().claimed(&lane, weights, claimed.next_due);
             for lease in claimed.leases {
-                let permit = Permit { inner: Arc::clone(inner), lane: lane.clone(), weight: lease.event.weight() };
+                let permit = Permit { inner: Arc::clone(inner), lane: lane.clone(), weight: lease.weight() };
                 work::spawn(inner, lease, permit);
             }
         }
@@ -75,29 +79,42 @@ pub(super) async fn keep_alive(inner: Arc<Inner>) {
             _ = ticks.tick() => {}
             () = inner.draining.cancelled() => return,
         }
-        let beat = match inner.store.heartbeat(clock::now()).await {
-            Ok(0) => Ok(()),
-            Ok(taken) => {
-                tracing::warn!(deliveries = taken, "took over from an owner that went silent");
-                wake_all(&inner).await
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = beat {
+        if let Err(error) = beat(&inner).await {
             tracing::error!(%error, "the heartbeat failed");
         }
     }
 }
 
+async fn beat(inner: &Inner) -> Result<(), StoreError> {
+    let taken = inner.store.heartbeat(clock::now()).await?;
+    if taken > 0 {
+        tracing::warn!(deliveries = taken, "took over from an owner that went silent");
+    }
+    // Also the safety net for a wake-up that was lost, whatever the reason.
+    wake_all(inner).await
+}
+
 /// Wakes every lane that has work on disk.
 pub(super) async fn wake_all(inner: &Inner) -> Result<(), StoreError> {
+    each_lane(inner, |entry| inner.wake(&entry.lane, entry.due)).await
+}
+
+/// The webhooks that have work on disk, in force or not.
+pub(super) async fn webhooks_with_work(inner: &Inner) -> Result<BTreeSet<WebhookId>, StoreError> {
+    let mut webhooks = BTreeSet::new();
+    each_lane(inner, |entry| {
+        webhooks.insert(entry.lane.webhook.clone());
+    })
+    .await?;
+    Ok(webhooks)
+}
+
+async fn each_lane(inner: &Inner, mut visit: impl FnMut(&LaneDue)) -> Result<(), StoreError> {
     let mut after: Option<Lane> = None;
     loop {
         let page = inner.store.lanes(after.take(), LANES_PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.lane.clone());
-        for entry in &page {
-            inner.wake(&entry.lane, entry.due);
-        }
+        page.iter().for_each(&mut visit);
     }
 }

@@ -11,7 +11,7 @@ use crate::revision::Revision;
 use crate::store::{HeldFor, Lane, RunState, RunStateKind, StoreError};
 use crate::webhook::Webhook;
 
-/// `old` is none at start-up. Safe to repeat.
+/// `old` is none at start-up. Safe to repeat, also after an error in the middle.
 pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &Revision) -> Result<(), StoreError> {
     let mut released = 0;
     for webhook in new.webhooks.values() {
@@ -21,28 +21,37 @@ pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &R
             inner.store.hold(webhook.id.clone(), HeldCause::WebhookDisabled, reason, clock::now()).await?;
         }
     }
-    for removed in old.iter().flat_map(|old| old.webhooks.keys()).filter(|id| !new.webhooks.contains_key(*id)) {
+    let known = match old {
+        Some(old) => old.webhooks.keys().cloned().collect(),
+        // Whatever was removed while no host was running left its work behind.
+        None => claim::webhooks_with_work(inner).await?,
+    };
+    for removed in known.into_iter().filter(|id| !new.webhooks.contains_key(id)) {
         let reason = "the webhook was removed".to_owned();
-        inner.store.hold(removed.clone(), HeldCause::WebhookRemoved, reason, clock::now()).await?;
+        inner.store.hold(removed, HeldCause::WebhookRemoved, reason, clock::now()).await?;
     }
     if released > 0 {
         tracing::info!(deliveries = released, revision = new.number, "released what this revision fixed");
     }
-    if released > 0 || old.is_none() {
-        claim::wake_all(inner).await?;
-    }
-    Ok(())
+    // Whatever this call counted: an earlier one may have released and then failed.
+    claim::wake_all(inner).await
 }
 
 async fn release_what_is_fixed(inner: &Inner, revision: &Revision, webhook: &Webhook) -> Result<u64, StoreError> {
-    let mut released = clear_if_moved(inner, webhook).await?;
-    if webhook.enabled {
-        released += release(inner, HeldCause::WebhookDisabled, &webhook.id).await?;
+    clear_if_moved(inner, webhook).await?;
+    let mut fixed = vec![HeldFor::Cause(HeldCause::WebhookRemoved)];
+    if !inner.run_states.load().contains_key(&webhook.id) {
+        fixed.push(HeldFor::Cause(HeldCause::WebhookGone));
     }
-    released += release(inner, HeldCause::WebhookRemoved, &webhook.id).await?;
-    let keep = binding::causes_in_force(webhook, &revision.plugins);
-    let held = HeldFor::PluginsExcept(keep);
-    Ok(released + inner.store.release(webhook.id.clone(), held, clock::now()).await?)
+    if webhook.enabled {
+        fixed.push(HeldFor::Cause(HeldCause::WebhookDisabled));
+    }
+    fixed.push(HeldFor::PluginsExcept(binding::causes_in_force(webhook, &revision.plugins)));
+    let mut released = 0;
+    for held in fixed {
+        released += inner.store.release(webhook.id.clone(), held, clock::now()).await?;
+    }
+    Ok(released)
 }
 
 /// A delivery was just held. If its cause went away in the meantime, nobody else will release it.
@@ -58,10 +67,11 @@ pub(super) async fn recheck(inner: &Inner, webhook: &WebhookId, cause: HeldCause
     if still_there {
         return;
     }
-    match release(inner, cause, &webhook.id).await {
-        Ok(_) => inner.wake(&Lane::unordered(webhook.id.clone()), clock::now()),
-        Err(error) => tracing::error!(webhook = %webhook.id, %error, "releasing failed; a reload releases it"),
+    if let Err(error) = inner.store.release(webhook.id.clone(), HeldFor::Cause(cause), clock::now()).await {
+        tracing::error!(webhook = %webhook.id, %error, "releasing failed; a reload releases it");
     }
+    // Also after an error: it may have come after the release.
+    inner.wake(&Lane::unordered(webhook.id.clone()), clock::now());
 }
 
 /// The receiver answered 410: nothing goes to this URL any more, and nothing is lost.
@@ -81,29 +91,25 @@ pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), St
     let reason = "the receiver answered 410 Gone".to_owned();
     inner.store.hold(webhook.id.clone(), HeldCause::WebhookGone, reason, clock::now()).await?;
     // The URL may have changed since the attempt began: then that change came too early to clear this.
-    if let Some(today) = inner.live.load().webhooks.get(&webhook.id).cloned()
-        && clear_if_moved(inner, &today).await? > 0
-    {
-        inner.wake(&Lane::unordered(webhook.id.clone()), clock::now());
+    let today = inner.live.load().webhooks.get(&webhook.id).cloned();
+    match today {
+        Some(today) => clear_if_moved(inner, &today).await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Another URL than the one that answered 410 makes a fresh start.
-async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<u64, StoreError> {
+async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
     let moved = inner.run_states.load().get(&webhook.id).is_some_and(|state| state.url != webhook.url.as_str());
     if !moved {
-        return Ok(0);
+        return Ok(());
     }
-    clear_run_state(inner, &webhook.id).await?;
-    release(inner, HeldCause::WebhookGone, &webhook.id).await
-}
-
-async fn clear_run_state(inner: &Inner, webhook: &WebhookId) -> Result<(), StoreError> {
-    inner.administration.set_run_state(webhook.clone(), None).await?;
+    inner.administration.set_run_state(webhook.id.clone(), None).await?;
     change_run_states(inner, |states| {
-        states.remove(webhook);
+        states.remove(&webhook.id);
     });
+    inner.store.release(webhook.id.clone(), HeldFor::Cause(HeldCause::WebhookGone), clock::now()).await?;
+    inner.wake(&Lane::unordered(webhook.id.clone()), clock::now());
     Ok(())
 }
 
@@ -113,8 +119,4 @@ fn change_run_states(inner: &Inner, change: impl Fn(&mut BTreeMap<WebhookId, Run
         change(&mut states);
         states
     });
-}
-
-async fn release(inner: &Inner, cause: HeldCause, webhook: &WebhookId) -> Result<u64, StoreError> {
-    inner.store.release(webhook.clone(), HeldFor::Cause(cause), clock::now()).await
 }

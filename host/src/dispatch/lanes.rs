@@ -15,7 +15,7 @@ pub(super) const LANE_MEMORY_BYTES: usize = 8 << 20;
 /// The weight of all lanes together.
 pub(super) const TOTAL_MEMORY_BYTES: usize = 64 << 20;
 /// So many deliveries a lane may always have, however full the total is: other lanes' backlog never stops it.
-const LANE_MEMORY_ALWAYS: usize = 4;
+const LANE_MEMORY_ALWAYS: usize = 2;
 /// Below this many, a lane with work on disk is refilled: one claim fetches at least half a lane.
 const REFILL_BELOW: usize = LANE_MEMORY_COUNT / 2;
 
@@ -25,6 +25,8 @@ pub(super) struct Lanes {
     states: HashMap<Lane, State>,
     /// Lanes with work on disk that have room for it, by when it is due.
     waiting: BTreeSet<(Timestamp, Lane)>,
+    /// The same, but with what every lane may have already: these have room only while all together have.
+    waiting_for_total: BTreeSet<(Timestamp, Lane)>,
     total_bytes: usize,
 }
 
@@ -70,15 +72,17 @@ impl Lanes {
         true
     }
 
-    /// Gives back the room of one delivery. True when this lets the lane be claimed from.
+    /// Gives back the room of one delivery. True when this lets a lane be claimed from.
     pub(super) fn give_back(&mut self, lane: &Lane, weight: usize) -> bool {
         let Some(state) = self.states.get_mut(lane) else { return false };
         state.count = state.count.saturating_sub(1);
         state.bytes = state.bytes.saturating_sub(weight);
+        let was_full = self.is_full();
         self.total_bytes = self.total_bytes.saturating_sub(weight);
-        let claimable = self.index(lane);
+        let total_has_room = was_full && !self.is_full() && !self.waiting_for_total.is_empty();
+        let lane_has_room = self.index(lane);
         self.forget_if_idle(lane);
-        claimable
+        lane_has_room || total_has_room
     }
 
     /// A delivery of the lane is on disk, due at `due`. True when this changes what is claimed next.
@@ -96,9 +100,15 @@ impl Lanes {
 
     /// Lanes to claim from now, at most `most`; each is marked as being claimed until [`Self::claimed`].
     pub(super) fn orders(&mut self, now: Timestamp, most: usize) -> Vec<ClaimOrder> {
-        let due: Vec<Lane> =
-            self.waiting.iter().take_while(|(due, _)| *due <= now).take(most).map(|(_, lane)| lane.clone()).collect();
-        // Shared among the lanes claimed now, so that together they stay within the total.
+        let due_in = |set: &BTreeSet<(Timestamp, Lane)>, most| -> Vec<Lane> {
+            set.iter().take_while(|(due, _)| *due <= now).take(most).map(|(_, lane)| lane.clone()).collect()
+        };
+        let mut due = due_in(&self.waiting, most);
+        if !self.is_full() {
+            due.extend(due_in(&self.waiting_for_total, most - due.len()));
+        }
+        // Shared among the lanes claimed now, so that together they stay within the total. A claim brings one
+        // delivery at least.
         let share = TOTAL_MEMORY_BYTES.saturating_sub(self.total_bytes) / due.len().max(1);
         due.into_iter()
             .filter_map(|lane| {
@@ -130,21 +140,33 @@ impl Lanes {
 
     /// When something will be due that has room, if nothing else happens.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.waiting.first().map(|(due, _)| *due)
+        let of_total = self.waiting_for_total.first().filter(|_| !self.is_full());
+        [self.waiting.first(), of_total].into_iter().flatten().map(|(due, _)| *due).min()
     }
 
-    /// True when the lane was not waiting before and is now.
+    fn is_full(&self) -> bool {
+        self.total_bytes >= TOTAL_MEMORY_BYTES
+    }
+
+    /// True when this changes what can be claimed.
     fn index(&mut self, lane: &Lane) -> bool {
         let Some(state) = self.states.get(lane) else { return false };
-        match state.disk_due {
-            Some(due) if !state.claiming && state.has_room() => self.waiting.insert((due, lane.clone())),
-            _ => false,
+        let Some(due) = state.disk_due.filter(|_| !state.claiming && state.has_room()) else { return false };
+        let entry = (due, lane.clone());
+        if state.count < LANE_MEMORY_ALWAYS {
+            self.waiting_for_total.remove(&entry);
+            self.waiting.insert(entry)
+        } else {
+            self.waiting.remove(&entry);
+            self.waiting_for_total.insert(entry) && !self.is_full()
         }
     }
 
     fn unindex(&mut self, lane: &Lane) {
         if let Some(due) = self.states.get(lane).and_then(|state| state.disk_due) {
-            self.waiting.remove(&(due, lane.clone()));
+            let entry = (due, lane.clone());
+            self.waiting.remove(&entry);
+            self.waiting_for_total.remove(&entry);
         }
     }
 
@@ -221,6 +243,42 @@ mod tests {
         prop::collection::vec((0..3_u8, step), 0..300)
     }
 
+    #[test]
+    fn a_backlog_of_many_lanes_stays_within_the_total() {
+        let heavy = 1 << 20;
+        let mut lanes = Lanes::default();
+        let all: Vec<Lane> = (0..200).map(|index| lane(&format!("w{index}"))).collect();
+        for lane in &all {
+            lanes.wake(lane, NOW);
+        }
+        loop {
+            let orders = lanes.orders(NOW, 16);
+            if orders.is_empty() {
+                break;
+            }
+            for order in orders {
+                let taken = (order.max_bytes / heavy).clamp(1, order.limit);
+                lanes.claimed(&order.lane, vec![heavy; taken].into_iter(), Some(NOW));
+            }
+        }
+        assert_eq!(lanes.next_due(), None, "nothing to wait for but what is in memory");
+        assert!(lanes.total_bytes <= TOTAL_MEMORY_BYTES + 200 * LANE_MEMORY_ALWAYS * heavy, "{}", lanes.total_bytes);
+        let most = all.iter().filter_map(|lane| lanes.states.get(lane)).map(|state| state.count).max();
+        assert!(
+            lanes.states.values().all(|state| state.count >= LANE_MEMORY_ALWAYS),
+            "each has its share; most: {most:?}"
+        );
+
+        // When enough is done, those that wait for the total go on.
+        let mut can_claim = false;
+        for _ in 0..LANE_MEMORY_ALWAYS {
+            for lane in &all {
+                can_claim |= lanes.give_back(lane, heavy);
+            }
+        }
+        assert!(can_claim && !lanes.orders(NOW, 16).is_empty());
+    }
+
     proptest! {
         /// A model of disk and memory: whatever happens, nothing on disk is forgotten and no lane is overfull.
         #[test]
@@ -259,12 +317,17 @@ mod tests {
                         }
                     }
                 }
+                // Beyond the total, each lane has at most what it may always have, and one claim's first delivery.
+                let beyond: usize = memory.values().flat_map(|held| held.iter().rev().take(LANE_MEMORY_ALWAYS + 1)).sum();
+                let total: usize = memory.values().flatten().sum();
+                prop_assert!(total <= TOTAL_MEMORY_BYTES + beyond);
+                prop_assert_eq!(total, lanes.total_bytes);
                 for (lane, held) in &memory {
                     prop_assert!(held.len() <= LANE_MEMORY_COUNT);
                     let idle = held.is_empty();
                     let waits = disk.get(lane).is_some_and(|count| *count > 0);
                     if idle && waits {
-                        prop_assert!(lanes.waiting.iter().any(|(_, waiting)| waiting == lane), "{lane:?} is forgotten");
+                        prop_assert!(lanes.waiting.iter().any(|(_, waiting)| waiting == lane), "{:?} is forgotten", lane);
                     }
                 }
             }

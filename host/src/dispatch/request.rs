@@ -40,8 +40,7 @@ pub(super) fn build(parts: &Parts<'_>) -> Outgoing {
 fn headers(parts: &Parts<'_>, body: &Bytes) -> HeaderMap {
     let Parts { event, webhook, changes, .. } = parts;
     let mut headers = HeaderMap::with_capacity(16);
-    let content_type = changes.content_type.as_deref().unwrap_or(&event.content_type);
-    set(&mut headers, http::header::CONTENT_TYPE, content_type);
+    set(&mut headers, http::header::CONTENT_TYPE, &event.content_type);
     for (name, value) in &event.headers {
         set_named(&mut headers, name, value);
     }
@@ -53,6 +52,9 @@ fn headers(parts: &Parts<'_>, body: &Bytes) -> HeaderMap {
     }
     for (name, value) in &changes.set_headers {
         set_named(&mut headers, name, value);
+    }
+    if let Some(content_type) = &changes.content_type {
+        set(&mut headers, http::header::CONTENT_TYPE, content_type);
     }
     set(&mut headers, HeaderName::from_static("x-hookwright-event"), event.event_type.as_str());
     set(&mut headers, HeaderName::from_static("x-hookwright-delivery"), &parts.delivery.to_string());
@@ -154,7 +156,8 @@ mod tests {
             signing_secrets: vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap()],
         };
         let changes = Changes {
-            data: Some(Bytes::from_static(b"[1]")),
+            data: Some(Bytes::from_static(b"1;2")),
+            content_type: Some("text/csv".into()),
             set_headers: vec![("x-level".into(), "plugin".into()), ("webhook-id".into(), "forged".into())],
             remove_headers: vec!["x-webhook".into()],
             ..Changes::default()
@@ -162,7 +165,11 @@ mod tests {
         let parts = Parts {
             event: &event,
             webhook: &webhook,
-            default_headers: &header_list(&[("x-level", "default"), ("authorization", "Bearer t")]),
+            default_headers: &header_list(&[
+                ("x-level", "default"),
+                ("authorization", "Bearer t"),
+                ("content-type", "application/json"),
+            ]),
             changes: &changes,
             delivery: DeliveryId::generate(now),
             attempt: 2,
@@ -170,7 +177,8 @@ mod tests {
         };
         let request = build(&parts);
         let header = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
-        assert_eq!(request.body, "[1]");
+        assert_eq!(request.body, "1;2");
+        assert_eq!(header("content-type").as_deref(), Some("text/csv"));
         assert_eq!(header("x-level").as_deref(), Some("plugin"));
         assert_eq!(header("x-strapi-event").as_deref(), Some("entry.create"));
         assert_eq!(header("authorization").as_deref(), Some("Bearer t"));
