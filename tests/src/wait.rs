@@ -9,6 +9,12 @@ use tokio::time::{Instant, sleep};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Waits for something that has no deadline of its own.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, future).await;
+    waited.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
+}
+
 /// Asks again and again until `condition` gives something.
 pub async fn until<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T
 where
