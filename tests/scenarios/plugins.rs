@@ -28,9 +28,9 @@ async fn plugins_filter_and_rewrite_payload_and_headers() {
     let published = host.post(cases::body("strapi-v5/entry.publish")).await;
     let received = receiver.wait_for(1).await;
     let mut expected = cases::json("strapi-v5/entry.publish");
-    expected["entry"].as_object_mut().unwrap().remove("postal_code");
+    expected["entry"].as_object_mut().unwrap().shift_remove("postal_code").expect("it was there");
     expected["entry"]["full_name"] = json!("***");
-    assert_eq!(received[0].json(), expected);
+    assert_eq!(received[0].body, expected.to_string(), "the rest stays as it was, where it was");
     assert_eq!(received[0].header("x-model"), Some("address"));
     assert!(received[0].verified(), "signed after the rewrite");
     let delivered = host.deliveries(published.event(), |delivery| delivery["state"] == "delivered").await;

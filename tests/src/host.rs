@@ -147,9 +147,9 @@ impl Hookwright {
         write(self.home(), path, contents.as_ref());
     }
 
-    /// Runs a command of the binary on this home.
+    /// Runs a command of the binary on this home, with the host's environment.
     pub async fn command(&self, arguments: &[&str]) -> Output {
-        output(&mut command(self.home(), arguments)).await
+        output(command(self.home(), arguments).envs(self.environment.iter().cloned())).await
     }
 
     /// SIGKILL: no goodbye.
