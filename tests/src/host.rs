@@ -158,14 +158,14 @@ impl Hookwright {
     }
 
     /// SIGTERM, then the exit status.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub async fn terminate(&mut self) -> ExitStatus {
         let pid = self.child.id().expect("it is running").to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
         assert!(sent.success());
         in_time("the host to end", self.child.wait()).await.expect("a status")
     }
 
-    /// Starts it again on the same home, after [`Self::kill`].
+    /// Starts it again on the same home, after it ended.
     pub async fn restart(&mut self) {
         (self.child, self.listen, self.admin) = launch(self.home.path(), &self.environment, &self.arguments).await;
     }
