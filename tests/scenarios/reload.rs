@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hookwright_tests::host::bundled_plugin;
-use hookwright_tests::{Hookwright, Receiver, cases};
+use hookwright_tests::{Hookwright, Receiver, cases, slowdown};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -28,8 +28,9 @@ async fn a_plugin_copied_into_the_folder_is_live_within_a_second() {
     fs::write(host.home().join("plugins/redact.wasm"), bundled_plugin("redact")).unwrap();
     host.status("the plugin", |status| digest(status, "redact").is_some()).await;
     let took = copied.elapsed();
-    println!("live after {took:?}");
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    let slowdown = slowdown();
+    println!("live after {took:?} on a machine {slowdown:.1} times slower than idle");
+    assert!(took < Duration::from_secs(1).mul_f64(slowdown), "{took:?}");
 }
 
 #[tokio::test]
@@ -85,10 +86,10 @@ async fn strict_refuses_what_is_broken() {
 #[tokio::test]
 async fn a_removed_webhook_holds_its_deliveries_and_gets_them_back_with_its_file() {
     let receiver = Receiver::answering(|index, _| if index == 0 { 500 } else { 204 }).await;
-    let config = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["1s"] } });
+    let config = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["1m"] } });
     let host = Hookwright::builder().webhook("w", config.clone()).start().await;
     let posted = host.post(cases::body("strapi-v5/entry.create")).await;
-    receiver.wait_for(1).await;
+    host.deliveries(posted.event(), |delivery| delivery["state"] == "retrying").await;
     fs::remove_file(host.home().join("config/webhooks/w.json")).unwrap();
     let held = host.deliveries(posted.event(), |delivery| delivery["state"] == "held").await;
     assert_eq!(held[0]["heldFor"], "webhook-removed");
