@@ -1,5 +1,6 @@
 //! Brings due work from disk into memory, lane by lane, and keeps this owner alive.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::lanes::ClaimOrder;
 use super::{Inner, Permit, work};
 use crate::clock;
-use crate::store::{Claim, Lane, OWNER_SILENCE_MS, StoreError};
+use crate::ids::WebhookId;
+use crate::store::{Claim, Lane, LaneDue, OWNER_SILENCE_MS, StoreError};
 
 /// Lanes claimed from at once.
 const CLAIMS_AT_ONCE: usize = 16;
@@ -91,13 +93,25 @@ pub(super) async fn keep_alive(inner: Arc<Inner>) {
 
 /// Wakes every lane that has work on disk.
 pub(super) async fn wake_all(inner: &Inner) -> Result<(), StoreError> {
+    each_lane(inner, |entry| inner.wake(&entry.lane, entry.due)).await
+}
+
+/// The webhooks that have work on disk, in force or not.
+pub(super) async fn webhooks_with_work(inner: &Inner) -> Result<BTreeSet<WebhookId>, StoreError> {
+    let mut webhooks = BTreeSet::new();
+    each_lane(inner, |entry| {
+        webhooks.insert(entry.lane.webhook.clone());
+    })
+    .await?;
+    Ok(webhooks)
+}
+
+async fn each_lane(inner: &Inner, mut visit: impl FnMut(&LaneDue)) -> Result<(), StoreError> {
     let mut after: Option<Lane> = None;
     loop {
         let page = inner.store.lanes(after.take(), LANES_PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.lane.clone());
-        for entry in &page {
-            inner.wake(&entry.lane, entry.due);
-        }
+        page.iter().for_each(&mut visit);
     }
 }

@@ -21,9 +21,14 @@ pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &R
             inner.store.hold(webhook.id.clone(), HeldCause::WebhookDisabled, reason, clock::now()).await?;
         }
     }
-    for removed in old.iter().flat_map(|old| old.webhooks.keys()).filter(|id| !new.webhooks.contains_key(*id)) {
+    let known = match old {
+        Some(old) => old.webhooks.keys().cloned().collect(),
+        // Whatever was removed while no host was running left its work behind.
+        None => claim::webhooks_with_work(inner).await?,
+    };
+    for removed in known.into_iter().filter(|id| !new.webhooks.contains_key(id)) {
         let reason = "the webhook was removed".to_owned();
-        inner.store.hold(removed.clone(), HeldCause::WebhookRemoved, reason, clock::now()).await?;
+        inner.store.hold(removed, HeldCause::WebhookRemoved, reason, clock::now()).await?;
     }
     if released > 0 {
         tracing::info!(deliveries = released, revision = new.number, "released what this revision fixed");
