@@ -87,14 +87,32 @@ async fn strict_refuses_what_is_broken() {
 async fn a_removed_webhook_holds_its_deliveries_and_gets_them_back_with_its_file() {
     let receiver = Receiver::answering(|index, _| if index == 0 { 500 } else { 204 }).await;
     let config = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["1m"] } });
-    let host = Hookwright::builder().webhook("w", config.clone()).start().await;
+    let mut host = Hookwright::builder().webhook("w", config.clone()).start().await;
     let posted = host.post(cases::body("strapi-v5/entry.create")).await;
     host.deliveries(posted.event(), |delivery| delivery["state"] == "retrying").await;
     fs::remove_file(host.home().join("config/webhooks/w.json")).unwrap();
     let held = host.deliveries(posted.event(), |delivery| delivery["state"] == "held").await;
     assert_eq!(held[0]["heldFor"], "webhook-removed");
+    host.kill().await;
+    host.restart().await;
+    assert_eq!(host.api("/v1/status").await["counts"]["held"], 1);
     host.write("config/webhooks/w.json", config.to_string());
     host.deliveries(posted.event(), |delivery| delivery["state"] == "delivered").await;
+}
+
+#[tokio::test]
+async fn what_was_removed_while_the_host_was_down_holds_too() {
+    let receiver = Receiver::answering(|_, _| 500).await;
+    let config = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["1m"] } });
+    let other = json!({ "url": receiver.url(), "events": ["trigger-test"] });
+    let mut host = Hookwright::builder().webhook("w", config).webhook("other", other).start().await;
+    let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+    host.deliveries(posted.event(), |delivery| delivery["state"] == "retrying").await;
+    host.kill().await;
+    fs::remove_file(host.home().join("config/webhooks/w.json")).unwrap();
+    host.restart().await;
+    let held = host.deliveries(posted.event(), |delivery| delivery["state"] == "held").await;
+    assert_eq!(held[0]["heldFor"], "webhook-removed");
 }
 
 #[tokio::test]
