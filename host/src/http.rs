@@ -10,6 +10,7 @@ mod patient;
 pub mod problem;
 pub mod serve;
 pub mod throttle;
+mod unread;
 
 use ::http::{HeaderMap, Method, Uri, header};
 use axum::Router;

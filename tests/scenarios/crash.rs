@@ -39,7 +39,7 @@ async fn ten_kills_under_load_lose_nothing() {
     }
     let accepted = accepted.lock().await.clone();
     host.status("every delivery finished", |status| {
-        let counts = &status["store"]["counts"];
+        let counts = &status["counts"];
         counts["pending"] == 0 && counts["retrying"] == 0
     })
     .await;

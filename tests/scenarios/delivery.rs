@@ -1,6 +1,6 @@
 //! From an accepted event to a receiver's answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use hookwright_tests::{Hookwright, Receiver, cases};
 use serde_json::{Value, json};
@@ -46,8 +46,9 @@ async fn a_failing_receiver_gets_the_same_message_again_until_it_takes_it() {
         assert!(request.verified());
     }
     let deliveries = host.deliveries(posted.event(), state_is("delivered")).await;
-    let statuses: Vec<&Value> =
-        deliveries[0]["attempts"].as_array().unwrap().iter().map(|a| &a["result"]["status"]).collect();
+    assert_eq!(deliveries[0]["attempts"], 3);
+    let attempts = deliveries[0]["attemptList"].as_array().unwrap();
+    let statuses: Vec<&Value> = attempts.iter().map(|attempt| &attempt["result"]["status"]).collect();
     assert_eq!(statuses, [500, 302, 204]);
 }
 
@@ -88,8 +89,8 @@ async fn a_backlog_on_disk_is_drained_when_the_receiver_comes_back() {
     for _ in 0..EVENTS {
         assert_eq!(host.post(cases::body("strapi-v5/entry.update")).await.status, 202);
     }
-    let status = host.status("all delivered", |status| status["store"]["counts"]["delivered"] == EVENTS).await;
-    assert_eq!(status["store"]["counts"]["retrying"], 0);
+    let status = host.status("all delivered", |status| status["counts"]["delivered"] == EVENTS).await;
+    assert_eq!(status["counts"]["retrying"], 0);
 }
 
 #[tokio::test]
@@ -154,27 +155,62 @@ async fn the_same_key_gives_the_same_event_once() {
 }
 
 #[tokio::test]
-async fn private_addresses_are_refused_unless_opened() {
+async fn loopback_is_refused_in_every_spelling_unless_opened() {
+    const SPELLINGS: [&str; 9] = [
+        "127.0.0.1",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "0177.0.0.1",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        "localhost",
+        "localhost.",
+    ];
     let receiver = Receiver::start().await;
-    let host = Hookwright::builder()
-        .server(json!({ "egress": {} }))
-        .webhook("w", json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": [] } }))
-        .start()
-        .await;
+    let port = receiver.address.port();
+    let mut host = Hookwright::builder().server(json!({ "egress": {} }));
+    for (index, spelling) in SPELLINGS.iter().enumerate() {
+        let url = format!("http://{spelling}:{port}/");
+        host = host.webhook(
+            &format!("w{index}"),
+            json!({ "name": spelling, "url": url, "events": ["*"], "retry": { "schedule": [] } }),
+        );
+    }
+    let host = host.start().await;
     let posted = host.post(cases::body("strapi-v5/entry.create")).await;
     let deliveries = host.deliveries(posted.event(), state_is("failed")).await;
-    let reason = deliveries[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("loopback") && reason.contains("egress.allow"), "{reason}");
+    assert_eq!(deliveries.len(), SPELLINGS.len());
+    for delivery in deliveries {
+        let reason = delivery["reason"].as_str().unwrap();
+        assert!(reason.contains("is refused") && reason.contains("egress.allow"), "{delivery}");
+        assert_eq!(delivery["attemptList"][0]["result"]["kind"], "refused", "{delivery}");
+    }
     assert_eq!(receiver.received().len(), 0);
 }
 
 #[tokio::test]
-async fn sigterm_finishes_what_is_under_way() {
+async fn metadata_stays_refused_whatever_is_opened() {
+    let webhook = json!({ "url": "http://169.254.169.254/latest", "events": ["*"], "retry": { "schedule": [] } });
+    let server = json!({ "egress": { "allow": ["0.0.0.0/0", "::/0"] } });
+    let host = Hookwright::builder().server(server).webhook("w", webhook).start().await;
+    let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+    let deliveries = host.deliveries(posted.event(), state_is("failed")).await;
+    assert!(deliveries[0]["reason"].as_str().unwrap().contains("never opened"), "{deliveries:?}");
+}
+
+#[tokio::test]
+async fn sigterm_finishes_what_is_under_way_and_repeats_nothing() {
+    const EVENTS: usize = 50;
     let receiver = Receiver::start().await;
-    let host = Hookwright::builder().webhook("w", json!({ "url": receiver.url(), "events": ["*"] })).start().await;
-    for _ in 0..50 {
-        host.post(cases::body("strapi-v5/entry.update")).await;
+    let mut host = Hookwright::builder().webhook("w", json!({ "url": receiver.url(), "events": ["*"] })).start().await;
+    for _ in 0..EVENTS {
+        assert_eq!(host.post(cases::body("strapi-v5/entry.update")).await.status, 202);
     }
-    let status = host.terminate().await;
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(host.terminate().await.code(), Some(0));
+    host.restart().await;
+    host.status("all delivered", |status| status["counts"]["delivered"] == EVENTS).await;
+    let ids: HashSet<String> =
+        receiver.received().iter().map(|request| request.header("webhook-id").unwrap().to_owned()).collect();
+    assert_eq!([ids.len(), receiver.received().len()], [EVENTS; 2], "each once");
 }

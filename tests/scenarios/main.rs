@@ -3,7 +3,9 @@
 mod configuration;
 mod crash;
 mod delivery;
+mod file_changes;
 mod plugins;
 mod refusals;
 mod reload;
+mod senders;
 mod terminal;

@@ -1,23 +1,14 @@
 //! Hot reload: every way files change, while nothing is lost.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hookwright_tests::host::bundled_plugin;
-use hookwright_tests::{Hookwright, Receiver, cases};
+use hookwright_tests::{Hookwright, Receiver, cases, slowdown};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval};
-
-fn webhook(url: &str) -> String {
-    json!({ "url": url, "events": ["*"] }).to_string()
-}
-
-fn ids(status: &Value) -> Vec<&str> {
-    status["webhooks"].as_array().unwrap().iter().map(|webhook| webhook["id"].as_str().unwrap()).collect()
-}
 
 fn digest<'s>(status: &'s Value, plugin: &str) -> Option<&'s str> {
     let plugins = status["plugins"].as_array().unwrap();
@@ -37,7 +28,9 @@ async fn a_plugin_copied_into_the_folder_is_live_within_a_second() {
     fs::write(host.home().join("plugins/redact.wasm"), bundled_plugin("redact")).unwrap();
     host.status("the plugin", |status| digest(status, "redact").is_some()).await;
     let took = copied.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    let slowdown = slowdown();
+    println!("live after {took:?} on a machine {slowdown:.1} times slower than idle");
+    assert!(took < Duration::from_secs(1).mul_f64(slowdown), "{took:?}");
 }
 
 #[tokio::test]
@@ -91,82 +84,35 @@ async fn strict_refuses_what_is_broken() {
 }
 
 #[tokio::test]
-async fn files_change_in_every_way_editors_and_tools_change_them() {
-    let receiver = Receiver::start().await;
-    let (first, second) = (webhook(&receiver.url()), webhook(&format!("{}?v=2", receiver.url())));
-    let host = Hookwright::builder().file("config/webhooks/a.json", &first).start().await;
-    let folder = host.home().join("config/webhooks");
-    let path = folder.join("a.json");
-    let url_is = |ending: &'static str| {
-        move |status: &Value| status["webhooks"][0]["url"].as_str().is_some_and(|url| url.ends_with(ending))
-    };
-
-    // Removed and created again, as some editors save: nothing is removed in between.
-    fs::remove_file(&path).unwrap();
-    fs::write(&path, &second).unwrap();
-    host.status("unlink + create", url_is("v=2")).await;
-
-    // Renamed over.
-    host.write("config/webhooks/a.json", &first);
-    host.status("rename over", url_is("/hook")).await;
-
-    // Written in two halves: the half is never taken for the whole.
-    let (head, _) = second.split_at(second.len() / 2);
-    fs::write(&path, head).unwrap();
-    host.status("the half is reported", |status| faults(status).contains("a.json")).await;
-    fs::write(&path, &second).unwrap();
-    host.status("the whole", |status| url_is("v=2")(status) && !faults(status).contains("a.json")).await;
-
-    // A symlink to another file, swapped at once, as Kubernetes mounts configuration.
-    fs::create_dir(host.home().join("v1")).unwrap();
-    fs::write(host.home().join("v1/a.json"), &first).unwrap();
-    symlink(host.home().join("v1/a.json"), host.home().join("link")).unwrap();
-    fs::rename(host.home().join("link"), &path).unwrap();
-    host.status("symlink swap", url_is("/hook")).await;
-
-    // Several at once, with an editor's leftovers beside them.
-    for name in ["b", "c", "d"] {
-        fs::write(folder.join(format!("{name}.json")), &first).unwrap();
-        fs::write(folder.join(format!(".{name}.json.swp")), "binary").unwrap();
-        fs::write(folder.join(format!("{name}.json~")), "{").unwrap();
-    }
-    let status = host.status("several at once", |status| ids(status) == ["a", "b", "c", "d"]).await;
-    assert_eq!(faults(&status), "[]");
-
-    // The folder replaced by another one.
-    fs::create_dir(host.home().join("new")).unwrap();
-    for name in ["a", "b", "c", "d", "e"] {
-        fs::write(host.home().join(format!("new/{name}.json")), &second).unwrap();
-    }
-    fs::rename(&folder, host.home().join("old")).unwrap();
-    fs::rename(host.home().join("new"), &folder).unwrap();
-    host.status("folder replaced", |status| ids(status).contains(&"e") && url_is("v=2")(status)).await;
-
-    // One file removed for good.
-    fs::remove_file(folder.join("e.json")).unwrap();
-    host.status("one removed", |status| ids(status) == ["a", "b", "c", "d"]).await;
-
-    // The folder gone: nothing is removed until somebody says so.
-    fs::rename(&folder, host.home().join("gone")).unwrap();
-    let status = host.status("the vanished folder", |status| faults(status).contains("accept-removals")).await;
-    assert_eq!(ids(&status), ["a", "b", "c", "d"]);
-    let accepted = host.command(&["reload", "--accept-removals"]).await;
-    assert!(accepted.status.success(), "{accepted:?}");
-    host.status("accepted", |status| ids(status).is_empty()).await;
-}
-
-#[tokio::test]
 async fn a_removed_webhook_holds_its_deliveries_and_gets_them_back_with_its_file() {
     let receiver = Receiver::answering(|index, _| if index == 0 { 500 } else { 204 }).await;
-    let config = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["1s"] } });
-    let host = Hookwright::builder().webhook("w", config.clone()).start().await;
+    let config = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["1m"] } });
+    let mut host = Hookwright::builder().webhook("w", config.clone()).start().await;
     let posted = host.post(cases::body("strapi-v5/entry.create")).await;
-    receiver.wait_for(1).await;
+    host.deliveries(posted.event(), |delivery| delivery["state"] == "retrying").await;
     fs::remove_file(host.home().join("config/webhooks/w.json")).unwrap();
     let held = host.deliveries(posted.event(), |delivery| delivery["state"] == "held").await;
     assert_eq!(held[0]["heldFor"], "webhook-removed");
+    host.kill().await;
+    host.restart().await;
+    assert_eq!(host.api("/v1/status").await["counts"]["held"], 1);
     host.write("config/webhooks/w.json", config.to_string());
     host.deliveries(posted.event(), |delivery| delivery["state"] == "delivered").await;
+}
+
+#[tokio::test]
+async fn what_was_removed_while_the_host_was_down_holds_too() {
+    let receiver = Receiver::answering(|_, _| 500).await;
+    let config = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["1m"] } });
+    let other = json!({ "url": receiver.url(), "events": ["trigger-test"] });
+    let mut host = Hookwright::builder().webhook("w", config).webhook("other", other).start().await;
+    let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+    host.deliveries(posted.event(), |delivery| delivery["state"] == "retrying").await;
+    host.kill().await;
+    fs::remove_file(host.home().join("config/webhooks/w.json")).unwrap();
+    host.restart().await;
+    let held = host.deliveries(posted.event(), |delivery| delivery["state"] == "held").await;
+    assert_eq!(held[0]["heldFor"], "webhook-removed");
 }
 
 #[tokio::test]

@@ -3,17 +3,17 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::SECRET;
-use crate::wait::{PATIENCE, until};
+use crate::wait::{PATIENCE, in_time, until};
 
 /// The source token of the tests.
 pub const TOKEN: &str = "hws_test-token-for-the-scenarios";
@@ -79,7 +79,12 @@ impl Hookwright {
 
     /// A post to the intake with the right token, to be completed.
     pub fn request(&self) -> RequestBuilder {
-        self.client.post(format!("http://{}/v1/events", self.listen)).bearer_auth(TOKEN)
+        self.anonymous(Method::POST).bearer_auth(TOKEN)
+    }
+
+    /// The same from somebody without a token.
+    pub fn anonymous(&self, method: Method) -> RequestBuilder {
+        self.client.request(method, format!("http://{}/v1/events", self.listen))
     }
 
     /// # Errors
@@ -95,12 +100,12 @@ impl Hookwright {
 
     /// Reads from the admin listener.
     pub async fn api(&self, path: &str) -> Value {
-        let answer = self.admin_request(reqwest::Method::GET, path).await;
+        let answer = self.admin_request(Method::GET, path).await;
         assert!(answer.status.is_success(), "{path}: {answer:?}");
         answer.body
     }
 
-    pub async fn admin_request(&self, method: reqwest::Method, path: &str) -> Posted {
+    pub async fn admin_request(&self, method: Method, path: &str) -> Posted {
         let token = fs::read_to_string(self.home().join("data/admin.token")).expect("the admin token");
         let request = self.client.request(method, format!("http://{}{path}", self.admin)).bearer_auth(token.trim());
         self.send(request).await.expect("the admin listener answers")
@@ -142,9 +147,9 @@ impl Hookwright {
         write(self.home(), path, contents.as_ref());
     }
 
-    /// Runs a command of the binary on this home.
-    pub async fn command(&self, arguments: &[&str]) -> std::process::Output {
-        command(self.home(), arguments).output().await.expect("the binary runs")
+    /// Runs a command of the binary on this home, with the host's environment.
+    pub async fn command(&self, arguments: &[&str]) -> Output {
+        output(command(self.home(), arguments).envs(self.environment.iter().cloned())).await
     }
 
     /// SIGKILL: no goodbye.
@@ -153,14 +158,14 @@ impl Hookwright {
     }
 
     /// SIGTERM, then the exit status.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub async fn terminate(&mut self) -> ExitStatus {
         let pid = self.child.id().expect("it is running").to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
         assert!(sent.success());
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time").expect("a status")
+        in_time("the host to end", self.child.wait()).await.expect("a status")
     }
 
-    /// Starts it again on the same home, after [`Self::kill`].
+    /// Starts it again on the same home, after it ended.
     pub async fn restart(&mut self) {
         (self.child, self.listen, self.admin) = launch(self.home.path(), &self.environment, &self.arguments).await;
     }
@@ -230,7 +235,7 @@ impl Builder {
         let Self { home, server, environment, arguments } = self;
         write(home.path(), "config/server.json", server.to_string().as_bytes());
         let mut serve = serve_command(home.path(), &environment, &arguments);
-        let output = tokio::time::timeout(PATIENCE, serve.output()).await.expect("it ends").expect("it runs");
+        let output = output(&mut serve).await;
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
@@ -264,6 +269,11 @@ pub fn command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command.args(arguments).arg("--home").arg(home).env("NO_COLOR", "1").stdin(Stdio::null()).kill_on_drop(true);
     command
+}
+
+/// Runs a command to its end.
+pub async fn output(command: &mut Command) -> Output {
+    in_time("a command to end", command.output()).await.expect("the binary runs")
 }
 
 pub fn binary() -> PathBuf {

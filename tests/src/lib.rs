@@ -11,7 +11,7 @@ pub mod wait;
 
 pub use host::{Builder, Hookwright, Posted};
 pub use receiver::{Received, Receiver};
-pub use wait::until;
+pub use wait::{in_time, slowdown, until};
 
 /// The signing secret of the tests: the one of the Standard Webhooks specification.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

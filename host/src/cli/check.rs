@@ -115,14 +115,14 @@ mod tests {
         let hint = Hint {
             file: "config/server.json".into(),
             pointer: "/webhooks/defaultHeaders/Authroization".into(),
-            message: "did you mean authorization? It is sent as written".into(),
+            message: "did you mean Authorization? It is sent as written".into(),
         };
         let mut findings = Findings { faults: vec![fault], hints: vec![hint], webhooks: 2, plugins: 1 };
         insta::assert_snapshot!(screen::uncoloured(&as_text(&findings)), @r"
         At fault
           ✗ config/server.json at /sources/0/token
             ${ process.env.STRAPI_TOKEN } is not set
-        hint config/server.json at /webhooks/defaultHeaders/Authroization: did you mean authorization? It is sent as written
+        hint config/server.json at /webhooks/defaultHeaders/Authroization: did you mean Authorization? It is sent as written
         ");
         findings.faults.clear();
         findings.hints.clear();

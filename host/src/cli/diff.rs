@@ -1,4 +1,5 @@
 //! What changed between two JSON documents, line by line, by structure: neither order nor white space counts.
+//! Members stand in the order of the old document, new ones after them.
 
 use owo_colors::Style;
 use serde_json::{Map, Value};
@@ -51,17 +52,15 @@ fn compare(label: &str, before: &Value, after: &Value, depth: usize, lines: &mut
 }
 
 fn compare_members(before: &Map<String, Value>, after: &Map<String, Value>, depth: usize, lines: &mut Lines) {
-    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
-    names.sort();
-    names.dedup();
-    for name in names {
-        let label = format!("{}: ", Value::from(name.as_str()));
-        match (before.get(name), after.get(name)) {
-            (Some(before), Some(after)) => compare(&label, before, after, depth, lines),
-            (Some(before), None) => lines.push((Mark::Removed, depth, format!("{label}{before}"))),
-            (None, Some(after)) => lines.push((Mark::Added, depth, format!("{label}{after}"))),
-            (None, None) => {}
+    let label = |name: &str| format!("{}: ", Value::from(name));
+    for (name, before) in before {
+        match after.get(name) {
+            Some(after) => compare(&label(name), before, after, depth, lines),
+            None => lines.push((Mark::Removed, depth, format!("{}{before}", label(name)))),
         }
+    }
+    for (name, after) in after.iter().filter(|(name, _)| !before.contains_key(*name)) {
+        lines.push((Mark::Added, depth, format!("{}{after}", label(name))));
     }
 }
 
@@ -79,15 +78,15 @@ mod tests {
             json!({"entry": {"id": 1, "full_name": "***", "images": [], "note": "\u{9b}2J"}, "event": "entry.create"});
         insta::assert_snapshot!(screen::uncoloured(&rendered(&before, &after, 2)), @r#"
           {
+            "event": "entry.create"
             "entry": {
+              "id": 1
+        -     "postal_code": null
         -     "full_name": "Paris"
         +     "full_name": "***"
-              "id": 1
               "images": []
         +     "note": "\u{9b}2J"
-        -     "postal_code": null
             }
-            "event": "entry.create"
           }
         "#);
     }

@@ -37,25 +37,25 @@ const HOST_OWNED: [&str; 12] = [
 /// Families the host writes on every delivery.
 const HOST_OWNED_PREFIXES: [&str; 2] = ["webhook-", "x-hookwright-"];
 
-/// Request headers people write in webhooks.
+/// Request headers people write in webhooks, as documentation spells them.
 const WELL_KNOWN: [&str; 17] = [
-    "accept",
-    "accept-encoding",
-    "accept-language",
-    "authorization",
-    "cache-control",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "cookie",
-    "idempotency-key",
-    "origin",
-    "referer",
+    "Accept",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Authorization",
+    "Cache-Control",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Type",
+    "Cookie",
+    "Idempotency-Key",
+    "Origin",
+    "Referer",
     "traceparent",
-    "user-agent",
-    "x-api-key",
-    "x-forwarded-for",
-    "x-request-id",
+    "User-Agent",
+    "X-Api-Key",
+    "X-Forwarded-For",
+    "X-Request-Id",
 ];
 
 /// What the names of headers with credentials contain.
@@ -151,10 +151,10 @@ mod tests {
     #[test]
     fn points_out_likely_slips() {
         for (name, meant) in [
-            ("Authroization", Some("authorization")),
-            ("Authorisation", Some("authorization")),
-            ("contenttype", Some("content-type")),
-            ("User_Agent", Some("user-agent")),
+            ("Authroization", Some("Authorization")),
+            ("Authorisation", Some("Authorization")),
+            ("contenttype", Some("Content-Type")),
+            ("User_Agent", Some("User-Agent")),
             ("Authorization", None),
             ("content-type", None),
             ("X-Site", None),
@@ -173,8 +173,8 @@ mod tests {
         ];
         let hints: Vec<_> = header_hints(&server).iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(hints.join("\n"), @"
-        config/server.json at /webhooks/defaultHeaders/Acccept: did you mean accept? It is sent as written
-        overlay.json at /webhooks/defaultHeaders/Authroization: did you mean authorization? It is sent as written
+        config/server.json at /webhooks/defaultHeaders/Acccept: did you mean Accept? It is sent as written
+        overlay.json at /webhooks/defaultHeaders/Authroization: did you mean Authorization? It is sent as written
         ");
         let webhook = [layer("config/webhooks/a.json", r#"{"headers": {"X-Api-Kye": "1"}}"#)];
         assert_eq!(header_hints(&webhook)[0].pointer, "/headers/X-Api-Kye");

@@ -130,7 +130,7 @@ fn strapis_own_snippets_load_unchanged() {
         assert_eq!(
             hints,
             ["config/environments/development/server.json at /webhooks/defaultHeaders/Authroization: \
-                            did you mean authorization? It is sent as written"]
+                            did you mean Authorization? It is sent as written"]
         );
     }
 }
@@ -239,9 +239,9 @@ fn wrong_webhook_settings_say_what_is_allowed() {
             "concurrency": 0, "rateLimit": 5, "order": "entry", "debounce": "5s"}"#,
     );
     assert_snapshot!(shown(result), @r#"
-    config/webhooks/hook.json at /debounce: not supported yet; allowed: name, url, method, enabled, labels, events, filter, headers, plugins, signing, timeout, retry, concurrency
-    config/webhooks/hook.json at /order: not supported yet; allowed: name, url, method, enabled, labels, events, filter, headers, plugins, signing, timeout, retry, concurrency
     config/webhooks/hook.json at /rateLimit: not supported yet; allowed: name, url, method, enabled, labels, events, filter, headers, plugins, signing, timeout, retry, concurrency
+    config/webhooks/hook.json at /order: not supported yet; allowed: name, url, method, enabled, labels, events, filter, headers, plugins, signing, timeout, retry, concurrency
+    config/webhooks/hook.json at /debounce: not supported yet; allowed: name, url, method, enabled, labels, events, filter, headers, plugins, signing, timeout, retry, concurrency
     config/webhooks/hook.json at /url: expected a URL that begins with https:// or http://; written: "ftp://files.example"
     config/webhooks/hook.json at /events/0: expected an event pattern: *, a prefix such as entry.*, or a type such as entry.create; written: "entry*"
     config/webhooks/hook.json at /name: expected a name of 1 to 200 characters on one line; written: ""
@@ -298,8 +298,8 @@ fn headers_of_the_dispatcher_cannot_be_written() {
     assert_snapshot!(shown(result), @r#"
     config/webhooks/hook.json at /headers/X Site: expected the name of a header, such as X-Site: letters, digits and '-'
     config/webhooks/hook.json at /headers/X-Break: expected visible ASCII characters, spaces and tabs; no line breaks
-    config/webhooks/hook.json at /headers/X-N: expected a text; written: 5
     config/webhooks/hook.json at /headers/x-a: expected once: x-a is written twice, in another case
+    config/webhooks/hook.json at /headers/X-N: expected a text; written: 5
     "#);
 }
 

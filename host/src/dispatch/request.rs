@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(header("webhook-id"), Some(event.id.to_string()));
         let signature = header("webhook-signature").unwrap();
         let verified =
-            signing::verify(&webhook.signing_secrets, &event.id.to_string(), "1614265330", &signature, b"[1]", now);
+            signing::verify(&webhook.signing_secrets, &event.id.to_string(), "1614265330", &signature, b"1;2", now);
         assert_eq!(verified, Ok(()));
     }
 }

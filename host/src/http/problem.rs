@@ -152,8 +152,8 @@ mod tests {
           "title": "The body is not JSON",
           "status": 400,
           "detail": "Expected a value.",
-          "column": 7,
-          "line": 3
+          "line": 3,
+          "column": 7
         }
         "#);
     }

@@ -13,15 +13,16 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::patient::Patient;
 use super::throttle::Throttle;
+use super::unread;
 use crate::clock;
 use crate::tasks::{self, OnPanic};
 
@@ -59,7 +60,8 @@ pub async fn serve(
     let cut = CancellationToken::new();
 
     while let Some((stream, permit)) = stop.run_until_cancelled(door.next()).await.flatten() {
-        let service = TowerToHyperService::new(router.clone());
+        let router = router.clone();
+        let service = service_fn(move |request| unread::answer(router.clone(), request));
         let connection = graceful.watch(http.serve_connection(TokioIo::new(Patient::new(stream)), service));
         let cut = cut.clone();
         tasks::spawn("http-connection", OnPanic::Log, async move {

@@ -24,14 +24,14 @@ fn a_schema_violation_names_each_place() {
       "detail": "The event entry.create does not fit its schema. /entry: must be an object, is a number (and 1 more).",
       "errors": [
         {
+          "pointer": "/entry",
           "keyword": "type",
-          "message": "must be an object, is a number",
-          "pointer": "/entry"
+          "message": "must be an object, is a number"
         },
         {
+          "pointer": "",
           "keyword": "required",
-          "message": "\"model\" is absent",
-          "pointer": ""
+          "message": "\"model\" is absent"
         }
       ]
     }
@@ -49,9 +49,9 @@ fn an_unknown_event_says_what_to_add() {
       "detail": "The event type order.paid has no schema. Add schemas/order.paid.json, or set `schemas.unknownEvents` to \"accept\".",
       "errors": [
         {
+          "pointer": "/event",
           "keyword": "unknownEvents",
-          "message": "there is no schema for order.paid",
-          "pointer": "/event"
+          "message": "there is no schema for order.paid"
         }
       ]
     }
@@ -67,8 +67,8 @@ fn malformed_json_is_placed() {
       "title": "The body is not JSON",
       "status": 400,
       "detail": "The body is not JSON: expected value at line 3 column 7.",
-      "column": 7,
-      "line": 3
+      "line": 3,
+      "column": 7
     }
     "#);
 }
