@@ -111,14 +111,15 @@ impl Engine {
 }
 
 impl Plugin {
-    /// Checks a webhook's config against the manifest's schema: pointer and reason of the first objection.
+    /// Checks a webhook's config against the manifest's schema. The config may hold secrets that were filled in, so
+    /// its values are not repeated.
     ///
     /// # Errors
     /// The violations.
     pub fn check_config(&self, config: &str) -> Result<(), Vec<Violation>> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let violations = match serde_json::from_str(config) {
-            Ok(config) => schema.violations(&config),
+            Ok(config) => schema.masked_violations(&config),
             Err(error) => vec![Violation {
                 pointer: String::new(),
                 keyword: "json".to_owned(),
