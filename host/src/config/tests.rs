@@ -288,6 +288,24 @@ fn urls_are_whole_and_hold_no_password() {
 }
 
 #[test]
+fn what_is_shown_of_a_webhook_holds_no_secret() {
+    for (url, shown) in [
+        ("https://x.example/hook", "https://x.example/hook"),
+        ("https://x.example:8443/hook?token=s3cr3t", "https://x.example:8443/hook?…"),
+        ("https://x.example:8443/services/${SHORT}?a=b", "https://x.example:8443/…"),
+        ("${ABSENT:-http://[::1]:80/s3cr3t}", "http://[::1]/…"),
+    ] {
+        let hook = webhook(&format!(
+            r#"{{"url": "{url}", "events": ["*"], "filter": {{"/a": "${{SHORT}}"}}, "labels": {{"a": "${{SHORT}}"}},
+                "plugins": [{{"plugin": "redact", "config": {{"key": "${{SHORT}}"}}}}]}}"#
+        ));
+        let hook = hook.expect("valid");
+        assert_eq!(hook.shown_url, shown, "{url}");
+        assert!(!format!("{hook:?}").contains("s3cr3t"), "{hook:?}");
+    }
+}
+
+#[test]
 fn headers_of_the_dispatcher_cannot_be_written() {
     for name in ["Webhook-Id", "webhook-signature", "X-Hookwright-Event", "Host", "Content-Length", "Connection", "TE"]
     {
