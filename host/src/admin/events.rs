@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use http::Uri;
 use serde::Serialize;
 
+use super::budget::Budget;
 use super::params::{self, Page};
 use super::views::{Data, EventSummary, FullDelivery};
 use super::{Admin, AdminState};
@@ -57,16 +58,18 @@ pub(super) struct FullEvent {
     #[serde(flatten)]
     data: Data,
     deliveries: Vec<FullDelivery>,
+    /// Some attempts, answers or logs are left out; `/v1/deliveries/{id}` has them.
+    cut: bool,
 }
 
 pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<Json<FullEvent>, Problem> {
-    let (event, deliveries) = admin.event_with_deliveries(&id).await?;
+    let Found { event, deliveries, cut } = admin.event_with_deliveries(&id).await?;
     let deliveries = deliveries.into_iter().map(|(view, attempts)| FullDelivery::of(view, attempts)).collect();
-    Ok(Json(FullEvent { event: EventSummary::of(&event), data: Data::of(&event.data), deliveries }))
+    Ok(Json(FullEvent { event: EventSummary::of(&event), data: Data::of(&event.data), deliveries, cut }))
 }
 
 pub(super) async fn why(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Why>, Problem> {
-    let (event, deliveries) = admin.event_with_deliveries(&id).await?;
+    let Found { event, deliveries, cut: _ } = admin.event_with_deliveries(&id).await?;
     let run_states = admin.administration.run_states().await?;
     let revision = admin.live.load_full();
     let body = serde_json::from_slice(&event.data).ok();
@@ -81,17 +84,25 @@ pub(super) async fn why(State(admin): Admin, Path(id): Path<String>) -> Result<J
     Ok(Json(why::explain(&facts, &rules)))
 }
 
+/// An event and as much of its deliveries as one answer may hold.
+struct Found {
+    event: Event,
+    deliveries: Vec<(DeliveryView, Vec<Attempt>)>,
+    cut: bool,
+}
+
 impl AdminState {
-    async fn event_with_deliveries(&self, id: &str) -> Result<(Event, Vec<(DeliveryView, Vec<Attempt>)>), Problem> {
+    async fn event_with_deliveries(&self, id: &str) -> Result<Found, Problem> {
         let id: EventId = params::id(id)?;
         let absent = || Problem::new(Kind::NotFound, format!("There is no event {id}."));
         let event = self.administration.event(id).await?.ok_or_else(absent)?;
-        let mut deliveries = Vec::new();
-        for view in self.administration.deliveries_of(id).await? {
-            let attempts = self.administration.attempts_of(view.id).await?;
+        let (mut deliveries, mut budget) = (Vec::new(), Budget::new());
+        for mut view in self.administration.deliveries_of(id).await? {
+            let mut attempts = self.administration.attempts_of(view.id).await?;
+            budget.trim(&mut view, &mut attempts);
             deliveries.push((view, attempts));
         }
-        Ok((event, deliveries))
+        Ok(Found { event, deliveries, cut: budget.cut() })
     }
 }
 
