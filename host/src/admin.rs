@@ -4,6 +4,7 @@
 //! `before`. Owns no state: it reads the store, the revision in force and the dispatcher, and asks others to act.
 
 mod auth;
+mod budget;
 mod deliveries;
 mod events;
 mod params;

@@ -27,7 +27,7 @@ use crate::ids::{Digest, SourceName, WebhookId};
 use crate::webhook::{Headers, Webhook};
 
 pub use error::ConfigError;
-pub use headers::{Hint, header_hints, likely_misspelling};
+pub use headers::{Hint, carries_credentials, header_hints, likely_misspelling};
 pub use home::Home;
 pub use variables::{Environment, EnvironmentError, Variables};
 

@@ -219,13 +219,13 @@ async fn bind(address: SocketAddr, setting: &'static str) -> Result<(TcpListener
     Ok((listener, bound))
 }
 
-/// The source that stands in while the configuration names none.
+/// The source that stands in while the configuration names none. Made at the start or not at all: when sources
+/// are taken away later, `reload` says that a restart is needed.
 fn local_source(home: &Home, revision: &Revision) -> Result<Option<Source>, TokenError> {
-    let path = home.data().join("source-local.token");
-    if !revision.server.sources.is_empty() && !path.exists() {
+    if !revision.server.sources.is_empty() {
         return Ok(None);
     }
-    let token = tokens::read_or_make(&path, "hws_")?;
+    let token = tokens::read_or_make(&home.data().join("source-local.token"), "hws_")?;
     Ok(Some(Source { name: SourceName::local(), token: Digest::of(token.as_bytes()) }))
 }
 

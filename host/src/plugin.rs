@@ -111,19 +111,24 @@ impl Engine {
 }
 
 impl Plugin {
+<<<<<<< HEAD
     /// Fuel and bytes of memory that each run gets.
     pub(crate) const fn limits(&self) -> (u64, usize) {
         (self.limits.fuel.get(), self.limits.memory_bytes.get())
     }
 
     /// Checks a webhook's config against the manifest's schema: pointer and reason of the first objection.
+=======
+    /// Checks a webhook's config against the manifest's schema. The config may hold secrets that were filled in, so
+    /// its values are not repeated.
+>>>>>>> wip-fixa
     ///
     /// # Errors
     /// The violations.
     pub fn check_config(&self, config: &str) -> Result<(), Vec<Violation>> {
         let Some(schema) = &self.schema else { return Ok(()) };
         let violations = match serde_json::from_str(config) {
-            Ok(config) => schema.violations(&config),
+            Ok(config) => schema.masked_violations(&config),
             Err(error) => vec![Violation {
                 pointer: String::new(),
                 keyword: "json".to_owned(),

@@ -1,6 +1,7 @@
 //! A webhook: a destination and its rules, ready to use. Made by `config` from a file, checked when made.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +16,15 @@ use crate::pointer::Pointer;
 use crate::schemas::Compiled;
 use crate::signing::SigningSecret;
 
-/// A destination and its rules.
-#[derive(Debug, PartialEq)]
+/// A destination and its rules. Its `Debug` shows nothing that may hold a secret.
+#[derive(PartialEq)]
 pub struct Webhook {
     pub id: WebhookId,
     pub name: String,
     /// `http` or `https`, without user name, password or fragment.
     pub url: Url,
+    /// The URL as people, logs and the API may see it: what may hold a secret is left out.
+    pub shown_url: String,
     /// `POST`, `PUT` or `PATCH`.
     pub method: Method,
     /// What the file says; run state (410, pause) is kept by `dispatch`.
@@ -73,8 +76,8 @@ impl Headers {
     }
 }
 
-/// A plugin of a chain, with what the webhook says about it.
-#[derive(Clone, Debug, PartialEq)]
+/// A plugin of a chain, with what the webhook says about it. Its `Debug` does not show the config.
+#[derive(Clone, PartialEq)]
 pub struct PluginUse {
     pub plugin: PluginName,
     /// JSON text, `{}` when none is written.
@@ -132,5 +135,25 @@ impl Webhook {
 
     pub fn wants_type(&self, event_type: &EventType) -> bool {
         self.events.iter().any(|pattern| pattern.matches(event_type))
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, shown_url, enabled, events, plugins, .. } = self;
+        f.debug_struct("Webhook")
+            .field("id", id)
+            .field("shown_url", shown_url)
+            .field("enabled", enabled)
+            .field("events", events)
+            .field("plugins", plugins)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PluginUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { plugin, on_error, config: _ } = self;
+        f.debug_struct("PluginUse").field("plugin", plugin).field("on_error", on_error).finish_non_exhaustive()
     }
 }

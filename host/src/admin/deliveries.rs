@@ -25,7 +25,7 @@ struct Filter {
 #[derive(Serialize)]
 pub(super) struct DeliveryList {
     deliveries: Vec<Delivery>,
-    /// The `before` of the next page, if there may be one.
+    /// The `before` of the next page. Pages of large entries are short: only none is the end.
     next: Option<DeliveryId>,
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<DeliveryL
     let Filter { webhook, state, before, limit } = params::query(&uri)?;
     let limit = Page::new(before, limit).limit()?;
     let found = admin.administration.deliveries(DeliveryFilter { webhook, state }, before, limit).await?;
-    let next = if found.len() < limit { None } else { found.last().map(|delivery| delivery.id) };
+    let next = found.last().map(|delivery| delivery.id);
     Ok(Json(DeliveryList { deliveries: found.iter().map(Delivery::of).collect(), next }))
 }
 

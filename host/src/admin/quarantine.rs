@@ -16,7 +16,7 @@ use crate::intake::Accepted;
 #[derive(Serialize)]
 pub(super) struct QuarantineList {
     quarantined: Vec<QuarantineEntry>,
-    /// The `before` of the next page, if there may be one.
+    /// The `before` of the next page. Pages of large entries are short: only none is the end.
     next: Option<QuarantineId>,
 }
 
@@ -24,7 +24,7 @@ pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<Quarantin
     let page: Page<QuarantineId> = params::query(&uri)?;
     let limit = page.limit()?;
     let found = admin.administration.quarantined(page.before, limit).await?;
-    let next = if found.len() < limit { None } else { found.last().map(|entry| entry.id) };
+    let next = found.last().map(|entry| entry.id);
     Ok(Json(QuarantineList { quarantined: found.into_iter().map(QuarantineEntry::from).collect(), next }))
 }
 

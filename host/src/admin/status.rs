@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::plugin::Plugin;
 use crate::revision::{Fault, Revision};
-use crate::store::{Counts, RunState};
+use crate::store::{Counts, RunState, RunStateKind};
 use crate::webhook::Webhook;
 
 #[derive(Serialize)]
@@ -48,14 +48,22 @@ struct RevisionStatus {
 struct WebhookStatus {
     id: WebhookId,
     name: String,
-    /// Without its query, which may hold a secret.
+    /// Without what may hold a secret.
     url: String,
     enabled: bool,
     takes_new: bool,
-    run_state: Option<RunState>,
+    run_state: Option<RunStateView>,
     events: Vec<String>,
     plugins: Vec<PluginName>,
     managed_by: &'static str,
+}
+
+/// A run state without the URL it was set for, which may hold a secret.
+#[derive(Serialize)]
+struct RunStateView {
+    kind: RunStateKind,
+    since: Timestamp,
+    by: String,
 }
 
 #[derive(Serialize)]
@@ -119,21 +127,24 @@ impl RevisionStatus {
 
 impl WebhookStatus {
     fn of(webhook: &Webhook, dispatcher: &Dispatcher) -> Self {
-        let mut url = webhook.url.clone();
-        if url.query().is_some() {
-            url.set_query(Some("..."));
-        }
         Self {
             id: webhook.id.clone(),
             name: webhook.name.clone(),
-            url: url.into(),
+            url: webhook.shown_url.clone(),
             enabled: webhook.enabled,
             takes_new: dispatcher.takes_new(webhook),
-            run_state: dispatcher.run_state(&webhook.id),
+            run_state: dispatcher.run_state(&webhook.id).map(RunStateView::from),
             events: webhook.events.iter().map(ToString::to_string).collect(),
             plugins: webhook.plugins.iter().map(|used| used.plugin.clone()).collect(),
             managed_by: "file",
         }
+    }
+}
+
+impl From<RunState> for RunStateView {
+    fn from(state: RunState) -> Self {
+        let RunState { kind, since, by, webhook: _, url: _ } = state;
+        Self { kind, since, by }
     }
 }
 
@@ -145,5 +156,23 @@ impl PluginStatus {
             version: plugin.manifest.version.clone(),
             description: plugin.manifest.description.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_state_is_shown_without_its_url() {
+        let state = RunState {
+            webhook: "site".parse().expect("an id"),
+            kind: RunStateKind::Gone,
+            since: Timestamp::from_ms(0),
+            by: "receiver (410 Gone)".to_owned(),
+            url: "https://build.example/s3cr3t?token=s3cr3t".to_owned(),
+        };
+        let shown = serde_json::to_string(&RunStateView::from(state)).expect("serialises");
+        assert_eq!(shown, r#"{"kind":"gone","since":"1970-01-01T00:00:00.000Z","by":"receiver (410 Gone)"}"#);
     }
 }

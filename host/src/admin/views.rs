@@ -6,10 +6,14 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
-use crate::delivery::{Attempt, ChainRecord, DeliveryView, HeldCause, State};
+use crate::config::carries_credentials;
+use crate::delivery::{Attempt, ChainRecord, ChainVerdict, DeliveryView, HeldCause, State};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, EventType, QuarantineId, SourceName, WebhookId};
 use crate::store::Quarantined;
+
+/// Stands for what is not shown, as in the headers of attempts.
+const MASK: &str = "…";
 
 /// An event without its bytes.
 #[derive(Debug, Serialize)]
@@ -110,7 +114,9 @@ pub(super) struct FullDelivery {
 }
 
 impl FullDelivery {
-    pub(super) fn of(view: DeliveryView, attempts: Vec<Attempt>) -> Self {
+    /// Headers that a plugin set and that look as if they held a secret are shown as `…`.
+    pub(super) fn of(mut view: DeliveryView, mut attempts: Vec<Attempt>) -> Self {
+        mask_credentials(view.chain.as_mut(), &mut attempts);
         let rewritten = view.chain.as_ref().and_then(ChainRecord::data);
         Self {
             delivery: Delivery::of(&view),
@@ -118,6 +124,16 @@ impl FullDelivery {
             chain: view.chain,
             attempt_list: attempts,
         }
+    }
+}
+
+/// In the record of the chain, and in the attempts that were made with it.
+fn mask_credentials(chain: Option<&mut ChainRecord>, attempts: &mut [Attempt]) {
+    let Some(ChainVerdict::Deliver { changes }) = chain.map(|chain| &mut chain.verdict) else { return };
+    for (name, value) in changes.set_headers.iter_mut().filter(|(name, value)| carries_credentials(name, value)) {
+        let sent = attempts.iter_mut().flat_map(|attempt| &mut attempt.request_headers);
+        sent.filter(|(sent, _)| sent == name).for_each(|(_, sent)| MASK.clone_into(sent));
+        MASK.clone_into(value);
     }
 }
 
@@ -153,11 +169,33 @@ impl From<Quarantined> for QuarantineEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::{AttemptResult, Changes, SendErrorKind};
 
     #[test]
     fn bytes_are_shown_as_text_where_they_are_text() {
         let shown = |bytes: &[u8]| serde_json::to_string(&Data::of(bytes)).expect("serialises");
         assert_eq!(shown("Zürich".as_bytes()), r#"{"data":"Zürich"}"#);
         assert_eq!(shown(b"\xff\x00"), r#"{"dataBase64":"/wA="}"#);
+    }
+
+    #[test]
+    fn secrets_that_plugins_put_into_headers_are_not_shown() {
+        let headers = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let set = headers(&[("x-api-key", "hunter2"), ("x-site", "main"), ("x-login", "Bearer hunter2")]);
+        let changes = Changes { set_headers: set.clone(), ..Changes::default() };
+        let mut chain = ChainRecord { verdict: ChainVerdict::Deliver { changes }, runs: vec![] };
+        let mut attempt = Attempt {
+            number: 1,
+            started: Timestamp::from_ms(0),
+            micros: 1,
+            url: String::new(),
+            request_headers: [set, headers(&[("webhook-signature", "v1,abc")])].concat(),
+            result: AttemptResult::Error { kind: SendErrorKind::Timeout, message: String::new() },
+        };
+        mask_credentials(Some(&mut chain), std::slice::from_mut(&mut attempt));
+        let shown = serde_json::json!([chain, attempt]).to_string();
+        assert!(!shown.contains("hunter2") && shown.contains("main") && shown.contains("v1,abc"), "{shown}");
     }
 }

@@ -82,6 +82,13 @@ pub fn likely_misspelling(name: &str) -> Option<&'static str> {
     if known { None } else { nearest(name, WELL_KNOWN) }
 }
 
+/// Whether a header looks as if it held a secret. `name` in lower case.
+pub fn carries_credentials(name: &str, value: &str) -> bool {
+    let scheme = value.split(' ').next().unwrap_or_default();
+    CREDENTIAL_WORDS.iter().any(|word| name.contains(word))
+        || ["basic", "bearer"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
 /// Header names of one configuration, server's or webhook's, that look misspelled. They are kept and sent.
 pub fn header_hints(layers: &[Layer]) -> Vec<Hint> {
     let documents: Vec<_> = layers.iter().filter_map(|layer| Some((&layer.file, parse_layer(layer).ok()?))).collect();
@@ -115,7 +122,7 @@ pub(super) fn read(node: &Node<'_>) -> Headers {
         }
         match HeaderValue::from_str(&value.text) {
             Ok(mut parsed) => {
-                parsed.set_sensitive(value.filled || carries_credentials(&name, &value.text));
+                parsed.set_sensitive(value.filled || carries_credentials(name.as_str(), &value.text));
                 headers.set(name, parsed);
             }
             Err(_) => place.refuse("expected visible ASCII characters, spaces and tabs; no line breaks"),
@@ -136,12 +143,6 @@ fn read_name(text: &str, place: &Node<'_>) -> Option<HeaderName> {
         return None;
     }
     Some(name)
-}
-
-fn carries_credentials(name: &HeaderName, value: &str) -> bool {
-    let scheme = value.split(' ').next().unwrap_or_default();
-    CREDENTIAL_WORDS.iter().any(|word| name.as_str().contains(word))
-        || ["basic", "bearer"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]

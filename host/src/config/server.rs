@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Component, Path};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -158,7 +159,19 @@ fn read_store(node: &Node<'_>) -> Option<String> {
     if path.is_none() {
         node.clone().secret().refuse("expected sqlite: and the path of a file, such as sqlite:data/hookwright.db");
     }
-    path.map(str::to_owned)
+    let path = path?;
+    if !stays_below(Path::new(path)) {
+        node.refuse(
+            "expected store.url to stay below the home folder, such as sqlite:data/hookwright.db: what locks the home \
+             keeps a second host from the database",
+        );
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+fn stays_below(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 fn read_sources(node: &Node<'_>) -> Vec<Source> {

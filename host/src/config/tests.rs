@@ -211,6 +211,18 @@ fn wrong_server_settings_say_what_is_allowed() {
 }
 
 #[test]
+fn the_store_stays_below_the_home_folder() {
+    let store = |path: &str| server(&format!(r#"{{"store": {{"url": "sqlite:{path}"}}}}"#));
+    for path in ["hookwright.db", "./a/b.db", "a..b/c.db"] {
+        assert_eq!(store(path).expect("below").store_path, path);
+    }
+    for path in ["/var/lib/hookwright.db", "../other.db", "data/../../other.db"] {
+        let error = shown(store(path));
+        assert!(error.contains("at /store/url: expected store.url to stay below the home folder"), "{error}");
+    }
+}
+
+#[test]
 fn sources_are_told_apart_by_name_and_token() {
     let result = server(
         r#"{"sources": [{"name": "a", "token": "${SECRET}"}, {"name": "b", "token": "hunter2-hunter2-hunter2"},
@@ -284,6 +296,24 @@ fn urls_are_whole_and_hold_no_password() {
     ] {
         let errors = shown(webhook(&format!(r#"{{"url": "{url}", "events": ["*"]}}"#)));
         assert!(errors.contains(reason) && !errors.contains("hunter2"), "{errors}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_webhook_holds_no_secret() {
+    for (url, shown) in [
+        ("https://x.example/hook", "https://x.example/hook"),
+        ("https://x.example:8443/hook?token=s3cr3t", "https://x.example:8443/hook?…"),
+        ("https://x.example:8443/services/${SHORT}?a=b", "https://x.example:8443/…"),
+        ("${ABSENT:-http://[::1]:80/s3cr3t}", "http://[::1]/…"),
+    ] {
+        let hook = webhook(&format!(
+            r#"{{"url": "{url}", "events": ["*"], "filter": {{"/a": "${{SHORT}}"}}, "labels": {{"a": "${{SHORT}}"}},
+                "plugins": [{{"plugin": "redact", "config": {{"key": "${{SHORT}}"}}}}]}}"#
+        ));
+        let hook = hook.expect("valid");
+        assert_eq!(hook.shown_url, shown, "{url}");
+        assert!(!format!("{hook:?}").contains("s3cr3t"), "{hook:?}");
     }
 }
 

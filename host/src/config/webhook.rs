@@ -10,6 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::headers;
+use super::interpolate::Expanded;
 use super::node::{Keys, Node};
 use crate::duration::LONGEST;
 use crate::ids::{PluginName, WebhookId};
@@ -76,10 +77,12 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
     let retry_schedule = retry.map(|node| read_schedule(&node));
     let concurrency = fields.get("concurrency").and_then(|node| node.number(1..=MAX_CONCURRENCY));
     let signing_secrets = fields.get("signing").map(|node| read_signing(&node));
+    let (url, shown_url) = url?;
     Some(Webhook {
         name: name.unwrap_or_else(|| id.to_string()),
         id,
-        url: url?,
+        url,
+        shown_url,
         method: method.unwrap_or(Method::POST),
         enabled: enabled.unwrap_or(true),
         labels: labels.unwrap_or_default(),
@@ -106,8 +109,9 @@ fn read_name(node: &Node<'_>) -> Option<String> {
     Some(name)
 }
 
-fn read_url(node: &Node<'_>) -> Option<Url> {
-    let text = node.text()?.text;
+/// The URL, and the same as it may be shown.
+fn read_url(node: &Node<'_>) -> Option<(Url, String)> {
+    let Expanded { text, filled } = node.text()?;
     // Before an @ may stand a password.
     let node = if text.contains('@') { node.clone().secret() } else { node.clone() };
     let refuse = |message: &str| {
@@ -126,7 +130,19 @@ fn read_url(node: &Node<'_>) -> Option<Url> {
     if url.fragment().is_some() {
         return refuse("expected no fragment (#…) in the URL: it would not be sent");
     }
-    Some(url)
+    let shown = shown_url(&url, filled);
+    Some((url, shown))
+}
+
+/// Receivers put tokens into queries, and some into paths. A URL that was filled in may have one anywhere behind its
+/// host.
+fn shown_url(url: &Url, filled: bool) -> String {
+    if filled {
+        return format!("{}/…", url.origin().ascii_serialization());
+    }
+    let mut shown = url.clone();
+    shown.set_query(None);
+    if url.query().is_some() { format!("{shown}?…") } else { shown.into() }
 }
 
 fn read_method(node: &Node<'_>) -> Option<Method> {

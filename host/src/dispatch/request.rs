@@ -4,7 +4,6 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use url::Url;
 
 use crate::clock::Timestamp;
 use crate::delivery::Changes;
@@ -101,15 +100,6 @@ pub(super) fn for_the_log(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The URL as the log may keep it: receivers put tokens into queries.
-pub(super) fn url_for_the_log(url: &Url) -> String {
-    let mut shown = url.clone();
-    if shown.query().is_some() {
-        shown.set_query(Some("hidden"));
-    }
-    shown.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -143,6 +133,7 @@ mod tests {
             id: "w".parse().unwrap(),
             name: "w".into(),
             url: "https://example.com/hook".parse().unwrap(),
+            shown_url: String::new(),
             method: http::Method::POST,
             enabled: true,
             labels: BTreeMap::new(),

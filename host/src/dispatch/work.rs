@@ -165,7 +165,7 @@ async fn attempt(
         now: started,
     });
     let request_headers = request::for_the_log(&outgoing.headers);
-    let url = request::url_for_the_log(&outgoing.url);
+    let url = webhook.shown_url.clone();
     let clock_start = Instant::now();
     let result = revision.egress.send(outgoing).await;
     let took = micros(clock_start.elapsed());

@@ -15,7 +15,6 @@ use crate::config::IntakeLimits;
 use crate::event::PASSED_HEADERS;
 use crate::http::body::{self, BodyLimits};
 use crate::http::problem::Problem;
-use crate::revision::Revision;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -36,8 +35,7 @@ pub(super) async fn post_event(State(intake): State<Arc<Intake>>, request: Reque
 
 impl Intake {
     async fn receive(self: &Arc<Self>, request: Request) -> Result<Accepted, Problem> {
-        let revision = self.parts.live.load_full();
-        let candidate = self.candidate(&revision, request).await;
+        let candidate = self.candidate(request).await;
         // An event is received when its last byte is here.
         let now = clock::now();
         let refused = |refusal: Refusal| {
@@ -45,6 +43,8 @@ impl Intake {
             Problem::from(&refusal)
         };
         let candidate = candidate.map_err(refused)?;
+        // What is in force now: the body may have taken its time.
+        let revision = self.parts.live.load_full();
         match self.judge(&revision, &candidate) {
             Ok(judged) => self.commit(candidate, judged, now).await.map_err(refused),
             Err(refusal) => {
@@ -56,14 +56,16 @@ impl Intake {
     }
 
     /// Checks what costs little before what costs more; the body is read last.
-    async fn candidate(&self, revision: &Revision, request: Request) -> Result<Candidate, Refusal> {
+    async fn candidate(&self, request: Request) -> Result<Candidate, Refusal> {
         let (head, body) = request.into_parts();
-        let source = token::authenticate(&head.headers, self.sources(revision))?;
+        let revision = self.parts.live.load_full();
+        let source = token::authenticate(&head.headers, self.sources(&revision))?;
         let content_type = json_type(&head.headers)?.into();
         let idempotency_key = idempotency_key(&head.headers)?.map(Into::into);
         let headers = passed_headers(&head.headers);
-        let limits = &revision.server.limits;
-        let room = self.room_for(&body, limits)?;
+        let limits = revision.server.limits;
+        drop(revision);
+        let room = self.room_for(&body, &limits)?;
         let limits = BodyLimits { max_bytes: limits.max_body_bytes, timeout: limits.body_timeout };
         let data = body::read(body, limits).await?;
         Ok(Candidate { source, content_type, headers, data, idempotency_key, room: Some(room) })

@@ -44,6 +44,7 @@ pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> Cha
         id: webhook.parse().expect("an id"),
         name: "Site".into(),
         url: "https://example.org/".parse().expect("a URL"),
+        shown_url: String::new(),
         method: Method::POST,
         enabled: true,
         labels: BTreeMap::new(),

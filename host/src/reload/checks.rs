@@ -36,9 +36,13 @@ pub(super) fn missing_plugin_faults(webhook: &Webhook, layers: &[Layer], catalog
 
 /// The settings that differ from those the host started with and cannot change while it runs.
 pub(super) fn restart_faults(started: &ServerConfig, wanted: &ServerConfig, layers: &[Layer]) -> Vec<Fault> {
+    let connections = |config: &ServerConfig| config.limits.max_connections.to_string();
+    let head_timeout = |config: &ServerConfig| format!("{:?}", config.limits.head_timeout);
     let settings = [
         ("/server/listen", started.listen.to_string(), wanted.listen.to_string()),
         ("/server/admin", started.admin.to_string(), wanted.admin.to_string()),
+        ("/server/maxConnections", connections(started), connections(wanted)),
+        ("/server/headTimeout", head_timeout(started), head_timeout(wanted)),
         ("/store/url", format!("sqlite:{}", started.store_path), format!("sqlite:{}", wanted.store_path)),
         ("/plugins/threads", started.plugins.threads.to_string(), wanted.plugins.threads.to_string()),
     ];
@@ -47,7 +51,15 @@ pub(super) fn restart_faults(started: &ServerConfig, wanted: &ServerConfig, laye
         let message = format!("{wanted} takes effect after a restart; until then it is {started}");
         Fault { pointer: pointer.to_owned(), ..Fault::of_file(file_with(layers, pointer), message) }
     };
-    changed.map(fault).collect()
+    changed.map(fault).chain(no_source_fault(started, wanted, layers)).collect()
+}
+
+/// The source `local` is made at the start, if it is wanted then.
+fn no_source_fault(started: &ServerConfig, wanted: &ServerConfig, layers: &[Layer]) -> Option<Fault> {
+    let is_missing = wanted.sources.is_empty() && !started.sources.is_empty();
+    let message = "no source is configured any more, so nobody can post events; a restart makes the source local";
+    let fault = Fault::of_file(file_with(layers, "/sources"), message);
+    is_missing.then(|| Fault { pointer: "/sources".to_owned(), ..fault })
 }
 
 /// The file that says what stands at `pointer`: the last layer that has it, else the first.

@@ -56,6 +56,20 @@ impl Compiled {
 
     /// Where the body breaks the schema, at most [`MAX_VIOLATIONS`]; empty: it fits.
     pub fn violations(&self, body: &Value) -> Vec<Violation> {
+        self.violations_with(body, |error| message(error.masked_with(shortened(error.instance()))))
+    }
+
+    /// The same of a body that may hold secrets: the messages repeat no value of it.
+    pub fn masked_violations(&self, body: &Value) -> Vec<Violation> {
+        self.violations_with(body, |error| message(error.masked()))
+    }
+
+    fn violations_with(&self, body: &Value, message: impl Fn(&ValidationError<'_>) -> String) -> Vec<Violation> {
+        let violation = |error: &ValidationError<'_>| Violation {
+            pointer: limited(error.instance_path(), POINTER_CHARS),
+            keyword: error.kind().keyword().to_owned(),
+            message: message(error),
+        };
         if self.validator.is_valid(body) {
             Vec::new()
         } else if fewer_values_than(MAX_VALUES_FOR_ALL, body) {
@@ -75,14 +89,6 @@ impl PartialEq for Compiled {
 impl std::fmt::Debug for Compiled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Compiled({})", shortened(&self.source))
-    }
-}
-
-fn violation(error: &ValidationError<'_>) -> Violation {
-    Violation {
-        pointer: limited(error.instance_path(), POINTER_CHARS),
-        keyword: error.kind().keyword().to_owned(),
-        message: message(error.masked_with(shortened(error.instance()))),
     }
 }
 
@@ -135,6 +141,34 @@ mod tests {
         assert_eq!(places, [("/a~1b/1", "type"), ("/name", "maxLength")]);
         assert_eq!(found[0].message, r#""x" is not of type "integer""#);
         assert!(found[1].message.len() < 400 && found[1].message.ends_with("… is longer than 3 characters"));
+    }
+
+    #[test]
+    fn masked_messages_repeat_no_value() {
+        let secret = "hunter2";
+        for (rule, config) in [
+            (json!({"type": "array"}), json!(secret)),
+            (json!({"type": "string"}), json!([secret])),
+            (json!({"type": ["array", "null"]}), json!(secret)),
+            (json!({"maxLength": 3}), json!(secret)),
+            (json!({"pattern": "^/"}), json!(secret)),
+            (json!({"enum": ["a"]}), json!(secret)),
+            (json!({"const": "a"}), json!(secret)),
+            (json!({"not": {"type": "string"}}), json!(secret)),
+            (json!({"anyOf": [{"type": "array"}, {"maxLength": 1}]}), json!(secret)),
+            (json!({"oneOf": [{"type": "string"}, {"minLength": 1}]}), json!(secret)),
+            (json!({"prefixItems": [true], "items": false}), json!([1, secret])),
+            (json!({"prefixItems": [true], "unevaluatedItems": false}), json!([1, secret])),
+            (json!({"contains": {"type": "number"}}), json!([secret])),
+            (json!({"uniqueItems": true}), json!([secret, secret])),
+            (json!({"additionalProperties": false}), json!({"a": secret})),
+            (json!({"required": ["b"]}), json!({"a": secret})),
+        ] {
+            let schema = Compiled::compile(&json!({"properties": {"remove": rule}})).expect("usable");
+            let found = schema.masked_violations(&json!({"remove": config}));
+            assert!(!found.is_empty(), "{rule}");
+            assert!(!format!("{found:?}").contains(secret), "{rule}: {found:?}");
+        }
     }
 
     #[test]

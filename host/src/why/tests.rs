@@ -41,6 +41,7 @@ impl Case {
             id: "site".parse().expect("valid"),
             name: "Site".into(),
             url: "https://build.example/hook".parse().expect("valid"),
+            shown_url: "https://build.example/hook".to_owned(),
             method: http::Method::POST,
             enabled: true,
             labels: BTreeMap::new(),
@@ -81,7 +82,7 @@ impl Case {
         let (view, attempts) = self.delivery.as_mut().expect("a delivery first");
         view.attempts += 1;
         let number = view.attempts;
-        let url = self.webhook.url.to_string();
+        let url = self.webhook.shown_url.clone();
         attempts.push(Attempt {
             number,
             started: at(number.into()),

@@ -82,3 +82,14 @@ fn a_manifest_is_checked() {
     let manifest = load(&Guest::new().wasm()).expect("loads").manifest;
     assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("test", "0.1.0"));
 }
+
+#[test]
+fn an_objection_to_a_config_does_not_repeat_its_values() {
+    let schema = r#"{"properties": {"remove": {"type": "array"}}}"#;
+    let describe = format!("(call $pair (i32.const 280) (i32.const {TEXT}) (i32.const {}))", schema.len());
+    let plugin = load(&Guest::new().describe(&describe).text(schema).wasm()).expect("loads");
+    assert_eq!(plugin.check_config(r#"{"remove": []}"#), Ok(()));
+    let violations = plugin.check_config(r#"{"remove": "hunter2"}"#).expect_err("no list");
+    assert_eq!((violations[0].pointer.as_str(), violations[0].keyword.as_str()), ("/remove", "type"));
+    assert!(!violations[0].message.contains("hunter2"), "{}", violations[0].message);
+}

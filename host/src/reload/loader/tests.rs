@@ -189,9 +189,28 @@ fn a_webhook_may_wait_for_its_plugin() {
 #[test]
 fn some_settings_wait_for_a_restart() {
     let mut bench = Bench::start(TestHome::filled());
-    let text = r#"{"server": {"listen": "127.0.0.1:4499"}, "plugins": {"fuel": 50000000}}"#;
-    assert_eq!(faults(bench.write("config/server.json", text)), ["config/server.json/server/listen"]);
+    let text = r#"{"server": {"listen": "127.0.0.1:4499", "maxConnections": 9, "headTimeout": "3s", "bodyTimeout": "4s"},
+                   "plugins": {"fuel": 50000000}}"#;
+    let revision = bench.write("config/server.json", text);
+    let names = ["headTimeout", "listen", "maxConnections"].map(|name| format!("config/server.json/server/{name}"));
+    assert_eq!(faults(revision), names);
+    assert_eq!(revision.faults[0].message, "3s takes effect after a restart; until then it is 10s");
     assert_eq!(faults(bench.restart().revision()).len(), 0);
+}
+
+#[test]
+fn losing_the_last_source_is_pointed_out() {
+    let home = TestHome::filled();
+    let text = r#"{"sources": [{"name": "strapi", "token": "0123456789abcdef"}]}"#;
+    home.write("config/server.json", text);
+    let mut bench = Bench::start(home);
+    assert_eq!(faults(bench.write("config/server.json", "{}")), ["config/server.json/sources"]);
+    assert_eq!(faults(bench.write("config/server.json", text)).len(), 0);
+    bench.write("config/server.json", "{}");
+    let mut bench = bench.restart();
+    assert_eq!(faults(bench.revision()).len(), 0, "local was made");
+    assert_eq!(faults(bench.write("config/server.json", text)).len(), 0);
+    assert_eq!(faults(bench.write("config/server.json", "{}")).len(), 0, "local is still there");
 }
 
 #[test]
