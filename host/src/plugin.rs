@@ -111,17 +111,13 @@ impl Engine {
 }
 
 impl Plugin {
-<<<<<<< HEAD
     /// Fuel and bytes of memory that each run gets.
     pub(crate) const fn limits(&self) -> (u64, usize) {
         (self.limits.fuel.get(), self.limits.memory_bytes.get())
     }
 
-    /// Checks a webhook's config against the manifest's schema: pointer and reason of the first objection.
-=======
     /// Checks a webhook's config against the manifest's schema. The config may hold secrets that were filled in, so
     /// its values are not repeated.
->>>>>>> wip-fixa
     ///
     /// # Errors
     /// The violations.
