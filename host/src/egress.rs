@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderName, Method};
 use ipnet::IpNet;
 use reqwest::redirect;
 use tokio::time::timeout;
@@ -150,11 +151,15 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
+/// As many as fit; `Retry-After`, which decides something, before all others.
 fn captured_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut room = HEADERS_CAPTURE_BYTES;
-    headers
-        .iter()
-        .map_while(|(name, value)| {
+    let decides = |name: &HeaderName| *name == RETRY_AFTER;
+    let first = headers.iter().filter(|(name, _)| decides(name));
+    let others = headers.iter().filter(|(name, _)| !decides(name));
+    first
+        .chain(others)
+        .filter_map(|(name, value)| {
             room = room.checked_sub(name.as_str().len() + value.len())?;
             Some((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         })

@@ -55,6 +55,16 @@ async fn an_answer_is_kept_up_to_the_cap() {
     assert!(response.headers.contains(&("x-a".to_owned(), "b".to_owned())));
 }
 
+#[test]
+fn retry_after_is_kept_whatever_else_is_sent() {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-long", "x".repeat(HEADERS_CAPTURE_BYTES).parse().unwrap());
+    headers.insert("x-short", "y".parse().unwrap());
+    headers.insert(RETRY_AFTER, "120".parse().unwrap());
+    let kept = [("retry-after", "120"), ("x-short", "y")];
+    assert_eq!(captured_headers(&headers), kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer_like_any_other() {
     let answer = b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n".to_vec();
