@@ -9,7 +9,6 @@ pub mod health;
 mod patient;
 pub mod problem;
 pub mod serve;
-pub mod throttle;
 
 use ::http::{HeaderMap, Method, Uri, header};
 use axum::Router;
