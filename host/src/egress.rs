@@ -18,7 +18,7 @@ use crate::delivery::{AttemptResult, Response, SendErrorKind};
 use self::policy::{Policy, Refusal};
 use self::resolver::{PolicyResolver, ResolveError};
 
-mod policy;
+pub(crate) mod policy;
 mod resolver;
 
 /// So much of a response body is kept; the rest is not read.
