@@ -137,7 +137,7 @@ fn builder(policy: &Arc<Policy>) -> reqwest::ClientBuilder {
     // Only the first call installs it; the provider is the same every time.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
-        .dns_resolver(PolicyResolver(Arc::clone(policy)))
+        .dns_resolver(PolicyResolver::new(Arc::clone(policy)))
         .redirect(redirect::Policy::none())
         .no_proxy()
         .retry(reqwest::retry::never())
