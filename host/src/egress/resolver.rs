@@ -5,6 +5,7 @@
 //! its permits until it ends, and those of one slow name cannot take all.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,7 +68,15 @@ async fn lookup(policy: &Policy, lookups: &Lookups, name: &str) -> Result<Vec<So
 }
 
 fn ask(name: &str) -> io::Result<Vec<SocketAddr>> {
-    Ok((name, 0).to_socket_addrs()?.collect())
+    let failed = match (name, 0).to_socket_addrs() {
+        Ok(found) => return Ok(found.collect()),
+        Err(error) => error,
+    };
+    // Without a file descriptor the system says only "temporary failure", so look whether that is the reason.
+    match File::open("/dev/null") {
+        Err(reason) if super::is_exhausted(&reason) => Err(reason),
+        _ => Err(failed),
+    }
 }
 
 /// Room for lookups, in all and per name.

@@ -98,6 +98,31 @@ async fn closed_ports_unknown_names_and_plain_peers_are_told_apart() {
     assert_eq!(kind(&egress.send(post(&url.replace("http:", "https:"))).await), Some(SendErrorKind::Tls));
 }
 
+/// The limit is that of the whole process, so this runs in one of its own.
+#[test]
+fn a_host_without_descriptors_does_not_blame_the_receiver() {
+    const ALONE: &str = "HOOKWRIGHT_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return without_descriptors();
+    }
+    let name = std::thread::current().name().unwrap().to_owned();
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = alone.args(["--exact", &name]).env(ALONE, "1").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn without_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let egress = loopback();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..getrlimit(Resource::Nofile) }).unwrap();
+    for url in ["http://127.0.0.1:1/", "http://nowhere.invalid/"] {
+        let result = egress.send(post(url)).await;
+        assert_eq!(kind(&result), Some(SendErrorKind::Exhausted), "{url}: {result:?}");
+    }
+}
+
 #[tokio::test]
 async fn special_addresses_are_refused_before_a_byte_is_sent() {
     let closed = Egress::new(&[]).unwrap();
