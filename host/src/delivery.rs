@@ -251,6 +251,8 @@ pub enum SendErrorKind {
     Timeout,
     /// Connected, then broken off or not HTTP.
     Broken,
+    /// The host has no file descriptor left; nothing was sent, and the receiver has no part in it.
+    Exhausted,
 }
 
 /// A delivery as people and programs look at it, finished or not.

@@ -1,23 +1,28 @@
 //! The only way out: one client, the address policy, one deadline, a capped response. Does not retry.
 
 use std::error::Error;
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderName, Method};
 use ipnet::IpNet;
 use reqwest::redirect;
+use rustix::io::Errno;
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use crate::clock;
 use crate::delivery::{AttemptResult, Response, SendErrorKind};
+use crate::throttle::Throttle;
 
 use self::policy::{Policy, Refusal};
 use self::resolver::{PolicyResolver, ResolveError};
 
-mod policy;
+pub(crate) mod policy;
 mod resolver;
 
 /// So much of a response body is kept; the rest is not read.
@@ -33,6 +38,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 pub struct Egress {
     policy: Arc<Policy>,
     client: reqwest::Client,
+    exhausted: Throttle,
 }
 
 /// One request to send.
@@ -69,7 +75,7 @@ impl Egress {
                 builder(&policy).tls_certs_only([]).build().map_err(EgressError)?
             }
         };
-        Ok(Self { policy, client })
+        Ok(Self { policy, client, exhausted: Throttle::new() })
     }
 
     /// Sends once. Never fails: whatever happens is the attempt's result.
@@ -81,7 +87,7 @@ impl Egress {
         let deadline = request.deadline;
         match timeout(deadline, self.exchange(request)).await {
             Ok(Ok(response)) => AttemptResult::Answered(response),
-            Ok(Err(error)) => describe(&error),
+            Ok(Err(error)) => self.failed(&error),
             Err(_) => AttemptResult::Error {
                 kind: SendErrorKind::Timeout,
                 message: format!("no whole answer within {} ms", deadline.as_millis()),
@@ -111,6 +117,17 @@ impl Egress {
         }
     }
 
+    fn failed(&self, error: &reqwest::Error) -> AttemptResult {
+        let result = describe(error);
+        // Recorded nowhere else: it is no attempt.
+        if let AttemptResult::Error { kind: SendErrorKind::Exhausted, message } = &result
+            && let Some(left_out) = self.exhausted.pass(clock::now())
+        {
+            tracing::error!(error = message, left_out, "nothing can be sent; it is tried again every second");
+        }
+        result
+    }
+
     async fn exchange(&self, request: Outgoing) -> Result<Response, reqwest::Error> {
         let Outgoing { method, url, headers, body, deadline: _ } = request;
         let mut answer = self.client.request(method, url).headers(headers).body(body).send().await?;
@@ -136,7 +153,7 @@ fn builder(policy: &Arc<Policy>) -> reqwest::ClientBuilder {
     // Only the first call installs it; the provider is the same every time.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
-        .dns_resolver(PolicyResolver(Arc::clone(policy)))
+        .dns_resolver(PolicyResolver::new(Arc::clone(policy)))
         .redirect(redirect::Policy::none())
         .no_proxy()
         .retry(reqwest::retry::never())
@@ -150,11 +167,15 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
+/// As many as fit; `Retry-After`, which decides something, before all others.
 fn captured_headers(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut room = HEADERS_CAPTURE_BYTES;
-    headers
-        .iter()
-        .map_while(|(name, value)| {
+    let decides = |name: &HeaderName| *name == RETRY_AFTER;
+    let first = headers.iter().filter(|(name, _)| decides(name));
+    let others = headers.iter().filter(|(name, _)| !decides(name));
+    first
+        .chain(others)
+        .filter_map(|(name, value)| {
             room = room.checked_sub(name.as_str().len() + value.len())?;
             Some((name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         })
@@ -167,6 +188,7 @@ fn describe(error: &reqwest::Error) -> AttemptResult {
     if let Some(resolve) = chain.iter().find_map(|error| error.downcast_ref::<ResolveError>()) {
         let kind = match resolve {
             ResolveError::Refused { .. } => SendErrorKind::Refused,
+            ResolveError::Lookup { error, .. } if is_exhausted(error) => SendErrorKind::Exhausted,
             ResolveError::Lookup { .. } | ResolveError::Nothing { .. } => SendErrorKind::Dns,
         };
         return AttemptResult::Error { kind, message: resolve.to_string() };
@@ -175,10 +197,20 @@ fn describe(error: &reqwest::Error) -> AttemptResult {
     if let Some(message) = tls {
         return AttemptResult::Error { kind: SendErrorKind::Tls, message };
     }
-    let kind = if error.is_connect() { SendErrorKind::Connect } else { SendErrorKind::Broken };
+    let exhausted = chain.iter().any(|error| error.downcast_ref().is_some_and(is_exhausted));
+    let kind = match error.is_connect() {
+        _ if exhausted => SendErrorKind::Exhausted,
+        true => SendErrorKind::Connect,
+        false => SendErrorKind::Broken,
+    };
     // The outer texts say "error sending request for url (…)": the innermost one is what people need.
     let message = chain.last().map_or_else(|| error.to_string(), ToString::to_string);
     AttemptResult::Error { kind, message }
+}
+
+/// Whether this process or the whole system has no file descriptor left.
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// The error and what caused it, outermost first.
@@ -194,7 +226,7 @@ fn links<'e>(error: &'e (dyn Error + 'static)) -> Vec<&'e (dyn Error + 'static)>
 
 fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
     // `io::Error::source` skips the error it wraps.
-    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),
         None => error.source(),
     }

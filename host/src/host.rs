@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::descriptors::Connections;
 use self::home_lock::{HomeLock, LockError};
 use self::tokens::TokenError;
 use crate::admin::{self, AdminState, HostInfo};
@@ -27,6 +28,7 @@ use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
 use crate::tasks::{self, OnPanic};
 use crate::transform::TransformPool;
 
+mod descriptors;
 mod home_lock;
 mod tokens;
 
@@ -34,8 +36,6 @@ mod tokens;
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
 /// When holding and releasing after a reload failed, it is tried again after this.
 const FOLLOW_PAUSE: Duration = Duration::from_secs(1);
-/// Connections of the admin listener.
-const ADMIN_CONNECTIONS: std::num::NonZeroUsize = std::num::NonZeroUsize::new(128).expect("not zero");
 
 /// What a host is built from.
 #[derive(Clone, Debug)]
@@ -142,14 +142,15 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         stop: stop.clone(),
     };
     let limits = &revision.server.limits;
+    let connections = Connections::provide(limits.max_connections);
     let serve_limits = |max_connections| ServeLimits {
         max_connections,
         head_timeout: limits.head_timeout,
         drain_timeout: DRAIN_DEADLINE / 2,
     };
     let host = Host {
-        public: (public.0, intake::router(intake, stop.clone()), serve_limits(limits.max_connections)),
-        admin: (admin.0, admin::router(admin_state), serve_limits(ADMIN_CONNECTIONS)),
+        public: (public.0, intake::router(intake, stop.clone()), serve_limits(connections.public)),
+        admin: (admin.0, admin::router(admin_state), serve_limits(connections.admin)),
         dispatcher,
         first: revision,
         reloading,

@@ -9,7 +9,6 @@ pub mod health;
 mod patient;
 pub mod problem;
 pub mod serve;
-pub mod throttle;
 mod unread;
 
 use ::http::{HeaderMap, Method, Uri, header};

@@ -12,6 +12,7 @@ pub mod pointer;
 pub mod secret;
 pub mod signing;
 pub mod tasks;
+pub mod throttle;
 pub mod webhook;
 
 pub mod config;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
 use super::logging::{self, LogFormat};
@@ -23,25 +23,24 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(home: &Path, args: ServeArgs) -> anyhow::Result<Exit> {
     logging::start(args.log, "info")?;
-    // Before anything is opened: a signal during start-up must not be lost.
+    // Before anything is opened: until they are listened for, these signals end the process.
     let shutdown = stop_signal()?;
+    let hangup = signal(SignalKind::hangup())?;
     let host = host::build(Options { home: home.to_owned(), strict: args.strict }).await?;
     let (listen, admin) = host.addresses();
     tracing::info!(%listen, %admin, home = %home.display(), "hookwright is ready");
-    reload_on_hangup(host.reload_handle())?;
+    reload_on_hangup(hangup, host.reload_handle());
     host.run_until(shutdown).await;
     tracing::info!("hookwright has stopped");
     Ok(Exit::Ok)
 }
 
 /// SIGHUP means "read everything again", as with other servers.
-fn reload_on_hangup(reload: ReloadHandle) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+fn reload_on_hangup(mut hangup: Signal, reload: ReloadHandle) {
     tasks::spawn("hangup", OnPanic::Log, async move {
         // Refused when the host shuts down: nothing to reload any more.
         while hangup.recv().await.is_some() && reload.reload(false).await.is_ok() {}
     });
-    Ok(())
 }
 
 /// Completes at the first SIGINT or SIGTERM. A second one ends the process without draining; nothing

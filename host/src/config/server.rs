@@ -1,7 +1,7 @@
 //! `server.json`: its keys, their ranges and defaults.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Component, Path};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::node::{Fields, Keys, Node};
 use super::{IntakeLimits, PluginLimits, SchemaMode, SchemaRules, ServerConfig, Source, UnknownEvents, headers};
+use crate::egress::policy::is_metadata;
 use crate::ids::{Digest, SourceName};
 use crate::webhook::Headers;
 
@@ -44,10 +45,6 @@ const MAX_PLUGIN_MEMORY_BYTES: u64 = 1 << 30;
 /// One webhook holds at most half of the threads, so one would be none.
 const MIN_THREADS: u64 = 2;
 const MAX_THREADS: u64 = 256;
-
-/// Where clouds hand out credentials. No configuration opens these.
-const METADATA: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254))];
 
 impl Default for ServerConfig {
     fn default() -> Self {
@@ -221,7 +218,7 @@ fn read_cidr(node: &Node<'_>) -> Option<IpNet> {
         return refuse(format!("expected the first address of the range: {}", cidr.trunc()));
     }
     match cidr {
-        _ if cidr.prefix_len() == cidr.max_prefix_len() && METADATA.contains(&cidr.addr()) => {
+        _ if cidr.prefix_len() == cidr.max_prefix_len() && is_metadata(cidr.addr()) => {
             refuse("metadata addresses are never opened".to_owned())
         }
         IpNet::V6(v6) if v6.prefix_len() >= 96 && v6.network().to_ipv4_mapped().is_some() => {

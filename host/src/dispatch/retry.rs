@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::delivery::{AttemptResult, Next, Response};
+use crate::delivery::{AttemptResult, Next, Response, SendErrorKind};
 
 /// A receiver's `Retry-After` is followed up to this long.
 pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 /// Waits vary by up to this share, so that many deliveries do not come back in the same instant.
 const JITTER: f64 = 0.1;
+
+/// When the host had no file descriptor left: others may have closed some by then.
+const EXHAUSTED_PAUSE: Duration = Duration::from_secs(1);
 
 /// What an attempt means for its delivery.
 #[derive(Debug, PartialEq)]
@@ -18,7 +21,8 @@ pub(super) enum After {
     Gone,
 }
 
-/// Decides after attempt `number` (1 for the first). `dice` is uniform in 0..1.
+/// Decides after attempt `number` (1 for the first). `dice` is uniform in 0..1. What the receiver has no part in counts
+/// as no attempt.
 pub(super) fn decide(schedule: &[Duration], number: u32, result: &AttemptResult, now: Timestamp, dice: f64) -> After {
     let reason = match result {
         AttemptResult::Answered(response) => match response.status {
@@ -27,6 +31,9 @@ pub(super) fn decide(schedule: &[Duration], number: u32, result: &AttemptResult,
             status @ 300..=399 => format!("answered {status}; redirects are not followed"),
             status => format!("answered {status}"),
         },
+        AttemptResult::Error { kind: SendErrorKind::Exhausted, .. } => {
+            return After::Next(Next::Released { due: now.after(EXHAUSTED_PAUSE) });
+        }
         AttemptResult::Error { message, .. } => message.clone(),
     };
     let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -69,7 +76,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::delivery::SendErrorKind;
 
     const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
     const SCHEDULE: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(5)];
@@ -102,6 +108,15 @@ mod tests {
             assert_eq!(wait(&result, 2), Some(SCHEDULE[1]));
             assert!(matches!(decide(&SCHEDULE, 3, &result, NOW, 0.5), After::Next(Next::Failed { .. })));
             assert!(matches!(decide(&[], 1, &result, NOW, 0.5), After::Next(Next::Failed { .. })));
+        }
+    }
+
+    #[test]
+    fn a_host_without_descriptors_burns_no_attempt() {
+        let result = AttemptResult::Error { kind: SendErrorKind::Exhausted, message: "too many open files".into() };
+        for number in [1, 3, u32::MAX] {
+            let due = NOW.after(EXHAUSTED_PAUSE);
+            assert_eq!(decide(&SCHEDULE, number, &result, NOW, 0.5), After::Next(Next::Released { due }));
         }
     }
 

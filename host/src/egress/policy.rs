@@ -7,7 +7,11 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
+
+use self::tables::{GLOBAL_UNICAST, METADATA, SPECIAL_V4, SPECIAL_V6};
+
+mod tables;
 
 /// What may be reached beyond the public internet.
 #[derive(Debug, Clone)]
@@ -42,7 +46,7 @@ impl Policy {
     pub(crate) fn judge(&self, address: IpAddr) -> Result<(), Refusal> {
         let refuse = |kind, can_be_opened| Err(Refusal { address, kind, can_be_opened });
         let canonical = address.to_canonical();
-        if is_metadata(canonical) {
+        if is_metadata(address) {
             return refuse("a cloud metadata service, never opened", false);
         }
         if self.allow.iter().any(|net| net.contains(&address) || net.contains(&canonical)) {
@@ -55,14 +59,14 @@ impl Policy {
     }
 }
 
-fn is_metadata(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => METADATA_V4.contains(&v4),
-        IpAddr::V6(v6) => v6 == METADATA_V6 || embedded(v6).is_some_and(|v4| METADATA_V4.contains(&v4)),
-    }
+/// Whether the address leads to a cloud's metadata service, in whatever spelling. No configuration opens these.
+pub(crate) fn is_metadata(address: IpAddr) -> bool {
+    let canonical = address.to_canonical();
+    METADATA.contains(&canonical)
+        || matches!(canonical, IpAddr::V6(v6) if embedded(v6).is_some_and(|v4| METADATA.contains(&v4.into())))
 }
 
-/// The IPv4 address that an IPv6 address leads to by translation: IPv4-compatible, NAT64, 6to4.
+/// The IPv4 address that an IPv6 address leads to by translation: IPv4-compatible, SIIT, NAT64, 6to4.
 fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
     let [s0, s1, s2, s3, s4, s5, high, low] = v6.segments();
     let join = |high: u16, low: u16| {
@@ -71,7 +75,7 @@ fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
         Ipv4Addr::new(a, b, c, d)
     };
     match [s0, s1, s2, s3, s4, s5] {
-        [0, 0, 0, 0, 0, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => Some(join(high, low)),
+        [0, 0, 0, 0, 0 | 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] | [0x64, 0xff9b, 1, ..] => Some(join(high, low)),
         [0x2002, ..] => Some(join(s1, s2)),
         _ => None,
     }
@@ -86,57 +90,6 @@ fn special(address: IpAddr) -> Option<&'static str> {
         IpAddr::V6(v6) => SPECIAL_V6.iter().find(|(net, _)| net.contains(&v6)).map(|(_, kind)| *kind),
     }
 }
-
-const METADATA_V4: [Ipv4Addr; 4] = [
-    Ipv4Addr::new(169, 254, 169, 254),
-    // Container credentials of AWS.
-    Ipv4Addr::new(169, 254, 170, 2),
-    Ipv4Addr::new(169, 254, 170, 23),
-    Ipv4Addr::new(100, 100, 100, 200),
-];
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-
-const GLOBAL_UNICAST: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
-
-const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
-    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
-}
-
-const fn v6(s: [u16; 8], prefix: u8) -> Ipv6Net {
-    Ipv6Net::new_assert(Ipv6Addr::new(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]), prefix)
-}
-
-const SPECIAL_V4: [(Ipv4Net, &str); 15] = [
-    (v4(0, 0, 0, 0, 8), "\"this network\" (0.0.0.0/8)"),
-    (v4(10, 0, 0, 0, 8), "private (10.0.0.0/8)"),
-    (v4(100, 64, 0, 0, 10), "shared by a carrier (100.64.0.0/10)"),
-    (v4(127, 0, 0, 0, 8), "loopback (127.0.0.0/8)"),
-    (v4(169, 254, 0, 0, 16), "link-local (169.254.0.0/16)"),
-    (v4(172, 16, 0, 0, 12), "private (172.16.0.0/12)"),
-    (v4(192, 0, 0, 0, 24), "reserved for protocols (192.0.0.0/24)"),
-    (v4(192, 0, 2, 0, 24), "for documentation (192.0.2.0/24)"),
-    (v4(192, 88, 99, 0, 24), "a 6to4 relay (192.88.99.0/24)"),
-    (v4(192, 168, 0, 0, 16), "private (192.168.0.0/16)"),
-    (v4(198, 18, 0, 0, 15), "for benchmarks (198.18.0.0/15)"),
-    (v4(198, 51, 100, 0, 24), "for documentation (198.51.100.0/24)"),
-    (v4(203, 0, 113, 0, 24), "for documentation (203.0.113.0/24)"),
-    (v4(224, 0, 0, 0, 4), "multicast (224.0.0.0/4)"),
-    (v4(240, 0, 0, 0, 4), "reserved (240.0.0.0/4)"),
-];
-
-const SPECIAL_V6: [(Ipv6Net, &str); 11] = [
-    (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "unspecified (::)"),
-    (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "loopback (::1)"),
-    (v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96), "translated to IPv4 (64:ff9b::/96)"),
-    (v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48), "translated to IPv4 (64:ff9b:1::/48)"),
-    (v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), "private (fc00::/7)"),
-    (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "link-local (fe80::/10)"),
-    (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), "multicast (ff00::/8)"),
-    (v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), "reserved for protocols (2001::/23)"),
-    (v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), "for documentation (2001:db8::/32)"),
-    (v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), "6to4 (2002::/16)"),
-    (v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), "for documentation (3fff::/20)"),
-];
 
 #[cfg(test)]
 mod tests {
@@ -206,6 +159,17 @@ mod tests {
             "169.254.169.254",
             "169.254.170.2",
             "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+            "169.254.0.23",
+            "169.254.42.42",
+            "fd20:ce::254",
+            "fd00:ec2::23",
+            "fd00:42::42",
+            "fe80::a9fe:a9fe",
+            "64:ff9b:1::a83f:8110",
+            "64:ff9b:1:2:3:4:a9fe:a9fe",
+            "::ffff:0:169.254.169.254",
             "::ffff:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "2002:a9fe:a9fe::",
@@ -213,6 +177,8 @@ mod tests {
             "fd00:ec2::254",
         ] {
             assert!(judge(&everything, address).is_err(), "{address}");
+            let closed = judge(&[], address).expect_err(address);
+            assert!(!closed.can_be_opened, "{closed}");
         }
         assert_eq!(judge(&everything, "127.0.0.1"), Ok(()));
     }

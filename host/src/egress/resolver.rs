@@ -1,14 +1,30 @@
 //! Name resolution under the policy: the client connects to exactly the addresses returned here, so judging
 //! them here leaves no gap between check and connect.
+//!
+//! A lookup blocks a thread and cannot be stopped: when its caller's deadline passes, it goes on. Each therefore keeps
+//! its permits until it ends, and those of one slow name cannot take all.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::policy::{Policy, Refusal};
+use crate::tasks;
 
-pub(super) struct PolicyResolver(pub(super) Arc<Policy>);
+/// Lookups at once: an eighth of the threads that the runtime has for everything that blocks.
+const LOOKUPS: usize = 64;
+/// Lookups of one name at once.
+const LOOKUPS_PER_NAME: usize = 4;
+
+pub(super) struct PolicyResolver {
+    policy: Arc<Policy>,
+    lookups: Arc<Lookups>,
+}
 
 /// Why a name gives no addresses.
 #[derive(Debug, thiserror::Error)]
@@ -16,27 +32,32 @@ pub(super) enum ResolveError {
     #[error("the name {name} resolves to an address that is not allowed: {refusal}")]
     Refused { name: String, refusal: Refusal },
     #[error("the name {name} cannot be resolved: {error}")]
-    Lookup { name: String, error: std::io::Error },
+    Lookup { name: String, error: io::Error },
     #[error("the name {name} has no address")]
     Nothing { name: String },
 }
 
+impl PolicyResolver {
+    pub(super) fn new(policy: Arc<Policy>) -> Self {
+        Self { policy, lookups: Arc::default() }
+    }
+}
+
 impl Resolve for PolicyResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = Arc::clone(&self.0);
+        let (policy, lookups) = (Arc::clone(&self.policy), Arc::clone(&self.lookups));
         Box::pin(async move {
-            let addresses = lookup(&policy, name.as_str()).await?;
+            let addresses = lookup(&policy, &lookups, name.as_str()).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }
 
 /// All addresses of a name; one refused address refuses the name.
-async fn lookup(policy: &Policy, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0))
-        .await
-        .map_err(|error| ResolveError::Lookup { name: name.to_owned(), error })?
-        .collect();
+async fn lookup(policy: &Policy, lookups: &Lookups, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
+    let asked = name.to_owned();
+    let found = lookups.run(name, move || ask(&asked)).await;
+    let found = found.map_err(|error| ResolveError::Lookup { name: name.to_owned(), error })?;
     if found.is_empty() {
         return Err(ResolveError::Nothing { name: name.to_owned() });
     }
@@ -44,4 +65,102 @@ async fn lookup(policy: &Policy, name: &str) -> Result<Vec<SocketAddr>, ResolveE
         policy.judge(address.ip()).map_err(|refusal| ResolveError::Refused { name: name.to_owned(), refusal })?;
     }
     Ok(found)
+}
+
+fn ask(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let failed = match (name, 0).to_socket_addrs() {
+        Ok(found) => return Ok(found.collect()),
+        Err(error) => error,
+    };
+    // Without a file descriptor the system says only "temporary failure", so look whether that is the reason.
+    match File::open("/dev/null") {
+        Err(reason) if super::is_exhausted(&reason) => Err(reason),
+        _ => Err(failed),
+    }
+}
+
+/// Room for lookups, in all and per name.
+struct Lookups {
+    all: Arc<Semaphore>,
+    /// Names that are being looked up or waited for; others are dropped when the next one comes.
+    per_name: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self { all: Arc::new(Semaphore::new(LOOKUPS)), per_name: Mutex::default() }
+    }
+}
+
+impl Lookups {
+    /// Runs `ask` when there is room. Dropped meanwhile, `ask` goes on and keeps its room until it ends.
+    async fn run<T, F>(&self, name: &str, ask: F) -> io::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> io::Result<T> + Send + 'static,
+    {
+        // The name's first: who waits for it takes no room from others.
+        let of_name = permit(self.of(name)).await?;
+        let of_all = permit(Arc::clone(&self.all)).await?;
+        tasks::blocking(move || {
+            let _permits = (of_name, of_all);
+            ask()
+        })
+        .await
+    }
+
+    fn of(&self, name: &str) -> Arc<Semaphore> {
+        let mut names = self.per_name.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.get(name) {
+            return Arc::clone(known);
+        }
+        // Permits and those who wait for one hold the semaphore, too.
+        names.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+        let fresh = Arc::new(Semaphore::new(LOOKUPS_PER_NAME));
+        names.insert(name.to_owned(), Arc::clone(&fresh));
+        fresh
+    }
+}
+
+/// Fails only if the semaphore is closed, which nobody does.
+async fn permit(semaphore: Arc<Semaphore>) -> io::Result<OwnedSemaphorePermit> {
+    semaphore.acquire_owned().await.map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn abandoned_lookups_keep_their_room_and_leave_room_for_other_names() {
+        let lookups = Arc::new(Lookups::default());
+        let mut ends = Vec::new();
+        for _ in 0..LOOKUPS_PER_NAME {
+            let (started, starts) = tokio::sync::oneshot::channel();
+            let (end, ended) = mpsc::channel::<()>();
+            ends.push(end);
+            let stuck = lookups.run("slow.example", move || {
+                let _ = started.send(());
+                let _ = ended.recv();
+                Ok(())
+            });
+            // The caller's deadline passes once the lookup runs.
+            tokio::select! {
+                _ = stuck => panic!("does not end by itself"),
+                _ = starts => {}
+            }
+        }
+        let waiting = lookups.run("slow.example", || Ok("at last"));
+        tokio::pin!(waiting);
+        let early = tokio::time::timeout(Duration::from_millis(30), &mut waiting).await;
+        assert!(early.is_err(), "every lookup of this name is still running");
+        assert_eq!(lookups.run("quick.example", || Ok(1)).await.expect("has room"), 1);
+        drop(ends);
+        assert_eq!(waiting.await.expect("has room again"), "at last");
+        lookups.run("another.example", || Ok(())).await.expect("has room");
+        assert!(lookups.per_name.lock().unwrap().len() <= 2, "names are forgotten");
+    }
 }

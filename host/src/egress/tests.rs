@@ -55,6 +55,16 @@ async fn an_answer_is_kept_up_to_the_cap() {
     assert!(response.headers.contains(&("x-a".to_owned(), "b".to_owned())));
 }
 
+#[test]
+fn retry_after_is_kept_whatever_else_is_sent() {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-long", "x".repeat(HEADERS_CAPTURE_BYTES).parse().unwrap());
+    headers.insert("x-short", "y".parse().unwrap());
+    headers.insert(RETRY_AFTER, "120".parse().unwrap());
+    let kept = [("retry-after", "120"), ("x-short", "y")];
+    assert_eq!(captured_headers(&headers), kept.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer_like_any_other() {
     let answer = b"HTTP/1.1 302 Found\r\nlocation: http://169.254.169.254/\r\ncontent-length: 0\r\n\r\n".to_vec();
@@ -86,6 +96,31 @@ async fn closed_ports_unknown_names_and_plain_peers_are_told_apart() {
     assert_eq!(kind(&egress.send(post("http://nowhere.invalid/")).await), Some(SendErrorKind::Dns));
     let url = peer(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), false).await;
     assert_eq!(kind(&egress.send(post(&url.replace("http:", "https:"))).await), Some(SendErrorKind::Tls));
+}
+
+/// The limit is that of the whole process, so this runs in one of its own.
+#[test]
+fn a_host_without_descriptors_does_not_blame_the_receiver() {
+    const ALONE: &str = "HOOKWRIGHT_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return without_descriptors();
+    }
+    let name = std::thread::current().name().unwrap().to_owned();
+    let mut alone = std::process::Command::new(std::env::current_exe().unwrap());
+    let output = alone.args(["--exact", &name]).env(ALONE, "1").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn without_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let egress = loopback();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..getrlimit(Resource::Nofile) }).unwrap();
+    for url in ["http://127.0.0.1:1/", "http://nowhere.invalid/"] {
+        let result = egress.send(post(url)).await;
+        assert_eq!(kind(&result), Some(SendErrorKind::Exhausted), "{url}: {result:?}");
+    }
 }
 
 #[tokio::test]

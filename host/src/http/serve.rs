@@ -21,10 +21,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::patient::Patient;
-use super::throttle::Throttle;
 use super::unread;
 use crate::clock;
 use crate::tasks::{self, OnPanic};
+use crate::throttle::Throttle;
 
 /// A longer head is answered 431. Browsers and proxies stay below 8 KiB. (More than hyper's 100 headers are, too.)
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -54,7 +54,13 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let max_connections = limits.max_connections.get().min(Semaphore::MAX_PERMITS);
-    let door = Door { name, permits: Arc::new(Semaphore::new(max_connections)), full: Throttle::new(), listener };
+    let door = Door {
+        name,
+        permits: Arc::new(Semaphore::new(max_connections)),
+        full: Throttle::new(),
+        failing: Throttle::new(),
+        listener,
+    };
     let http = builder(&limits);
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
@@ -101,6 +107,8 @@ struct Door {
     permits: Arc<Semaphore>,
     /// Of the line that says that the limit is reached.
     full: Throttle,
+    /// Of the line that says that the system gives no connection.
+    failing: Throttle,
 }
 
 impl Door {
@@ -117,7 +125,9 @@ impl Door {
                 }
                 Err(error) if concerns_the_peer(&error) => {}
                 Err(error) => {
-                    tracing::error!(listener = self.name, %error, "failed to accept a connection");
+                    if let Some(left_out) = self.failing.pass(clock::now()) {
+                        tracing::error!(listener = self.name, %error, left_out, "failed to accept a connection");
+                    }
                     tokio::time::sleep(ACCEPT_BACKOFF).await;
                 }
             }

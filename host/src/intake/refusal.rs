@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::shape::Malformed;
 use crate::clock::Timestamp;
 use crate::http::body::BodyError;
-use crate::http::throttle::Throttle;
 use crate::ids::{EventId, EventType};
 use crate::schemas::Violation;
 use crate::store::StoreError;
+use crate::throttle::Throttle;
 
 /// Why an event was not accepted. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]

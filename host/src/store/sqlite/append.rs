@@ -161,9 +161,39 @@ const FIND_KEY: &str = "SELECT seq, digest, event FROM idempotency WHERE source 
 const REMEMBER_KEY: &str =
     "INSERT OR REPLACE INTO idempotency (source, key, digest, event, received) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-/// Looks at the oldest only, so it costs the same however many there are.
-const FORGET_KEYS: &str = "DELETE FROM idempotency WHERE received <= ?1 AND seq IN \
-     (SELECT seq FROM idempotency ORDER BY seq LIMIT ?2)";
+/// Goes by when they were received and not by when they were stored: after a clock that ran ahead was set back, keys
+/// of the future lie before the others, and must not keep them from being forgotten.
+const FORGET_KEYS: &str = "DELETE FROM idempotency WHERE seq IN \
+     (SELECT seq FROM idempotency WHERE received <= ?1 ORDER BY received LIMIT ?2)";
 
 const FIND_WEBHOOK: &str = "SELECT id, webhook FROM queue WHERE id = ?1 \
      UNION ALL SELECT id, webhook FROM deliveries WHERE id = ?1";
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::tests::{fresh, plan};
+    use super::*;
+
+    #[test]
+    fn forgetting_looks_at_what_it_forgets_only() {
+        let plan = plan(&fresh(), FORGET_KEYS);
+        assert!(plan.contains("SEARCH idempotency USING COVERING INDEX idempotency_received (received<?)"), "{plan}");
+        assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
+    }
+
+    #[test]
+    fn keys_of_the_future_do_not_keep_others() {
+        let connection = fresh();
+        // In the order they were stored: with a clock that ran ahead, then with one set back.
+        for (seq, received) in [(1, 900), (2, 901), (3, 902), (4, 903), (5, 10), (6, 11), (7, 12)] {
+            let key = (seq, "cms", seq.to_string(), [0; 32], [0; 16], received);
+            let sql = "INSERT INTO idempotency (seq, source, key, digest, event, received) VALUES (?, ?, ?, ?, ?, ?)";
+            connection.execute(sql, key).expect("stores");
+        }
+        assert_eq!(connection.execute(FORGET_KEYS, [11, FORGET_AT_ONCE]).expect("forgets"), 2);
+        let left = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let mut statement = connection.prepare("SELECT seq FROM idempotency ORDER BY seq").expect("prepares");
+        let left: Vec<_> = statement.query_map([], left).expect("reads").map(|seq| seq.expect("reads")).collect();
+        assert_eq!(left, [1, 2, 3, 4, 7]);
+    }
+}

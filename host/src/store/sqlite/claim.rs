@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -12,6 +13,9 @@ use crate::delivery::{ChainRecord, ChainVerdict};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId};
 use crate::store::{Claim, Claimed, Lane, LaneDue, Lease, LeaseToken, PAGE_ROWS, StoreError};
+
+/// When a delivery that cannot be read is looked at again.
+const UNREADABLE_PAUSE: Duration = Duration::from_hours(1);
 
 pub(super) fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<Claimed, StoreError> {
     let leases = due(batch, claim)?;
@@ -25,22 +29,35 @@ pub(super) fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<Claimed, Sto
     Ok(Claimed { next_due: next_due(batch.connection, &claim.lane)?, leases })
 }
 
-/// The deliveries to lease, as they will be once leased.
+/// The deliveries to lease, as they will be once leased. One that cannot be read is put off: it must not stop the others
+/// of its lane, and is not given up, as a damaged file may be restored.
 fn due(batch: &Batch<'_>, claim: &Claim) -> Result<Vec<Lease>, StoreError> {
     let lane = &claim.lane;
     let mut statement = batch.connection.prepare_cached(FIND_DUE)?;
     let mut rows =
         statement.query(params![lane.webhook.as_str(), &*lane.key, claim.now.as_ms(), rows_at_most(claim.limit)])?;
     let mut events = Events { connection: batch.connection, known: HashMap::new() };
-    let (mut leases, mut bytes) = (Vec::new(), 0_usize);
+    let (mut leases, mut unreadable, mut bytes) = (Vec::new(), Vec::new(), 0_usize);
     while let Some(row) = rows.next()? {
-        let lease = lease(batch, lane, Fields::new("queue", row), &mut events)?;
+        let lease = match lease(batch, lane, Fields::new("queue", row), &mut events) {
+            Ok(lease) => lease,
+            Err(StoreError::Corrupt(place)) => {
+                tracing::error!(webhook = %lane.webhook, %place, "a delivery cannot be read; looking again in an hour");
+                unreadable.push(row.get::<_, Vec<u8>>(0)?);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let rewritten = lease.chain.as_ref().and_then(ChainRecord::data).map_or(0, bytes::Bytes::len);
         bytes = bytes.saturating_add(lease.event.weight()).saturating_add(rewritten);
         leases.push(lease);
         if bytes >= claim.max_bytes {
             break;
         }
+    }
+    let mut put_off = batch.connection.prepare_cached(PUT_OFF)?;
+    for id in unreadable {
+        put_off.execute(params![id, claim.now.after(UNREADABLE_PAUSE).as_ms()])?;
     }
     Ok(leases)
 }
@@ -160,6 +177,8 @@ const FIND_DUE: &str = "SELECT id, event, fence, attempts, runs, chain, rewritte
      ORDER BY due, id LIMIT ?4";
 
 const LEASE: &str = "UPDATE queue SET owner = ?2, fence = ?3 WHERE id = ?1";
+
+const PUT_OFF: &str = "UPDATE queue SET due = ?2 WHERE id = ?1";
 
 const NEXT_DUE: &str = "SELECT due FROM queue INDEXED BY queue_ready \
      WHERE owner IS NULL AND held_for IS NULL AND webhook = ?1 AND lane_key = ?2 ORDER BY due LIMIT 1";

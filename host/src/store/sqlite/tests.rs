@@ -147,12 +147,29 @@ async fn a_damaged_row_is_named() {
     conformance::append(&store, new.clone()).await;
     file.outside().execute("UPDATE events SET source = '../etc'", []).expect("damages");
     let named = format!("events {}: source", new.event.id.to_string().trim_start_matches("evt_"));
-    for error in [
-        store.event(new.event.id).await.expect_err("unreadable"),
-        store.claim(claim_all()).await.expect_err("unreadable"),
-    ] {
-        assert!(matches!(&error, StoreError::Corrupt(text) if text.contains(&named)), "{error}");
+    let error = store.event(new.event.id).await.expect_err("unreadable");
+    assert!(matches!(&error, StoreError::Corrupt(text) if text.contains(&named)), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_put_off_and_stops_no_other() {
+    let file = File::fresh();
+    let store = file.open(false).expect("opens");
+    let [damaged, sound] = [0, 1].map(|ms| conformance::new_event(ms, &["site"], false));
+    for event in [&damaged, &sound] {
+        conformance::append(&store, event.clone()).await;
     }
+    let outside = file.outside();
+    let id = damaged.event.id.to_bytes();
+    outside.execute("UPDATE events SET source = '../etc' WHERE id = ?1", [id]).expect("damages");
+    let claimed = store.claim(claim_all()).await.expect("claims");
+    assert_eq!(claimed.leases.iter().map(|lease| lease.event.id).collect::<Vec<_>>(), [sound.event.id]);
+    let later = claimed.next_due.expect("is still there");
+    assert_eq!(later.since(at(9)), std::time::Duration::from_hours(1));
+
+    outside.execute("UPDATE events SET source = 'cms' WHERE id = ?1", [id]).expect("repairs");
+    let claimed = store.claim(Claim { now: later, ..claim_all() }).await.expect("claims");
+    assert_eq!(claimed.leases.iter().map(|lease| lease.event.id).collect::<Vec<_>>(), [damaged.event.id]);
 }
 
 #[tokio::test]

@@ -14,9 +14,10 @@ use super::leases;
 use super::parcel::{Leases, Parcel};
 use super::queue::{Bounds, Queue, Refused};
 use super::tally::Tally;
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::store::StoreError;
 use crate::tasks::{self, OnPanic};
+use crate::throttle::Throttle;
 
 /// What may wait to be committed.
 const WAITING: Bounds = Bounds { count: 8192, bytes: 64 << 20 };
@@ -44,7 +45,7 @@ impl Writer {
     pub(super) fn start(connection: Connection, epoch: i64) -> io::Result<Self> {
         let queue = Arc::new(Jobs::new());
         let (ending, ended) = watch::channel(());
-        let thread = Thread { connection, epoch, queue: Arc::downgrade(&queue) };
+        let thread = Thread { connection, epoch, queue: Arc::downgrade(&queue), failing: Throttle::new() };
         let jobs = Arc::clone(&queue);
         tasks::spawn_thread("store-writer", OnPanic::Abort, move || {
             while let Some(batch) = jobs.take(COMMIT) {
@@ -161,6 +162,8 @@ struct Thread {
     connection: Connection,
     epoch: i64,
     queue: Weak<Jobs>,
+    /// A full disk fails every call of a busy host.
+    failing: Throttle,
 }
 
 /// What stopped a batch.
@@ -178,8 +181,10 @@ impl Thread {
             Err(Stopped::ByCall(error) | Stopped::ByDatabase(error)) => Err(error),
             Ok(()) => Ok(()),
         };
-        if let Err(error) = &result {
-            tracing::warn!(calls = batch.len(), %error, "a commit failed; nothing of it was done");
+        if let Err(error) = &result
+            && let Some(left_out) = self.failing.pass(clock::now())
+        {
+            tracing::warn!(calls = batch.len(), %error, left_out, "a commit failed; nothing of it was done");
         }
         for job in batch {
             job.answer(result.clone(), &self.queue);

@@ -72,7 +72,7 @@ CREATE TABLE attempts (
 
 CREATE INDEX attempts_delivery ON attempts (delivery);
 
--- Idempotency keys, in the order they came.
+-- Idempotency keys.
 CREATE TABLE idempotency (
     seq      INTEGER PRIMARY KEY,
     source   TEXT NOT NULL,
@@ -82,6 +82,9 @@ CREATE TABLE idempotency (
     received INTEGER NOT NULL,
     UNIQUE (source, key)
 ) STRICT;
+
+-- What is to be forgotten first.
+CREATE INDEX idempotency_received ON idempotency (received);
 
 -- Refused bodies.
 CREATE TABLE quarantine (

@@ -1,4 +1,4 @@
-//! Keeps what others can cause at will from flooding the log.
+//! Keeps what can happen many times a second, or be caused by others at will, from flooding the log.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
