@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::descriptors::Connections;
-use self::home_lock::{HomeLock, LockError};
+use self::home_lock::{HomeLock, LockError, StoreLock};
 use self::tokens::TokenError;
 use crate::admin::{self, AdminState, HostInfo};
 use crate::clock;
@@ -56,8 +56,8 @@ pub struct Host {
     store: Arc<SqliteStore>,
     info: Arc<HostInfo>,
     stop: CancellationToken,
-    // Last, so that the home is locked until everything else is gone.
-    lock: HomeLock,
+    // Last, so that database and home are locked until everything else is gone.
+    locks: (StoreLock, HomeLock),
 }
 
 /// Why a host cannot be built.
@@ -99,12 +99,12 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let started = clock::now();
     let home = Home::new(options.home);
     let strictness = if options.strict { Strictness::Strict } else { Strictness::Lenient };
-    let lock = HomeLock::take(&home.data())?;
+    let home_lock = HomeLock::take(&home.data())?;
     let loader = open_loader(&home, strictness).await?;
     let revision = Arc::clone(loader.revision());
     let environment = loader.environment().to_owned();
 
-    let store = open_store(&home, &revision).await?;
+    let (store, store_lock) = open_store(&home, &revision).await?;
     let threads = usize::try_from(revision.server.plugins.threads.get()).unwrap_or(usize::MAX);
     let transform = TransformPool::start(threads).map_err(BuildError::Threads)?;
     let public = bind(revision.server.listen, "server.listen").await?;
@@ -157,9 +157,9 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         store,
         info,
         stop,
-        lock,
+        locks: (store_lock, home_lock),
     };
-    host.lock.publish(host.info.listen, host.info.admin).map_err(BuildError::RunFile)?;
+    host.locks.1.publish(host.info.listen, host.info.admin).map_err(BuildError::RunFile)?;
     Ok(host)
 }
 
@@ -177,7 +177,7 @@ impl Host {
     /// Serves until `shutdown` completes, then drains: no new requests, those under way finish, attempts under
     /// way finish or are given back, the store closes.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { public, admin, dispatcher, first, reloading, store, info: _, stop, lock } = self;
+        let Self { public, admin, dispatcher, first, reloading, store, info: _, stop, locks } = self;
         let (listener, router, limits) = public;
         let public = serve("public", listener, router, limits, stop.clone());
         let (listener, router, limits) = admin;
@@ -194,7 +194,7 @@ impl Host {
         // Both end by `stop`; a panic of theirs was reported where it happened.
         let _ = tokio::join!(following, reloading.task);
         store.close().await;
-        drop(lock);
+        drop(locks);
     }
 }
 
@@ -204,11 +204,15 @@ async fn open_loader(home: &Home, strictness: Strictness) -> Result<Loader, Star
     tasks::blocking(move || Loader::open(home, strictness, clock::now())).await
 }
 
-async fn open_store(home: &Home, revision: &Revision) -> Result<Arc<SqliteStore>, BuildError> {
+async fn open_store(home: &Home, revision: &Revision) -> Result<(Arc<SqliteStore>, StoreLock), BuildError> {
     let path = home.root().join(&revision.server.store_path);
     tasks::blocking(move || {
+        let lock = StoreLock::take(&path)?;
         let options = StoreOptions { exclusive: true, now: clock::now() };
-        SqliteStore::open(&path, options).map(Arc::new).map_err(|source| BuildError::Open { path, source })
+        match SqliteStore::open(&path, options) {
+            Ok(store) => Ok((Arc::new(store), lock)),
+            Err(source) => Err(BuildError::Open { path, source }),
+        }
     })
     .await
 }

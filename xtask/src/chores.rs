@@ -12,7 +12,7 @@ use crate::step::{run, step};
 /// Shows five events on their way.
 pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     plugins::build()?;
-    step("build", || run(&mut cargo(["build", "--package", "hookwright"])))?;
+    build(&[])?;
     let mut demo = Command::new(host("debug"));
     demo.arg("demo").arg("--plugins").arg(plugins::folder()).args(arguments);
     run(&mut demo)
@@ -21,9 +21,14 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
     plugins::build()?;
-    // Everything at once: asked for one by one, crates may get other features of what they share, and build it twice.
-    step("build", || run(&mut cargo(["build", "--workspace", "--all-targets"])))?;
+    build(&["--all-targets"])?;
     step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))
+}
+
+/// Everything at once, whatever is needed of it: asked for one by one, crates may get other features of what they share,
+/// and wasmtime is built twice.
+fn build(more: &[&str]) -> Result<()> {
+    step("build", || run(cargo(["build", "--workspace"]).args(more)))
 }
 
 /// Measures.

@@ -1,4 +1,4 @@
-//! One host per home folder, and where it can be found.
+//! One host per home folder, and where it can be found; one host per database, which may lie outside of the home.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -19,6 +19,8 @@ pub(super) struct HomeLock {
 pub enum LockError {
     #[error("another hookwright runs on this home already ({} is locked)", .0.display())]
     Taken(PathBuf),
+    #[error("another hookwright uses this database already ({} is locked); give each a store.url of its own", .0.display())]
+    StoreTaken(PathBuf),
     #[error("failed to prepare {}", path.display())]
     Unusable { path: PathBuf, source: io::Error },
 }
@@ -27,15 +29,8 @@ impl HomeLock {
     /// Makes the data folder (0700) if it is not there, and locks it.
     pub(super) fn take(data: &Path) -> Result<Self, LockError> {
         let path = data.join("lock");
-        let unusable = |source| LockError::Unusable { path: path.clone(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(unusable)?;
-        let file =
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file, run_file: data.join("run.json") }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Taken(path)),
-            Err(TryLockError::Error(source)) => Err(unusable(source)),
-        }
+        let file = lock(&path)?.ok_or(LockError::Taken(path))?;
+        Ok(Self { _file: file, run_file: data.join("run.json") })
     }
 
     /// Writes where the host listens, for the command line: whole, by a rename.
@@ -44,6 +39,37 @@ impl HomeLock {
         let text = json!({ "pid": std::process::id(), "listen": listen, "admin": admin }).to_string();
         fs::write(&beside, text)?;
         fs::rename(&beside, &self.run_file)
+    }
+}
+
+/// Holds a database, as a home's lock says nothing about a file outside of it.
+pub(super) struct StoreLock {
+    _file: File,
+}
+
+impl StoreLock {
+    /// Locks the file `….lock` beside the database.
+    pub(super) fn take(database: &Path) -> Result<Self, LockError> {
+        // The database itself, whatever links lead to it; if it is not there yet, no link does.
+        let mut path = fs::canonicalize(database).unwrap_or_else(|_| database.to_owned()).into_os_string();
+        path.push(".lock");
+        let path = PathBuf::from(path);
+        let file = lock(&path)?.ok_or(LockError::StoreTaken(path))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The file, locked, with the folder (0700) it lies in; none if another has it.
+fn lock(path: &Path) -> Result<Option<File>, LockError> {
+    let unusable = |source| LockError::Unusable { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    }
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
 }
 
@@ -70,5 +96,18 @@ mod tests {
         drop(first);
         assert!(!data.join("run.json").exists());
         assert!(HomeLock::take(&data).is_ok());
+    }
+
+    #[test]
+    fn a_database_is_held_by_one_at_a_time_whatever_leads_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [database, link] = ["data/hooks.db", "link.db"].map(|name| folder.path().join(name));
+        let first = StoreLock::take(&database).unwrap();
+        assert!(matches!(StoreLock::take(&database), Err(LockError::StoreTaken(_))));
+        fs::write(&database, "").unwrap();
+        std::os::unix::fs::symlink(&database, &link).unwrap();
+        assert!(matches!(StoreLock::take(&link), Err(LockError::StoreTaken(_))));
+        drop(first);
+        assert!(StoreLock::take(&link).is_ok());
     }
 }

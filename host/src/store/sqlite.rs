@@ -62,7 +62,7 @@ struct Shared {
 /// How to open the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The caller knows that nobody else has it open (it holds the lock of the home folder): earlier owners are
+    /// The caller knows that nobody else has it open (the host holds a lock on it): earlier owners are
     /// dead, and their leases are taken back at once instead of after [`crate::store::OWNER_SILENCE_MS`].
     pub exclusive: bool,
     /// This owner is alive as of now.
