@@ -2,15 +2,17 @@
 //!
 //! Config: `{"remove": ["/entry/email"], "mask": ["/entry/comments/*/author"], "with": "***"}`. Places are JSON
 //! Pointers; `*` stands for every element of an array and every member of an object. What is not there is ignored;
-//! a payload in which nothing was found is delivered byte for byte. A payload that is not JSON fails: it might
-//! contain what should not leave.
+//! a payload in which nothing was found is delivered byte for byte, and what is kept of another one stays as it was
+//! written. A payload that is not JSON fails: it might contain what should not leave.
 
 mod path;
+mod rewrite;
 
-use hookwright_sdk::{Delivery, Result, Verdict, plugin};
+use hookwright_sdk::{Delivery, Failure, Result, Verdict, plugin, serde_json};
 use serde::Deserialize;
 
-use crate::path::{Edit, Path};
+use crate::path::Path;
+use crate::rewrite::{Action, Edit, Rewriter};
 
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -28,25 +30,30 @@ impl Default for Config {
 
 #[plugin(config_schema = include_str!("../config.schema.json"))]
 fn redact(delivery: Delivery, config: Config) -> Result<Verdict> {
-    let mut body = delivery.into_json()?;
-    let removed: usize = config.remove.iter().map(|path| path.apply(&mut body, &Edit::Remove)).sum();
-    let masked: usize = config.mask.iter().map(|path| path.apply(&mut body, &Edit::Mask(&config.with))).sum();
+    let removals = config.remove.iter().map(|path| Edit { way: path.segments(), action: Action::Remove });
+    let masks = config.mask.iter().map(|path| Edit { way: path.segments(), action: Action::Mask });
+    let edits: Vec<Edit<'_>> = removals.chain(masks).collect();
+    let mut rewriter = Rewriter::new(&config.with)?;
+    serde_json::from_slice(delivery.data())
+        .and_then(|body| rewriter.write(body, &edits))
+        .map_err(|error| Failure::permanent(format!("payload: {error}")))?;
+    let Rewriter { text, removed, masked, .. } = rewriter;
     if removed + masked == 0 {
         return Ok(Verdict::deliver());
     }
-    Ok(Verdict::deliver().json(&body).annotate("removed", removed.to_string()).annotate("masked", masked.to_string()))
+    Ok(Verdict::deliver().data(text).annotate("removed", removed.to_string()).annotate("masked", masked.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
-    use hookwright_sdk::{Failure, Value, json};
+    use hookwright_sdk::{Value, json};
 
     use super::*;
 
     /// As Strapi 5 sends it.
     const V5: &str = r#"{"event":"entry.create","createdAt":"2026-11-23T20:41:15.196Z","model":"address",
         "uid":"api::address.address","entry":{"id":9007199254740993,"city":"Zürich","full_name":"Ana \"Q\" Müller 日本",
-        "rating":1.0,"comments":[{"author":"a","text":"x"},{"author":"b"},"bare"],"publishedAt":null}}"#;
+        "rating":1.10,"big":123456789012345678901234567890,"comments":[{"author":"a","text":"x"},{"author":"b"},"bare"],"publishedAt":null}}"#;
 
     fn redacted(body: &str, config: Value) -> Result<Verdict> {
         let delivery = Delivery::example("entry.create", Value::Null).with_data(body).with_config(config);
@@ -68,7 +75,7 @@ mod tests {
             rewritten(V5, config),
             concat!(
                 r#"{"event":"entry.create","model":"address","uid":"api::address.address","#,
-                r#""entry":{"id":9007199254740993,"full_name":"Ana \"Q\" Müller 日本","rating":1.0,"#,
+                r#""entry":{"id":9007199254740993,"full_name":"Ana \"Q\" Müller 日本","rating":1.10,"big":123456789012345678901234567890,"#,
                 r#""comments":[{"author":"***","text":"x"},{"author":"***"},"bare"],"publishedAt":null}}"#
             )
         );
@@ -81,6 +88,13 @@ mod tests {
         for config in [json!({}), absent, json!({"mask": ["/model"], "with": "address"})] {
             assert_eq!(redacted(V5, config), Ok(Verdict::deliver()));
         }
+    }
+
+    #[test]
+    fn nothing_hides_behind_a_second_key_or_an_escape() {
+        let body = r#"{"a":1,"a":2,"\u0061":3,"b":[10,11,12]}"#;
+        assert_eq!(rewritten(body, json!({"remove": ["/a", "/b/0", "/b/1"]})), r#"{"b":[12]}"#);
+        assert_eq!(rewritten(body, json!({"mask": ["/a"]})), r#"{"a":"***","a":"***","\u0061":"***","b":[10,11,12]}"#);
     }
 
     #[test]

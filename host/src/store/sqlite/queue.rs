@@ -36,11 +36,14 @@ struct State<T> {
     waiting: VecDeque<(T, usize)>,
     bytes: usize,
     closed: bool,
+    /// Threads that sleep and were not woken yet: waking nobody would still be a system call. Too many after a
+    /// spurious wake-up, never too few.
+    sleepers: usize,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new() -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false };
+        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, sleepers: 0 };
         Self { state: Mutex::new(state), arrived: Condvar::new() }
     }
 
@@ -56,8 +59,12 @@ impl<T> Queue<T> {
         }
         state.bytes = total;
         state.waiting.push_back((item, bytes));
+        let somebody_sleeps = state.sleepers > 0;
+        state.sleepers = state.sleepers.saturating_sub(1);
         drop(state);
-        self.arrived.notify_one();
+        if somebody_sleeps {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
@@ -71,6 +78,7 @@ impl<T> Queue<T> {
             if state.closed {
                 return None;
             }
+            state.sleepers += 1;
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let mut taken = Vec::with_capacity(state.waiting.len().min(at_most.count));
