@@ -29,6 +29,7 @@ use crate::webhook::{Headers, Webhook};
 pub use error::ConfigError;
 pub use headers::{Hint, carries_credentials, header_hints, likely_misspelling};
 pub use home::Home;
+pub use near::nearest;
 pub use variables::{Environment, EnvironmentError, Variables};
 
 use headers::HEADER_MAPS;

@@ -33,6 +33,11 @@ impl EventPattern {
             Kind::Exact(exact) => exact == event_type,
         }
     }
+
+    /// The one type it matches, if it is no wildcard.
+    pub fn exact(&self) -> Option<&EventType> {
+        if let Kind::Exact(exact) = &self.0 { Some(exact) } else { None }
+    }
 }
 
 impl FromStr for EventPattern {

@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::egress::EgressError;
 use crate::plugin::LoadError;
 use crate::revision::{Fault, Revision};
+pub(crate) use checks::file_with;
 pub use loader::{Loader, Strictness};
 pub use watch::{Reloading, spawn};
 

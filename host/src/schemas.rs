@@ -85,6 +85,11 @@ impl SchemaSet {
         (set, faults.into_iter().map(|(file, message)| SchemaFault { file, message }).collect())
     }
 
+    /// The event types that have a schema.
+    pub fn event_types(&self) -> impl Iterator<Item = &str> {
+        self.events.keys().map(String::as_str)
+    }
+
     /// Judges a body: by the schema of its event type, and by `models/<model>.json` at `/entry` if there is one.
     pub fn check(&self, event_type: &EventType, body: &Value) -> Check {
         let event = self.events.get(event_type.as_str());

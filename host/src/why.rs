@@ -72,7 +72,8 @@ pub struct WebhookWhy {
     pub gates: Vec<Gate>,
     /// A sentence.
     pub conclusion: String,
-    pub next_command: String,
+    /// None: nothing is left to look up; what to edit, if anything, stands in the conclusion.
+    pub next_command: Option<String>,
 }
 
 /// One thing an event must pass on its way.
@@ -88,6 +89,8 @@ pub struct Gate {
 pub enum Verdict {
     Pass,
     Stop,
+    /// Ended on purpose: nothing is wrong.
+    Drop,
     Wait,
     Unknown,
 }

@@ -13,9 +13,11 @@ use crate::reload::{Loader, StartError, Strictness};
 use crate::revision::{Fault, Revision};
 use crate::tasks;
 
+mod advice;
+
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Fail on hints too, such as a header that looks misspelt
+    /// Fail on hints too, such as a header that looks misspelt, or a URL that egress refuses
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
@@ -61,12 +63,16 @@ fn dry_run(home: &Home) -> Result<Findings, StartError> {
 
 /// Hints about the files of what was read. A file that cannot be read is among the faults.
 fn all_hints(home: &Home, revision: &Revision) -> Vec<Hint> {
-    let Ok(environment) = Variables::load(home).and_then(|variables| variables.environment()) else {
-        return Vec::new();
-    };
-    let webhooks = revision.webhooks.keys().map(|id| home.webhook_files(&environment, id));
-    let configurations = std::iter::once(home.server_files(&environment)).chain(webhooks);
-    configurations.flat_map(|files| header_hints(&layers(home, &files))).collect()
+    let Ok(variables) = Variables::load(home) else { return Vec::new() };
+    let Ok(environment) = variables.environment() else { return Vec::new() };
+    let mut hints = advice::on_folders(home, &variables, &environment);
+    hints.extend(header_hints(&layers(home, &home.server_files(&environment))));
+    for (id, webhook) in &revision.webhooks {
+        let layers = layers(home, &home.webhook_files(&environment, id));
+        hints.extend(header_hints(&layers));
+        hints.extend(advice::on_webhook(webhook, &layers, revision));
+    }
+    hints
 }
 
 fn layers(home: &Home, files: &[PathBuf]) -> Vec<Layer> {

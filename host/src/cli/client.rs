@@ -262,12 +262,22 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// Of what is absent, the detail says what; the title only that.
+    fn detail_says_title(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND.as_u16() || self.detail.to_lowercase().contains(&self.title.to_lowercase())
+    }
+}
+
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.status, self.title)?;
         // With a list of places, the detail only repeats the first of them.
-        if !self.detail.is_empty() && self.errors.is_empty() {
-            write!(f, ": {}", self.detail)?;
+        if self.detail.is_empty() || !self.errors.is_empty() {
+            write!(f, "{} {}", self.status, self.title)?;
+        } else if self.detail_says_title() {
+            write!(f, "{} {}", self.status, self.detail)?;
+        } else {
+            write!(f, "{} {}: {}", self.status, self.title, self.detail)?;
         }
         for (pointer, _, message) in &self.errors {
             let place = if pointer.is_empty() { "the body" } else { pointer };
@@ -297,6 +307,18 @@ mod tests {
     fn any_answer_can_be_told() {
         let problem = Problem::read(StatusCode::BAD_GATEWAY, b"<html>\xff</html>");
         assert_eq!(problem.to_string(), "502 Bad Gateway: <html>\u{fffd}</html>");
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let text = |status, title: &str, detail: &str| {
+            let body = serde_json::json!({"title": title, "detail": detail}).to_string();
+            Problem::read(status, body.as_bytes()).to_string()
+        };
+        let absent = text(StatusCode::NOT_FOUND, "There is nothing here", "There is no event evt_1.");
+        assert_eq!(absent, "404 There is no event evt_1.");
+        assert_eq!(text(StatusCode::CONFLICT, "Too late", "It is too late by 3 s."), "409 It is too late by 3 s.");
+        assert_eq!(text(StatusCode::CONFLICT, "Too late", ""), "409 Too late");
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ pub(super) async fn run(home: &Path, args: WhyArgs) -> anyhow::Result<Exit> {
     if let (Some(webhook), Some(webhooks)) = (webhook, answer.pointer_mut("/webhooks").and_then(Value::as_array_mut)) {
         webhooks.retain(|one| json::text(one, "/webhook") == webhook);
     }
-    screen::line(&if args.format.json { answer.to_string() } else { as_text(&answer) })?;
+    screen::line(&if args.format.json { answer.to_string() } else { as_text(&answer, home) })?;
     Ok(Exit::Ok)
 }
 
@@ -74,7 +74,7 @@ async fn find(client: &Client, what: Target) -> anyhow::Result<(EventId, Option<
     }
 }
 
-fn as_text(answer: &Value) -> String {
+fn as_text(answer: &Value, home: &Path) -> String {
     let mut text = format!(
         "{}  {}  {}",
         screen::heading(&json::text(answer, "/event/type")),
@@ -91,12 +91,12 @@ fn as_text(answer: &Value) -> String {
     }
     for webhook in webhooks {
         text.push_str("\n\n");
-        text.push_str(&one_webhook(webhook));
+        text.push_str(&one_webhook(webhook, home));
     }
     text
 }
 
-fn one_webhook(webhook: &Value) -> String {
+fn one_webhook(webhook: &Value, home: &Path) -> String {
     let id = json::text(webhook, "/webhook");
     let name = json::text(webhook, "/name");
     let mut text = screen::heading(&id);
@@ -117,9 +117,17 @@ fn one_webhook(webhook: &Value) -> String {
     }
     let next = json::text(webhook, "/nextCommand");
     if !next.is_empty() {
-        let _ = write!(text, "\n  next: {}", screen::command(&next));
+        let _ = write!(text, "\n  next: {}", screen::command(&typed_for(home, &next)));
     }
     text
+}
+
+/// The host's command, as it must be typed here to mean this home: the host knows it by another path.
+fn typed_for(home: &Path, command: &str) -> String {
+    match command.strip_prefix("hookwright ") {
+        Some(arguments) => discovery::command(arguments, home),
+        None => command.to_owned(),
+    }
 }
 
 fn gates(webhook: &Value) -> screen::Table {
@@ -128,6 +136,7 @@ fn gates(webhook: &Value) -> screen::Table {
         let (mark, style) = match json::text(gate, "/verdict").as_str() {
             "pass" => ("✓", Style::new().green()),
             "stop" => ("✗", Style::new().red().bold()),
+            "drop" => ("⊘", Style::new().cyan()),
             "wait" => ("…", Style::new().yellow()),
             _ => ("?", Style::new().dimmed()),
         };
@@ -164,31 +173,36 @@ mod tests {
                     {"name": "admitted", "verdict": "pass", "detail": "schema entry.update"},
                     {"name": "filter", "verdict": "stop", "detail": "/model is \"address\" (wanted \"article\")"}
                 ], "delivery": null, "conclusion": "Its filter does not fit, so no delivery was made.",
-                 "nextCommand": "hookwright webhook list"},
+                 "nextCommand": null},
                 {"webhook": "search", "gates": [
                     {"name": "attempt 2", "verdict": "wait", "detail": "503 \u{1b}[2J"}, {"name": "new", "verdict": "odd"}
-                ], "delivery": {"id": "dlv_1", "state": "retrying"}}
+                ], "delivery": {"id": "dlv_1", "state": "retrying"},
+                 "nextCommand": "hookwright tail"},
+                {"webhook": "drops", "gates": [{"name": "plugin a", "verdict": "drop", "detail": "dropped: no"}]}
             ]
         });
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @r#"
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer, Path::new("my home"))), @r#"
         entry.update  evt_1  from strapi, 2026-11-23T20:41:15.196Z
 
         site-build  Site build
           ✓  admitted  schema entry.update
           ✗  filter    /model is "address" (wanted "article")
           Its filter does not fit, so no delivery was made.
-          next: hookwright webhook list
 
         search  ↻ retrying  dlv_1
           …  attempt 2  503 \u{1b}[2J
           ?  new
+          next: hookwright tail --home 'my home'
+
+        drops
+          ⊘  plugin a  dropped: no
         "#);
     }
 
     #[test]
     fn takes_any_answer() {
         for answer in [json!(null), json!([1]), json!({"webhooks": [null, 1, {"gates": 3}]})] {
-            as_text(&answer);
+            as_text(&answer, Path::new("."));
         }
     }
 }

@@ -65,14 +65,15 @@ const CREDENTIAL_WORDS: [&str; 8] = ["auth", "cookie", "credential", "key", "pas
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
     pub file: String,
-    /// JSON Pointer.
+    /// JSON Pointer; empty: the file as a whole.
     pub pointer: String,
     pub message: String,
 }
 
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: {}", self.file, self.pointer, self.message)
+        let Self { file, pointer, message } = self;
+        if pointer.is_empty() { write!(f, "{file}: {message}") } else { write!(f, "{file} at {pointer}: {message}") }
     }
 }
 

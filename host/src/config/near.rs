@@ -4,7 +4,7 @@
 const MAX_CHARS: usize = 64;
 
 /// The candidate a word was likely meant to be: nearest, and at most two slips away (one in short words).
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let most = if word.chars().count() < 8 { 1 } else { 2 };
     candidates
         .into_iter()

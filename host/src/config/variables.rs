@@ -57,6 +57,11 @@ impl Variables {
         self.values.get(name).map(String::as_str)
     }
 
+    /// Whether somebody chose the environment: it is not the default one.
+    pub fn names_environment(&self) -> bool {
+        self.get(ENVIRONMENT).is_some_and(|name| !name.is_empty())
+    }
+
     /// The environment named by `HOOKWRIGHT_ENV`.
     ///
     /// # Errors

@@ -63,7 +63,7 @@ fn no_source_fault(started: &ServerConfig, wanted: &ServerConfig, layers: &[Laye
 }
 
 /// The file that says what stands at `pointer`: the last layer that has it, else the first.
-fn file_with<'a>(layers: &'a [Layer], pointer: &str) -> &'a str {
+pub(crate) fn file_with<'a>(layers: &'a [Layer], pointer: &str) -> &'a str {
     let has_it =
         |layer: &&Layer| serde_json::from_str::<Value>(&layer.text).is_ok_and(|value| value.pointer(pointer).is_some());
     layers.iter().rev().find(has_it).or(layers.first()).map_or("", |layer| &layer.file)

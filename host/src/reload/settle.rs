@@ -200,9 +200,9 @@ impl Settler {
             // Reported with the folder; even accepting removals does not make them known.
             (Some(Folder::Unreadable(_)), _) => return,
             (_, Removals::All) => None,
-            (None, _) => Some((folder, "vanished")),
-            (Some(Folder::Read(_)), _) if present == 0 && missing.len() > 1 => Some((folder, "was emptied")),
-            _ if missing.iter().any(|path| path == layout::SERVER) => Some((layout::SERVER, "vanished")),
+            (None, _) => Some((folder, "vanished with")),
+            (Some(Folder::Read(_)), _) if present == 0 && missing.len() > 1 => Some((folder, "was emptied of")),
+            _ if missing.iter().any(|path| path == layout::SERVER) => Some((layout::SERVER, "vanished with")),
             _ => None,
         };
         if let Some((place, what)) = held {
@@ -249,13 +249,13 @@ fn fingerprint(look: &Snapshot, folder: &str) -> u64 {
 
 fn held_fault(layout: &Layout, folder: &str, place: &str, what: &str, count: usize) -> Fault {
     let place = if place.is_empty() { "the home folder" } else { place };
-    let kept = match layout.noun(folder, count) {
-        _ if place == layout::SERVER => "its last settings stay".to_owned(),
-        noun if count == 1 => format!("its {noun} stays"),
-        noun => format!("its {count} {noun} stay"),
+    let lost = match layout.noun(folder, count) {
+        _ if place == layout::SERVER => "its settings".to_owned(),
+        noun if count == 1 => format!("its {noun}"),
+        noun => format!("its {count} {noun}"),
     };
-    let message =
-        format!("{place} {what}: {kept} in force; `hookwright reload --accept-removals` removes what is gone");
+    // Which file, and that it stays in force, is said with every such fault.
+    let message = format!("{what} {lost}; `hookwright reload --accept-removals` removes what is gone");
     Fault { last_good_in_force: true, ..Fault::of_file(place, message) }
 }
 
@@ -264,8 +264,7 @@ fn unreadable_folders(look: &Snapshot) -> impl Iterator<Item = Fault> {
         Folder::Read(_) => None,
         Folder::Unreadable(reason) => {
             let place = if folder.is_empty() { "." } else { folder };
-            let message = format!("{reason}; what was loaded from it stays in force");
-            Some(Fault { last_good_in_force: true, ..Fault::of_file(place, message) })
+            Some(Fault { last_good_in_force: true, ..Fault::of_file(place, reason) })
         }
     })
 }

@@ -1,6 +1,7 @@
 //! The reload task: looks at the home folder when something hints at a change, when asked, and at intervals
 //! anyhow, because hints may be missing. Swaps revisions and tells those who must act on a change.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -130,9 +131,15 @@ fn log_faults(old: &[Fault], new: &[Fault]) {
     for fault in new.iter().filter(|fault| !old.contains(fault)) {
         tracing::warn!("{fault}");
     }
-    for fault in old.iter().filter(|fault| !new.contains(fault)) {
-        tracing::info!("mended: {}", fault.file);
+    for file in mended(old, new) {
+        tracing::info!("mended: {file}");
     }
+}
+
+/// The files that were at fault and are not any more.
+fn mended<'a>(old: &'a [Fault], new: &[Fault]) -> BTreeSet<&'a str> {
+    let at_fault: BTreeSet<_> = new.iter().map(|fault| &fault.file).collect();
+    old.iter().map(|fault| &fault.file).filter(|file| !at_fault.contains(file)).map(String::as_str).collect()
 }
 
 #[cfg(test)]

@@ -1,67 +1,96 @@
-//! What the gates come to: a sentence, and the command that leads on.
+//! What the gates come to: a sentence, and the command that leads on, if one does.
 
-use super::{Gate, Made, Subject, Verdict, gates};
+use super::{Gate, Subject, Verdict, gates};
 use crate::delivery::{DeliveryView, HeldCause, State};
 
-/// The sentence and the next command.
-pub(super) fn of(subject: &Subject<'_>, gates: &[Gate]) -> (String, String) {
+/// The sentence and the next command, if one leads on.
+pub(super) fn of(subject: &Subject<'_>, gates: &[Gate]) -> (String, Option<String>) {
     let (sentence, command) = match subject.made {
-        Some(made) => of_delivery(subject, made),
-        None => of_no_delivery(gates),
+        Some((delivery, _)) => {
+            (of_delivery(subject, delivery) + &disagreement(subject, delivery, gates), next(delivery))
+        }
+        None => (of_no_delivery(subject, gates), None),
     };
-    let disagrees = if subject.made.is_some() && subject.webhook.is_some() { stopping_rule(gates) } else { None };
-    let disagreement = disagrees.map_or_else(String::new, |gate| {
-        let Gate { name, detail, .. } = gate;
-        format!(" Under today's rules no delivery would be made ({name}: {detail}): they changed after the event.")
-    });
     match subject.fault {
-        None => (sentence + &disagreement, command),
+        None => (sentence, command),
         Some(fault) => {
             let faulty = format!(" Its file {} cannot be taken as it is: {}.", fault.file, fault.message);
-            (sentence + &disagreement + &faulty, check())
+            (sentence + &faulty, Some("hookwright check".to_owned()))
         }
     }
 }
 
-/// The first gate that today's rules close.
-fn stopping_rule(gates: &[Gate]) -> Option<&Gate> {
-    gates.iter().find(|gate| gate.verdict == Verdict::Stop && gates::RULES.contains(&gate.name.as_str()))
+/// The command that tells more than is told here.
+fn next(delivery: &DeliveryView) -> Option<String> {
+    let show = || Some(format!("hookwright delivery show {}", delivery.id));
+    match (delivery.state, &delivery.held_for) {
+        (State::Dropped | State::Failed, _) | (State::Held, Some(HeldCause::Plugin { .. }) | None) => show(),
+        (State::Pending | State::Retrying, _) => Some("hookwright tail".to_owned()),
+        (State::Delivered | State::Superseded | State::Held, _) => None,
+    }
 }
 
-fn of_no_delivery(gates: &[Gate]) -> (String, String) {
-    match stopping_rule(gates) {
-        Some(gate) => {
-            let command = if gate.name == "enabled" { status() } else { check() };
-            (format!("No delivery was made, and by today's rules none would be: {}.", gate.detail), command)
+/// Gates that today's rules close.
+fn stopping_rules(gates: &[Gate]) -> impl Iterator<Item = &Gate> {
+    gates.iter().filter(|gate| gate.verdict == Verdict::Stop && gates::RULES.contains(&gate.name.as_str()))
+}
+
+/// Where today's rules would not make the delivery that was made.
+fn disagreement(subject: &Subject<'_>, delivery: &DeliveryView, gates: &[Gate]) -> String {
+    if subject.webhook.is_none() {
+        return String::new();
+    }
+    // What it is held for is said already.
+    let is_said = matches!(delivery.held_for, Some(HeldCause::WebhookDisabled | HeldCause::WebhookGone));
+    match stopping_rules(gates).find(|gate| !(is_said && gate.name == "enabled")) {
+        None => String::new(),
+        Some(Gate { name, detail, .. }) => {
+            format!(" Under today's rules no delivery would be made ({name}: {detail}): they changed after the event.")
         }
-        None if gates.iter().any(|gate| gate.name == "filter" && gate.verdict == Verdict::Unknown) => {
-            ("No delivery was made, and whether the filter would pass it today cannot be told.".to_owned(), check())
-        }
-        None => (
-            "It would match now, but no delivery was made: the webhook was added, changed or enabled after the event."
-                .to_owned(),
-            status(),
+    }
+}
+
+fn of_no_delivery(subject: &Subject<'_>, gates: &[Gate]) -> String {
+    let stops = stopping_rules(gates).next();
+    let is_unknown = || gates.iter().any(|gate| gate.name == "filter" && gate.verdict == Verdict::Unknown);
+    match stops {
+        Some(gate) => format!(
+            "No delivery was made, and by today's rules none would be: {}. To change that, edit {}.",
+            gate.detail,
+            file(subject)
         ),
+        None if is_unknown() => {
+            "No delivery was made, and whether the filter would pass it today cannot be told.".to_owned()
+        }
+        None => {
+            "It would match now, but no delivery was made: the webhook was added, changed or enabled after the event."
+                .to_owned()
+        }
     }
 }
 
-fn of_delivery(subject: &Subject<'_>, (delivery, _): Made<'_>) -> (String, String) {
+fn of_delivery(subject: &Subject<'_>, delivery: &DeliveryView) -> String {
+    let DeliveryView { changed, attempts, .. } = delivery;
     let reason = delivery.reason.as_deref().unwrap_or("no reason is recorded");
     match delivery.state {
-        State::Delivered => {
-            let tries = match delivery.attempts {
-                0 | 1 => "at the first attempt".to_owned(),
-                many => format!("after {many} attempts"),
-            };
-            (format!("Delivered {tries}, at {}.", delivery.changed), tail())
-        }
-        State::Dropped => (format!("Dropped at {}: {reason}.", delivery.changed), status()),
-        State::Failed => {
-            (format!("Given up at {} after {} attempts: {reason}.", delivery.changed, delivery.attempts), status())
-        }
-        State::Superseded => (format!("Replaced at {} by a later delivery.", delivery.changed), tail()),
+        State::Delivered if *attempts <= 1 => format!("Delivered at the first attempt, at {changed}."),
+        State::Delivered => format!("Delivered after {attempts} attempts, at {changed}."),
+        State::Dropped => format!("Dropped at {changed}: {reason}."),
+        State::Failed => failed(delivery, reason),
+        State::Superseded => format!("Replaced at {changed} by a later delivery."),
         State::Held => held(subject, delivery, reason),
-        State::Pending | State::Retrying => (waiting(delivery), tail()),
+        State::Pending | State::Retrying => waiting(delivery),
+    }
+}
+
+fn failed(delivery: &DeliveryView, reason: &str) -> String {
+    let DeliveryView { changed, attempts, .. } = delivery;
+    // The number is said here already.
+    let reason = reason.strip_suffix(&format!("; that was attempt {attempts}, the last")).unwrap_or(reason);
+    match attempts {
+        0 => format!("Given up at {changed} without an attempt: {reason}."),
+        1 => format!("Given up at {changed} after 1 attempt: {reason}."),
+        many => format!("Given up at {changed} after {many} attempts: {reason}."),
     }
 }
 
@@ -73,27 +102,20 @@ fn waiting(delivery: &DeliveryView) -> String {
     }
 }
 
-fn held(subject: &Subject<'_>, delivery: &DeliveryView, reason: &str) -> (String, String) {
+fn held(subject: &Subject<'_>, delivery: &DeliveryView, reason: &str) -> String {
+    let file = file(subject);
     let remedy = match &delivery.held_for {
-        Some(HeldCause::WebhookDisabled) => "enable the webhook to release it".to_owned(),
-        Some(HeldCause::WebhookRemoved) => format!("bring config/webhooks/{}.json back to release it", subject.id),
-        Some(HeldCause::WebhookGone) => "give the webhook another URL to release it".to_owned(),
+        Some(HeldCause::WebhookDisabled) => format!("edit {file} to enable it, which releases this"),
+        Some(HeldCause::WebhookRemoved) => format!("bring {file} back to release it"),
+        Some(HeldCause::WebhookGone) => format!("edit {file} to another URL to release it"),
         Some(HeldCause::Plugin { name, .. }) => {
             format!("another plugins/{name}.wasm, or another config for it in the webhook, releases it")
         }
         None => "it waits for a person".to_owned(),
     };
-    (format!("Held since {}: {reason}; {remedy}.", delivery.changed), check())
+    format!("Held since {}: {reason}; {remedy}.", delivery.changed)
 }
 
-fn status() -> String {
-    "hookwright status".to_owned()
-}
-
-fn check() -> String {
-    "hookwright check".to_owned()
-}
-
-fn tail() -> String {
-    "hookwright tail".to_owned()
+fn file(subject: &Subject<'_>) -> String {
+    format!("config/webhooks/{}.json", subject.id)
 }

@@ -88,13 +88,8 @@ fn plugins(webhook: &Webhook, rules: &Rules<'_>, made: Option<Made<'_>>) -> Vec<
 fn ran(chain: &ChainRecord) -> Vec<Gate> {
     let verdict_of = |plugin: &PluginName| match &chain.verdict {
         ChainVerdict::Again { plugin: by, .. } if by == plugin => Verdict::Wait,
-        ChainVerdict::Drop { plugin: by, .. }
-        | ChainVerdict::Hold { plugin: by, .. }
-        | ChainVerdict::Fail { plugin: by, .. }
-            if by == plugin =>
-        {
-            Verdict::Stop
-        }
+        ChainVerdict::Drop { plugin: by, .. } if by == plugin => Verdict::Drop,
+        ChainVerdict::Hold { plugin: by, .. } | ChainVerdict::Fail { plugin: by, .. } if by == plugin => Verdict::Stop,
         _ => Verdict::Pass,
     };
     let gates = chain.runs.iter().map(|run| {
@@ -147,11 +142,17 @@ fn attempts(made: Option<Made<'_>>) -> Vec<Gate> {
 }
 
 fn no_attempt(delivery: &DeliveryView) -> Gate {
-    let verdict = match delivery.state {
-        State::Pending | State::Retrying => Verdict::Wait,
-        _ => Verdict::Stop,
+    let (verdict, what) = match delivery.state {
+        // Its attempts were left out of what is known here.
+        _ if delivery.attempts > 0 => (Verdict::Unknown, "none of them can be shown here"),
+        State::Pending | State::Retrying => (Verdict::Wait, "nothing was sent yet"),
+        State::Held => (Verdict::Wait, "nothing was sent: held"),
+        State::Dropped => (Verdict::Drop, "nothing was sent: dropped"),
+        State::Superseded => (Verdict::Drop, "nothing was sent: superseded"),
+        State::Failed => (Verdict::Stop, "nothing was sent: failed"),
+        State::Delivered => (Verdict::Unknown, "none is recorded"),
     };
-    gate("attempts", verdict, "nothing was sent yet")
+    gate("attempts", verdict, what)
 }
 
 fn attempt(attempt: &Attempt) -> Gate {

@@ -121,7 +121,7 @@ impl Case {
 
     fn conclusion(self) -> String {
         let why = self.explain();
-        format!("{} → {}", why.conclusion, why.next_command)
+        format!("{} → {}", why.conclusion, why.next_command.as_deref().unwrap_or("nothing"))
     }
 }
 
@@ -211,7 +211,7 @@ fn each_gate_is_shown_in_order() {
         }
       ],
       "conclusion": "Delivered after 2 attempts, at 2023-11-14T22:13:29.000Z.",
-      "nextCommand": "hookwright tail"
+      "nextCommand": null
     }
     "#);
 }
@@ -242,13 +242,13 @@ fn conclusions_of_what_was_not_made() {
     ]
     .map(Case::conclusion);
     insta::assert_snapshot!(conclusions.join("\n"), @r#"
-    It would match now, but no delivery was made: the webhook was added, changed or enabled after the event. → hookwright status
-    No delivery was made, and by today's rules none would be: its file says "enabled": false. → hookwright status
-    No delivery was made, and by today's rules none would be: switched off by the receiver (410 Gone) since 2023-11-14T22:12:20.000Z; a changed URL clears that. → hookwright status
-    No delivery was made, and by today's rules none would be: entry.create matches none of media.*. → hookwright check
-    No delivery was made, and by today's rules none would be: trigger-test matches none of *; * leaves this type out, so name it. → hookwright check
-    No delivery was made, and by today's rules none would be: /model is absent (wanted "page"). → hookwright check
-    No delivery was made, and whether the filter would pass it today cannot be told. → hookwright check
+    It would match now, but no delivery was made: the webhook was added, changed or enabled after the event. → nothing
+    No delivery was made, and by today's rules none would be: its file says "enabled": false. To change that, edit config/webhooks/site.json. → nothing
+    No delivery was made, and by today's rules none would be: switched off by the receiver (410 Gone) since 2023-11-14T22:12:20.000Z; a changed URL clears that. To change that, edit config/webhooks/site.json. → nothing
+    No delivery was made, and by today's rules none would be: entry.create matches none of media.*. To change that, edit config/webhooks/site.json. → nothing
+    No delivery was made, and by today's rules none would be: trigger-test matches none of *; * leaves this type out, so name it. To change that, edit config/webhooks/site.json. → nothing
+    No delivery was made, and by today's rules none would be: /model is absent (wanted "page"). To change that, edit config/webhooks/site.json. → nothing
+    No delivery was made, and whether the filter would pass it today cannot be told. → nothing
     "#);
 }
 
@@ -266,20 +266,26 @@ fn conclusions_of_what_was_made() {
         Case::new().delivery(State::Delivered, |_| ()).attempt(answered(200)),
         Case::new().delivery(State::Dropped, |view| view.reason = Some("published-only: not published".into())),
         Case::new().delivery(State::Failed, |view| (view.attempts, view.reason) = (10, Some("answered 500".into()))),
+        Case::new()
+            .delivery(State::Failed, |view| view.reason = Some("answered 500; that was attempt 1, the last".into()))
+            .attempt(answered(500)),
         held_for("plugin:redact@1f0c66a2b7d4".parse().expect("valid"), "redact trapped: out of fuel"),
         held_for(HeldCause::WebhookGone, "the receiver answered 410"),
+        held_for(HeldCause::WebhookDisabled, "the webhook is disabled").with(|case| case.webhook.enabled = false),
         held_for(HeldCause::WebhookRemoved, "its file is gone").with(|case| case.is_gone = true),
     ]
     .map(Case::conclusion);
     insta::assert_snapshot!(conclusions.join("\n"), @r#"
     Waits for its first attempt. → hookwright tail
     Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. → hookwright tail
-    Delivered at the first attempt, at 2023-11-14T22:13:29.000Z. → hookwright tail
-    Dropped at 2023-11-14T22:13:29.000Z: published-only: not published. → hookwright status
-    Given up at 2023-11-14T22:13:29.000Z after 10 attempts: answered 500. → hookwright status
-    Held since 2023-11-14T22:13:29.000Z: redact trapped: out of fuel; another plugins/redact.wasm, or another config for it in the webhook, releases it. → hookwright check
-    Held since 2023-11-14T22:13:29.000Z: the receiver answered 410; give the webhook another URL to release it. → hookwright check
-    Held since 2023-11-14T22:13:29.000Z: its file is gone; bring config/webhooks/site.json back to release it. → hookwright check
+    Delivered at the first attempt, at 2023-11-14T22:13:29.000Z. → nothing
+    Dropped at 2023-11-14T22:13:29.000Z: published-only: not published. → hookwright delivery show dlv_02081040G2081040G2081040G2
+    Given up at 2023-11-14T22:13:29.000Z after 10 attempts: answered 500. → hookwright delivery show dlv_02081040G2081040G2081040G2
+    Given up at 2023-11-14T22:13:29.000Z after 1 attempt: answered 500. → hookwright delivery show dlv_02081040G2081040G2081040G2
+    Held since 2023-11-14T22:13:29.000Z: redact trapped: out of fuel; another plugins/redact.wasm, or another config for it in the webhook, releases it. → hookwright delivery show dlv_02081040G2081040G2081040G2
+    Held since 2023-11-14T22:13:29.000Z: the receiver answered 410; edit config/webhooks/site.json to another URL to release it. → nothing
+    Held since 2023-11-14T22:13:29.000Z: the webhook is disabled; edit config/webhooks/site.json to enable it, which releases this. → nothing
+    Held since 2023-11-14T22:13:29.000Z: its file is gone; bring config/webhooks/site.json back to release it. → nothing
     "#);
 }
 
@@ -306,7 +312,7 @@ fn a_faulty_file_is_pointed_out_first_of_all() {
     };
     let why = Case::new().with(|case| case.faults = vec![fault]).explain();
     assert!(why.conclusion.ends_with("Its file config/webhooks/site.json cannot be taken as it is: expected a URL."));
-    assert_eq!(why.next_command, "hookwright check");
+    assert_eq!(why.next_command.as_deref(), Some("hookwright check"));
 }
 
 #[test]
@@ -325,7 +331,7 @@ fn plugins_stop_wait_or_are_missing() {
     assert_eq!(verdicts(two().with(|case| case.is_loaded = false)), [Verdict::Stop; 2]);
     assert_eq!(verdicts(two().delivery(State::Pending, |_| ())), [Verdict::Wait; 2]);
     let after_drop = two().delivery(State::Dropped, |view| view.chain = Some(dropped));
-    assert_eq!(verdicts(after_drop), [Verdict::Stop, Verdict::Unknown]);
+    assert_eq!(verdicts(after_drop), [Verdict::Drop, Verdict::Unknown]);
 }
 
 #[test]
@@ -334,4 +340,11 @@ fn a_refused_address_is_a_gate_of_its_own() {
     let why = Case::new().with(|case| case.address = Err(reason.into())).explain();
     let gate = why.gates.iter().find(|gate| gate.name == "address").expect("is there");
     assert_eq!((gate.verdict, gate.detail.as_str()), (Verdict::Stop, reason));
+}
+
+#[test]
+fn what_a_plugin_dropped_is_no_error() {
+    let why = Case::new().delivery(State::Dropped, |_| ()).explain();
+    let gate = why.gates.iter().find(|gate| gate.name == "attempts").expect("is there");
+    assert_eq!((gate.verdict, gate.detail.as_str()), (Verdict::Drop, "nothing was sent: dropped"));
 }

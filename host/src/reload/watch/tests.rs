@@ -83,3 +83,10 @@ async fn after_the_end_requests_are_refused() {
     timeout(SOON, bench.reloading.task).await.expect("in time").expect("no panic");
     assert!(bench.reloading.handle.reload(false).await.is_err());
 }
+
+#[test]
+fn a_file_is_mended_once_and_only_without_any_fault() {
+    let faults = |files: &[&str]| files.iter().map(|file| Fault::of_file(file, "no")).collect::<Vec<_>>();
+    let old = [faults(&["a", "b"]), vec![Fault::of_file("a", "two"), Fault::of_file("b", "two")]].concat();
+    assert_eq!(mended(&old, &faults(&["b", "c"])), BTreeSet::from(["a"]));
+}
