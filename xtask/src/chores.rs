@@ -7,20 +7,20 @@ use anyhow::Result;
 
 use crate::cargo::{cargo, target_dir};
 use crate::plugins;
-use crate::step::{run, step};
+use crate::step::{become_command, run, step};
 
-/// Shows five events on their way.
+/// Shows five events on their way. Comes back only when that fails.
 pub(crate) fn demo(arguments: &[String]) -> Result<()> {
-    plugins::build()?;
+    plugins::build_bundled()?;
     build(&[])?;
     let mut demo = Command::new(host("debug"));
     demo.arg("demo").arg("--plugins").arg(plugins::folder()).args(arguments);
-    run(&mut demo)
+    Err(become_command(&mut demo))
 }
 
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
-    plugins::build()?;
+    plugins::build_all()?;
     build(&["--all-targets"])?;
     step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))
 }
@@ -33,7 +33,7 @@ fn build(more: &[&str]) -> Result<()> {
 
 /// Measures.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    plugins::build()?;
+    plugins::build_bundled()?;
     let build = ["build", "--release", "--package", "hookwright", "--package", "hookwright-bench"];
     step("build", || run(&mut cargo(build)))?;
     let mut bench = Command::new(target_dir().join("release/hookwright-bench"));

@@ -1,4 +1,4 @@
-//! Builds the bundled plugins, each a crate below `plugins/`, into `plugins/<crate>.wasm`.
+//! Builds the bundled plugins, each a crate below `plugins/`, into `plugins/<crate>.wasm`, and the guests of the tests.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,27 +15,17 @@ const PROFILE: &str = "plugin";
 /// A bundled plugin is smaller than this, or something is linked that should not be.
 const MAX_BYTES: usize = 300_000;
 
-/// Builds all of them, and the guests of the tests; a file whose content is the same is left alone, so that a running
-/// host does not reload it.
-pub(crate) fn build() -> Result<()> {
-    step("plugins", || {
-        let places = [(root().join("plugins"), folder()), (root().join("tests/guests"), guest_folder())];
-        let (mut cargo, built) = toolchain()?.build();
-        cargo.args(["--profile", PROFILE]).env("CARGO_ENCODED_RUSTFLAGS", flags());
-        for (sources, _) in &places {
-            for name in crates_below(sources)? {
-                cargo.args(["--package", &name]);
-            }
-        }
-        run(&mut cargo)?;
-        for (sources, place) in &places {
-            fs::create_dir_all(place).with_context(|| format!("cannot make {}", place.display()))?;
-            for name in crates_below(sources)? {
-                install(&built.join(PROFILE).join(file_name(&name)), &place.join(format!("{name}.wasm")))?;
-            }
-        }
-        Ok(())
-    })
+/// Where crates are, and where their wasm files go.
+type Place = (PathBuf, PathBuf);
+
+/// Builds the bundled ones.
+pub(crate) fn build_bundled() -> Result<()> {
+    build(&[bundled()])
+}
+
+/// Builds the bundled ones and the guests of the tests.
+pub(crate) fn build_all() -> Result<()> {
+    build(&[bundled(), (root().join("tests/guests"), guest_folder())])
 }
 
 /// Where the bundled plugins go.
@@ -46,6 +36,31 @@ pub(crate) fn folder() -> PathBuf {
 /// Where the guests of the tests go.
 pub(crate) fn guest_folder() -> PathBuf {
     target_dir().join("guests")
+}
+
+fn bundled() -> Place {
+    (root().join("plugins"), folder())
+}
+
+/// A file whose content is the same is left alone, so that a running host does not reload it.
+fn build(places: &[Place]) -> Result<()> {
+    step("plugins", || {
+        let (mut cargo, built) = toolchain()?.build();
+        cargo.args(["--profile", PROFILE]).env("CARGO_ENCODED_RUSTFLAGS", flags());
+        for (sources, _) in places {
+            for name in crates_below(sources)? {
+                cargo.args(["--package", &name]);
+            }
+        }
+        run(&mut cargo)?;
+        for (sources, place) in places {
+            fs::create_dir_all(place).with_context(|| format!("cannot make {}", place.display()))?;
+            for name in crates_below(sources)? {
+                install(&built.join(PROFILE).join(file_name(&name)), &place.join(format!("{name}.wasm")))?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Names of the folders that are crates, sorted.

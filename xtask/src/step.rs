@@ -1,9 +1,10 @@
 //! One line when a step begins and one when it ends, with the seconds it took.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 
 /// Runs `work` as the step `name`. Its failure names the step.
 pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -22,6 +23,12 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("{} ended with {status}", shown(command));
     }
     Ok(())
+}
+
+/// Becomes `command`, so that whoever ends us ends it. Comes back only if it cannot start.
+pub(crate) fn become_command(command: &mut Command) -> Error {
+    let error = command.exec();
+    Error::new(error).context(format!("cannot start {}", shown(command)))
 }
 
 /// What `command` prints, if it starts and succeeds.
@@ -45,6 +52,8 @@ mod tests {
         let error = step("the step", || run(Command::new("false").arg("x"))).unwrap_err();
         assert_eq!(format!("{error:#}"), "the step failed: false x ended with exit status: 1");
         assert!(run(&mut Command::new("/nowhere/none")).is_err());
+        let error = become_command(&mut Command::new("/nowhere/none"));
+        assert!(error.to_string().starts_with("cannot start /nowhere/none"), "{error}");
         assert_eq!(output(Command::new("echo").arg("a b")), Some("a b".into()));
         assert_eq!(output(&mut Command::new("false")), None);
     }

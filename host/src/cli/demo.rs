@@ -1,4 +1,4 @@
-//! `demo`: the whole way of an event with nothing set up. A host in a temporary folder, a receiver beside it,
+//! `demo`: the whole way of an event, without a home. A host in a temporary folder, a receiver beside it,
 //! the five events of Strapi's documentation, and what became of each at each webhook.
 //!
 //! Everything is real: the host is built as `serve` builds it, and events are posted over HTTP. Owns no part
@@ -18,17 +18,19 @@ use crate::secret::Secret;
 
 mod expect;
 mod gather;
+mod program;
 mod show;
 mod stage;
 
 use stage::Stage;
 
 #[derive(Debug, Args)]
+#[command(after_help = "It needs the bundled plugins. From a clone: `cargo xtask demo` builds them first.")]
 pub(super) struct DemoArgs {
     /// End after the five events: exit 0 if all went as expected
     #[arg(long)]
     once: bool,
-    /// Where the bundled plugins are: redact.wasm, add-headers.wasm, published-only.wasm [default: plugins/ of the home]
+    /// Where the bundled plugins are: redact.wasm, add-headers.wasm, published-only.wasm (from a clone: cargo xtask demo) [default: plugins/ of the home]
     #[arg(long, value_name = "DIR")]
     plugins: Option<PathBuf>,
     /// Use this folder, which must be new or empty, and leave it there

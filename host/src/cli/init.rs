@@ -1,4 +1,4 @@
-//! `init`: a home folder that works at once. Writes only files that are absent; keeps every other.
+//! `init`: a home folder that works at once. Makes folders and writes files that are absent; keeps every other.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -18,7 +18,14 @@ const PUBLIC: u32 = 0o644;
 /// Holds secrets.
 const PRIVATE: u32 = 0o600;
 
-const FOLDERS: [&str; 5] = ["config/webhooks", "config/environments/development", "schemas", "plugins", "examples"];
+/// Those that files are written into.
+const FOLDERS: [&str; 3] = ["config/webhooks", "config/environments/development", "examples"];
+
+/// Those that nothing is written into, and what belongs there.
+const EMPTY_FOLDERS: [(&str, &str); 2] = [
+    ("plugins", "*.wasm, which webhooks name in `plugins`"),
+    ("schemas", "EVENT.json, instead of a built-in JSON Schema"),
+];
 
 /// An event to try with.
 const EXAMPLE: &str = "examples/entry.create.json";
@@ -40,7 +47,7 @@ pub(super) fn run(home: &Path) -> anyhow::Result<Exit> {
 
 /// Makes the folders and writes the files that are absent.
 fn furnish(home: &Path) -> anyhow::Result<Vec<(&'static str, Outcome)>> {
-    for folder in FOLDERS {
+    for folder in FOLDERS.into_iter().chain(EMPTY_FOLDERS.map(|(folder, _)| folder)) {
         let path = home.join(folder);
         fs::create_dir_all(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
     }
@@ -103,6 +110,9 @@ fn report(home: &Path, outcomes: &[(&str, Outcome)], missing: &[&str]) -> String
             Outcome::Kept => [screen::dim("kept"), screen::dim(format!("{name} (it was there already)"))],
         });
     }
+    for (folder, meaning) in EMPTY_FOLDERS {
+        table.row([screen::plain("folder"), screen::plain(format!("{folder}/ ({meaning})"))]);
+    }
     let title = screen::heading(&format!("A home for Hookwright in {}", home.display()));
     let mut parts = vec![format!("{title}\n{}", table.render(2))];
     parts.extend(missing.iter().map(|name| {
@@ -140,6 +150,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary folder");
         let outcomes = furnish(home.path()).expect("writes");
         assert!(outcomes.iter().all(|(_, outcome)| *outcome == Outcome::Written));
+        assert!(EMPTY_FOLDERS.iter().all(|(folder, _)| home.path().join(folder).is_dir()));
         let secrets = home.path().join(".env");
         let first = fs::read_to_string(&secrets).expect("was written");
         assert_eq!(fs::metadata(&secrets).expect("is there").permissions().mode() & 0o777, 0o600);
@@ -169,6 +180,8 @@ mod tests {
         A home for Hookwright in .
           written  config/server.json
           kept     .env (it was there already)
+          folder   plugins/ (*.wasm, which webhooks name in `plugins`)
+          folder   schemas/ (EVENT.json, instead of a built-in JSON Schema)
 
         .env was kept and lacks STRAPI_TOKEN: add it, a long random text, such as `openssl rand -hex 32` prints.
 

@@ -7,6 +7,7 @@ use owo_colors::Style;
 use serde_json::Value;
 
 use super::gather::{Delivery, Outcomes, Posted};
+use super::program;
 use super::stage::{PLUGINS, Stage};
 use crate::cli::receiver::{Received, Signature};
 use crate::cli::{diff, discovery, json, screen, tail};
@@ -147,7 +148,7 @@ pub(super) fn invitation(stage: &Stage, listen: SocketAddr) -> String {
         "\n{}\n  {curl}\n\n{}\n  {}\n\nCtrl-C ends the demo.",
         screen::heading("It keeps running. Post an event of your own:"),
         screen::heading("And ask what became of it:"),
-        screen::command(&discovery::command("why last", stage.home()))
+        screen::command(&program::typed(&discovery::command("why last", stage.home())))
     )
 }
 
