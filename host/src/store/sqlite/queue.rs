@@ -33,12 +33,7 @@ pub(super) struct Queue<T> {
 
 #[derive(Debug)]
 struct State<T> {
-    /// Somebody outside waits for these.
-    urgent: VecDeque<(T, usize)>,
-    /// These can wait for company while there are urgent ones: taken together, they share pages and system calls.
-    patient: VecDeque<(T, usize)>,
-    /// How often in a row the patient ones were passed over.
-    passed_over: usize,
+    waiting: VecDeque<(T, usize)>,
     bytes: usize,
     closed: bool,
     /// Threads that sleep and were not woken yet: waking nobody would still be a system call. Too many after a
@@ -46,46 +41,24 @@ struct State<T> {
     sleepers: usize,
 }
 
-/// Patient items are passed over until so many wait, …
-const COMPANY: usize = 48;
-/// … but so often in a row at most: a few milliseconds.
-const PASSED_OVER_AT_MOST: usize = 3;
-
 impl<T> Queue<T> {
     pub(super) fn new() -> Self {
-        let (urgent, patient) = (VecDeque::new(), VecDeque::new());
-        let state = State { urgent, patient, passed_over: 0, bytes: 0, closed: false, sleepers: 0 };
+        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, sleepers: 0 };
         Self { state: Mutex::new(state), arrived: Condvar::new() }
     }
 
     /// Adds `item` unless more than `bounds` would wait. One that is alone too large for them goes into an empty queue.
     pub(super) fn push(&self, item: T, bytes: usize, bounds: Bounds) -> Result<(), Refused> {
-        self.push_to(|state| &mut state.urgent, item, bytes, bounds)
-    }
-
-    /// The same for what may be passed over a few times while urgent items wait.
-    pub(super) fn push_patient(&self, item: T, bytes: usize, bounds: Bounds) -> Result<(), Refused> {
-        self.push_to(|state| &mut state.patient, item, bytes, bounds)
-    }
-
-    fn push_to(
-        &self,
-        line: impl Fn(&mut State<T>) -> &mut VecDeque<(T, usize)>,
-        item: T,
-        bytes: usize,
-        bounds: Bounds,
-    ) -> Result<(), Refused> {
         let mut state = self.lock();
         if state.closed {
             return Err(Refused::Closed);
         }
         let total = state.bytes.saturating_add(bytes);
-        let waiting = state.urgent.len() + state.patient.len();
-        if waiting > 0 && (waiting >= bounds.count || total > bounds.bytes) {
+        if !state.waiting.is_empty() && (state.waiting.len() >= bounds.count || total > bounds.bytes) {
             return Err(Refused::Full);
         }
         state.bytes = total;
-        line(&mut state).push_back((item, bytes));
+        state.waiting.push_back((item, bytes));
         let somebody_sleeps = state.sleepers > 0;
         state.sleepers = state.sleepers.saturating_sub(1);
         drop(state);
@@ -95,17 +68,31 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits for something, then takes what waits up to `at_most` (one at least). None: closed and empty.
+    /// Waits for something, then takes all that waits up to `at_most` (one at least). None: closed and empty.
     pub(super) fn take(&self, at_most: Bounds) -> Option<Vec<T>> {
+        // Under load, those who were just answered are about to ask again: letting them run first makes one commit of
+        // their calls. Costs nothing when nobody else wants to run.
+        std::thread::yield_now();
         let mut state = self.lock();
-        while state.urgent.is_empty() && state.patient.is_empty() {
+        while state.waiting.is_empty() {
             if state.closed {
                 return None;
             }
             state.sleepers += 1;
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        Some(state.take(at_most))
+        let mut taken = Vec::with_capacity(state.waiting.len().min(at_most.count));
+        let mut sum = 0_usize;
+        while let Some((item, bytes)) = state.waiting.pop_front() {
+            if !taken.is_empty() && (taken.len() >= at_most.count || sum.saturating_add(bytes) > at_most.bytes) {
+                state.waiting.push_front((item, bytes));
+                break;
+            }
+            sum = sum.saturating_add(bytes);
+            state.bytes = state.bytes.saturating_sub(bytes);
+            taken.push(item);
+        }
+        Some(taken)
     }
 
     /// Refuses what comes from now on. What waits is still taken.
@@ -120,7 +107,7 @@ impl<T> Queue<T> {
             let mut state = self.lock();
             state.closed = true;
             state.bytes = 0;
-            (std::mem::take(&mut state.urgent), std::mem::take(&mut state.patient))
+            std::mem::take(&mut state.waiting)
         };
         self.arrived.notify_all();
         drop(waiting);
@@ -129,30 +116,6 @@ impl<T> Queue<T> {
     /// No code of others runs under the lock, so a poisoned one is whole.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T> State<T> {
-    fn take(&mut self, at_most: Bounds) -> Vec<T> {
-        let passes_over =
-            !self.urgent.is_empty() && self.patient.len() < COMPANY && self.passed_over < PASSED_OVER_AT_MOST;
-        self.passed_over = if passes_over && !self.patient.is_empty() { self.passed_over + 1 } else { 0 };
-        let mut taken = Vec::new();
-        let mut sum = 0_usize;
-        // When their turn comes they go first: urgent ones may fill every commit.
-        let patient = if passes_over { None } else { Some(&mut self.patient) };
-        for line in patient.into_iter().chain([&mut self.urgent]) {
-            while let Some((_, bytes)) = line.front() {
-                if !taken.is_empty() && (taken.len() >= at_most.count || sum.saturating_add(*bytes) > at_most.bytes) {
-                    return taken;
-                }
-                let Some((item, bytes)) = line.pop_front() else { break };
-                sum = sum.saturating_add(bytes);
-                self.bytes = self.bytes.saturating_sub(bytes);
-                taken.push(item);
-            }
-        }
-        taken
     }
 }
 
@@ -186,25 +149,5 @@ mod tests {
         assert_eq!(queue.push("e", 1, BOUNDS), Err(Refused::Closed));
         assert_eq!(queue.take(BOUNDS), Some(vec!["d"]), "what waits is taken even when closed");
         assert_eq!(queue.take(BOUNDS), None);
-    }
-
-    #[test]
-    fn patient_items_wait_for_company_but_not_for_long() {
-        let bounds = Bounds { count: 999, bytes: 999 };
-        let queue = Queue::new();
-        queue.push_patient("settle", 1, bounds).expect("room");
-        assert_eq!(queue.take(bounds), Some(vec!["settle"]), "alone it is taken at once");
-        queue.push_patient("settle", 1, bounds).expect("room");
-        for _ in 0..PASSED_OVER_AT_MOST {
-            queue.push("append", 1, bounds).expect("room");
-            assert_eq!(queue.take(bounds), Some(vec!["append"]));
-        }
-        queue.push("append", 1, bounds).expect("room");
-        assert_eq!(queue.take(bounds), Some(vec!["settle", "append"]));
-        for _ in 0..COMPANY {
-            queue.push_patient("settle", 1, bounds).expect("room");
-        }
-        queue.push("append", 1, bounds).expect("room");
-        assert_eq!(queue.take(bounds).map(|taken| taken.len()), Some(1 + COMPANY), "enough company");
     }
 }

@@ -24,10 +24,10 @@ const WAITING: Bounds = Bounds { count: 8192, bytes: 64 << 20 };
 /// What one commit takes: enough that the sync no longer shows, little enough that nobody waits long.
 const COMMIT: Bounds = Bounds { count: 1024, bytes: 16 << 20 };
 
-/// Whose calls find room when much waits, and who goes first.
+/// Whose calls find room when much waits.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Room {
-    /// New work, refused first: half the queue is kept for the rest. A sender waits for it, so it is urgent.
+    /// New work, refused first: half the queue is kept for the rest.
     Admission,
     /// Calls that finish, move or look after what is there.
     Progress,
@@ -66,15 +66,16 @@ impl Writer {
         F: Fn(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Box<dyn Job> = Box::new(Call { work, outcome: None, reply });
-        let pushed = match room {
-            Room::Admission => self.queue.push(job, bytes, WAITING.half()),
-            Room::Progress => self.queue.push_patient(job, bytes, WAITING),
+        let bounds = match room {
+            Room::Admission => WAITING.half(),
+            Room::Progress => WAITING,
         };
-        pushed.map_err(|refused| match refused {
-            Refused::Full => StoreError::Busy,
-            Refused::Closed => StoreError::Closed,
-        })?;
+        self.queue.push(Box::new(Call { work, outcome: None, reply }), bytes, bounds).map_err(
+            |refused| match refused {
+                Refused::Full => StoreError::Busy,
+                Refused::Closed => StoreError::Closed,
+            },
+        )?;
         answer.await.map_err(|_| StoreError::Closed)?.map(Parcel::open)
     }
 
@@ -154,7 +155,7 @@ pub(super) fn give_back(queue: &Jobs, tokens: Vec<crate::store::LeaseToken>) {
     let work = move |batch: &mut Batch<'_>| leases::give_back(batch, &tokens);
     let job = Call { work, outcome: None, reply };
     // Closed: the thread gives back all leases when it ends.
-    let _ = queue.push_patient(Box::new(job), 0, Bounds { count: usize::MAX, bytes: usize::MAX });
+    let _ = queue.push(Box::new(job), 0, Bounds { count: usize::MAX, bytes: usize::MAX });
 }
 
 struct Thread {
