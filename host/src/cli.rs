@@ -40,7 +40,7 @@ mod why;
     name = "hookwright",
     version,
     about = "A webhook dispatcher you can program",
-    after_help = "Start with `hookwright init`, or see everything at work with `hookwright demo`.\n\
+    after_help = "Start with `hookwright init`, or, in a clone, with `cargo xtask demo`.\n\
                   Exit codes: 0 ok, 1 failure, 2 usage, 78 configuration."
 )]
 pub struct Cli {
@@ -70,7 +70,7 @@ enum Command {
     Tail(Format),
     /// Why an event was, or was not, delivered
     Why(why::WhyArgs),
-    /// See the whole way of an event, with nothing set up
+    /// See the whole way of an event, from a clone: `cargo xtask demo`
     Demo(demo::DemoArgs),
     /// Make the running host read its folders again
     Reload(reload::ReloadArgs),

@@ -131,7 +131,6 @@ impl Shared {
     /// Waits for a job; `None` when the pool is closed.
     fn next(&self) -> Option<(WebhookId, Waiting)> {
         let mut state = self.lock();
-        let mut has_yielded = false;
         loop {
             if state.closed {
                 return None;
@@ -139,14 +138,6 @@ impl Shared {
             if let Some(next) = state.queue.pop() {
                 self.wake_if_needed(&state);
                 return Some(next);
-            }
-            if !has_yielded {
-                // Under load the next job is about to come: letting those who bring it run saves a sleep.
-                has_yielded = true;
-                drop(state);
-                std::thread::yield_now();
-                state = self.lock();
-                continue;
             }
             state.idle += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);

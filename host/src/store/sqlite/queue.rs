@@ -70,9 +70,6 @@ impl<T> Queue<T> {
 
     /// Waits for something, then takes all that waits up to `at_most` (one at least). None: closed and empty.
     pub(super) fn take(&self, at_most: Bounds) -> Option<Vec<T>> {
-        // Under load, those who were just answered are about to ask again: letting them run first makes one commit of
-        // their calls. Costs nothing when nobody else wants to run.
-        std::thread::yield_now();
         let mut state = self.lock();
         while state.waiting.is_empty() {
             if state.closed {
