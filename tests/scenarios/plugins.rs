@@ -58,7 +58,8 @@ async fn every_real_body_arrives_as_its_plugins_say() {
     }
     for received in receiver.wait_for(expected.len()).await {
         let (name, body) = expected.remove(received.header("webhook-id").unwrap()).expect("once, and sent");
-        assert_eq!(received.body, body, "{name}");
+        // Values and the order of keys; white space within what was kept stays as it was sent.
+        assert_eq!(received.json().to_string(), body, "{name}");
         assert!(received.verified(), "{name}");
     }
 }
