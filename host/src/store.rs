@@ -300,9 +300,8 @@ pub struct QuarantineBounds {
     pub oldest: Timestamp,
 }
 
-/// What is known of a webhook beyond its definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// What is known of a webhook beyond its definition. Not for showing as it is: the URL may hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunState {
     pub webhook: WebhookId,
     pub kind: RunStateKind,

@@ -64,11 +64,6 @@ impl TransformPool {
         let _place = Place { shared: &self.owner.shared, webhook, ticket };
         answered.await.map_err(|_| Closed)
     }
-
-    /// Ends the threads after their current run; whoever still waits is told so.
-    pub fn close(&self) {
-        self.owner.shared.close();
-    }
 }
 
 /// Owned by the handles and not by the threads, so that it goes with the last handle.
@@ -299,7 +294,7 @@ mod tests {
         let mut both = Box::pin(join_all([pool.run(job("slow")), pool.run(job("slow"))]));
         assert!(both.as_mut().now_or_never().is_none());
         gate.wait_for_runs(1);
-        pool.close();
+        pool.owner.shared.close();
         gate.open();
         assert_eq!(both.await, [Ok(ChainRecord::untouched()), Err(Closed)]);
         assert_eq!(pool.run(job("quick")).await, Err(Closed));

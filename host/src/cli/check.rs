@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Exit, Format, screen, status};
 use crate::clock;
 use crate::config::{Hint, Home, Layer, Variables, header_hints};
-use crate::reload::{Loader, StartError, Strictness};
+use crate::reload::{Loader, StartError};
 use crate::revision::{Fault, Revision};
 use crate::tasks;
 
@@ -44,20 +44,17 @@ struct Findings {
 }
 
 fn dry_run(home: &Home) -> Result<Findings, StartError> {
-    match Loader::open(home.clone(), Strictness::Lenient, clock::now()) {
+    match Loader::dry_run(home.clone(), clock::now()) {
         Err(StartError::Unusable(faults) | StartError::Strict(faults)) => {
             Ok(Findings { faults, ..Findings::default() })
         }
         Err(error) => Err(error),
-        Ok(loader) => {
-            let revision = loader.revision();
-            Ok(Findings {
-                faults: revision.faults.clone(),
-                hints: all_hints(home, revision),
-                webhooks: revision.webhooks.len(),
-                plugins: revision.plugins.iter().count(),
-            })
-        }
+        Ok(revision) => Ok(Findings {
+            faults: revision.faults.clone(),
+            hints: all_hints(home, &revision),
+            webhooks: revision.webhooks.len(),
+            plugins: revision.plugins.iter().count(),
+        }),
     }
 }
 
