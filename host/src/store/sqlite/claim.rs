@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows::{self, Fields, rows_at_most};
@@ -48,7 +49,7 @@ fn due(batch: &Batch<'_>, claim: &Claim) -> Result<Vec<Lease>, StoreError> {
             }
             Err(error) => return Err(error),
         };
-        let rewritten = lease.chain.as_ref().and_then(ChainRecord::data).map_or(0, bytes::Bytes::len);
+        let rewritten = lease.chain.as_ref().and_then(ChainRecord::data).map_or(0, Bytes::len);
         bytes = bytes.saturating_add(lease.event.weight()).saturating_add(rewritten);
         leases.push(lease);
         if bytes >= claim.max_bytes {
@@ -87,11 +88,7 @@ fn fixed_chain(connection: &Connection, fields: Fields<'_, '_>) -> Result<Option
 }
 
 /// The rewritten payload that `column` points to.
-pub(super) fn payload(
-    connection: &Connection,
-    fields: Fields<'_, '_>,
-    column: usize,
-) -> Result<Option<bytes::Bytes>, StoreError> {
+fn payload(connection: &Connection, fields: Fields<'_, '_>, column: usize) -> Result<Option<Bytes>, StoreError> {
     let Some(seq) = fields.get::<Option<i64>>(column)? else { return Ok(None) };
     let mut statement = connection.prepare_cached("SELECT data FROM rewritten WHERE seq = ?1")?;
     let data: Option<Vec<u8>> = statement.query_row([seq], |row| row.get(0)).optional()?;

@@ -1,9 +1,10 @@
 //! Looking at events, deliveries and attempts. Pages are bounded in rows and bytes.
 
-use rusqlite::{Connection, params};
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::append::delivery_ids;
-use super::claim::{event, event_columns, payload};
+use super::claim::{event, event_columns};
 use super::rows::{self, Fields, rows_at_most};
 use crate::clock::Timestamp;
 use crate::delivery::{Attempt, DeliveryView, State};
@@ -42,10 +43,11 @@ pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> Result<Option
     let mut statement = connection.prepare_cached(DELIVERY)?;
     let mut rows = statement.query([id.to_bytes()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let fields = Fields::new("deliveries", row);
-    let mut view = view(fields)?;
+    let mut view = view(Fields::new("deliveries", row))?;
     if let Some(record) = view.chain.take() {
-        view.chain = Some(rows::with_data(record, payload(connection, fields, REWRITTEN)?));
+        let mut statement = connection.prepare_cached(REWRITTEN)?;
+        let data: Option<Vec<u8>> = statement.query_row([id.to_bytes()], |row| row.get(0)).optional()?;
+        view.chain = Some(rows::with_data(record, data.map(Bytes::from)));
     }
     Ok(Some(view))
 }
@@ -102,28 +104,35 @@ fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
 }
 
 const CHAIN: usize = 11;
-const REWRITTEN: usize = 12;
 
 macro_rules! queue_columns {
     () => {
-        "id, event, webhook, state, created, changed, due, attempts, runs, reason, held_for, chain, rewritten FROM queue"
+        "id, event, webhook, state, created, changed, due, attempts, runs, reason, held_for, chain"
     };
 }
 
 macro_rules! history_columns {
     () => {
-        "id, event, webhook, state, created, changed, NULL, attempts, runs, reason, NULL, chain, rewritten FROM deliveries"
+        "id, event, webhook, state, created, changed, NULL, attempts, runs, reason, NULL, chain"
     };
 }
 
-const DELIVERY: &str =
-    concat!("SELECT ", queue_columns!(), " WHERE id = ?1 UNION ALL SELECT ", history_columns!(), " WHERE id = ?1");
+const DELIVERY: &str = concat!(
+    "SELECT ",
+    queue_columns!(),
+    " FROM queue WHERE id = ?1 UNION ALL SELECT ",
+    history_columns!(),
+    " FROM deliveries WHERE id = ?1"
+);
+
+const REWRITTEN: &str = "SELECT data FROM rewritten JOIN queue ON queue.rewritten = rewritten.seq WHERE queue.id = ?1 \
+     UNION ALL SELECT rewritten FROM deliveries WHERE id = ?1 AND rewritten IS NOT NULL";
 
 /// Both tables are read in the order of their keys and merged: the cost follows the page.
 fn list_sql(state: Option<State>) -> String {
     let wanted = "WHERE id < ?1 AND (?3 IS NULL OR webhook = ?3)";
-    let queue = format!("SELECT {} {wanted}", queue_columns!());
-    let history = format!("SELECT {} {wanted}", history_columns!());
+    let queue = format!("SELECT {} FROM queue {wanted}", queue_columns!());
+    let history = format!("SELECT {} FROM deliveries {wanted}", history_columns!());
     let from = match state {
         None => format!("{queue} UNION ALL {history}"),
         Some(State::Delivered) => format!("{history} AND state = 'delivered'"),

@@ -64,8 +64,7 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
     }
     let state = settlement.next.state().unwrap_or(leased.state);
     let attempts = leased.attempts.saturating_add(u32::from(settlement.attempt.is_some()));
-    let rewritten = store_payload(connection, settlement, leased.rewritten)?;
-    let change = Change { settlement, state, attempts, rewritten };
+    let change = Change { settlement, state, attempts, rewritten: leased.rewritten };
     if state.is_finished() {
         finish(connection, &change)?;
     } else {
@@ -93,19 +92,24 @@ struct Change<'a> {
     settlement: &'a Encoded,
     state: State,
     attempts: u32,
-    /// Where the rewritten payload is, if there is one.
+    /// Where the rewritten payload of an earlier run is, if there is one.
     rewritten: Option<i64>,
 }
 
 /// Stores the payload of a new chain outcome in place of the `old` one.
 fn store_payload(connection: &Connection, settlement: &Encoded, old: Option<i64>) -> Result<Option<i64>, StoreError> {
     let Some(chain) = &settlement.chain else { return Ok(old) };
-    if let Some(old) = old {
-        connection.prepare_cached("DELETE FROM rewritten WHERE seq = ?1")?.execute([old])?;
-    }
+    forget_payload(connection, old)?;
     let Some(data) = &chain.data else { return Ok(None) };
     connection.prepare_cached("INSERT INTO rewritten (data) VALUES (?1)")?.execute(params![&data[..]])?;
     Ok(Some(connection.last_insert_rowid()))
+}
+
+fn forget_payload(connection: &Connection, seq: Option<i64>) -> Result<(), StoreError> {
+    if let Some(seq) = seq {
+        connection.prepare_cached("DELETE FROM rewritten WHERE seq = ?1")?.execute([seq])?;
+    }
+    Ok(())
 }
 
 fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
@@ -115,6 +119,7 @@ fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError
         Next::Dropped { reason } | Next::Failed { reason } => Some(reason),
         _ => None,
     };
+    let chain = settlement.chain.as_ref();
     connection.prepare_cached(MOVE)?.execute(params![
         id,
         state.as_str(),
@@ -122,10 +127,13 @@ fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError
         attempts,
         settlement.runs,
         reason,
-        settlement.chain.as_ref().map(|chain| &chain.record),
-        rewritten,
+        chain.map(|chain| &chain.record),
         settlement.attempt,
+        chain.and_then(|chain| chain.data.as_deref()),
+        // A new run's outcome takes the place of an earlier one's, also when it has no payload.
+        rewritten.filter(|_| chain.is_none()),
     ])?;
+    forget_payload(connection, *rewritten)?;
     connection.prepare_cached("DELETE FROM queue WHERE id = ?1")?.execute([id])?;
     Ok(())
 }
@@ -133,6 +141,7 @@ fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError
 fn keep(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
     let Change { settlement, state, attempts, rewritten } = change;
     let id = settlement.token.delivery.to_bytes();
+    let rewritten = store_payload(connection, settlement, *rewritten)?;
     if let Some(attempt) = &settlement.attempt {
         connection.prepare_cached(INSERT_ATTEMPT)?.execute(params![id, attempt])?;
     }
@@ -181,8 +190,8 @@ const RELEASE: &str = "UPDATE queue SET owner = NULL, due = ?2 WHERE id = ?1";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempts (delivery, record) VALUES (?1, ?2)";
 
 const MOVE: &str = "INSERT INTO deliveries (id, event, webhook, state, created, changed, attempts, runs, reason, \
-     chain, rewritten, attempt) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8, ?9 FROM queue \
-     WHERE id = ?1";
+     chain, attempt, rewritten) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8, \
+     coalesce(?9, (SELECT data FROM rewritten WHERE seq = ?10)) FROM queue WHERE id = ?1";
 
 const KEEP: &str = "UPDATE queue SET owner = NULL, state = ?2, changed = ?3, due = coalesce(?4, due), attempts = ?5, \
      runs = ?6, held_for = ?7, reason = ?8, chain = coalesce(?9, chain), rewritten = ?10, \

@@ -38,9 +38,10 @@ CREATE TABLE queue (
 CREATE INDEX queue_ready ON queue (webhook, lane_key, due) WHERE owner IS NULL AND held_for IS NULL;
 CREATE INDEX queue_held ON queue (webhook, held_for) WHERE held_for IS NOT NULL;
 
--- Finished deliveries.
+-- Finished deliveries, one after the other as they finished: a commit fills whole pages.
 CREATE TABLE deliveries (
-    id        BLOB NOT NULL PRIMARY KEY,
+    seq       INTEGER PRIMARY KEY,
+    id        BLOB NOT NULL UNIQUE,
     event     BLOB NOT NULL,
     webhook   TEXT NOT NULL,
     state     TEXT NOT NULL,     -- delivered, dropped, superseded, failed
@@ -49,15 +50,15 @@ CREATE TABLE deliveries (
     attempts  INTEGER NOT NULL,
     runs      INTEGER NOT NULL,
     reason    TEXT,
-    chain     TEXT,
-    rewritten INTEGER,
-    attempt   TEXT               -- JSON: the last one. Most deliveries have no other, and spare a row in `attempts`
-) STRICT, WITHOUT ROWID;
+    chain     TEXT,              -- JSON; its rewritten payload is in `rewritten`
+    attempt   TEXT,              -- JSON: the last one. Most deliveries have no other, and spare a row in `attempts`
+    rewritten BLOB               -- the payload as plugins rewrote it
+) STRICT;
 
 -- What people look for in history.
 CREATE INDEX deliveries_undelivered ON deliveries (state, id) WHERE state <> 'delivered';
 
--- Payloads as plugins rewrote them.
+-- Payloads of unfinished deliveries as plugins rewrote them.
 CREATE TABLE rewritten (
     seq  INTEGER PRIMARY KEY,
     data BLOB NOT NULL
