@@ -3,6 +3,8 @@
 mod chain;
 mod files;
 mod hostile;
+mod kinds;
+mod wasi;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::LazyLock;
@@ -20,18 +22,25 @@ use crate::delivery::{ChainRecord, ChainVerdict, Changes};
 use crate::ids::EventId;
 use crate::webhook::{Headers, OnError, PluginUse};
 
-const LIMITS: PluginLimits = PluginLimits {
+const LIMITS: LimitsByKind = LimitsByKind { small: SMALL, large: LARGE };
+const SMALL: RunLimits = RunLimits {
     fuel: NonZeroU64::new(5_000_000).expect("not zero"),
     memory_bytes: NonZeroUsize::new(1 << 20).expect("not zero"),
-    // As many as tests may run at once.
-    threads: NonZeroU32::new(64).expect("not zero"),
+    memory_setting: "plugins.memoryBytes",
 };
+const LARGE: RunLimits = RunLimits {
+    fuel: NonZeroU64::new(50_000_000).expect("not zero"),
+    memory_bytes: NonZeroUsize::new(32 << 20).expect("not zero"),
+    memory_setting: "plugins.large.memoryBytes",
+};
+/// As many as tests may run at once.
+const THREADS: NonZeroU32 = NonZeroU32::new(64).expect("not zero");
 const BODY: &str = r#"{"event":"entry.create"}"#;
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(&LIMITS).expect("wasmtime works here"));
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(THREADS).expect("wasmtime works here"));
 
 fn load(wasm: &[u8]) -> Result<Plugin, LoadError> {
-    ENGINE.load(&"test".parse().expect("a name"), wasm)
+    ENGINE.load(&"test".parse().expect("a name"), wasm, &LIMITS)
 }
 
 fn refusal(wasm: &[u8]) -> String {
