@@ -114,7 +114,7 @@ pub struct PluginLimits {
 pub struct LimitsByKind {
     /// Default 100,000,000 units, about 20 ms, and 16 MiB.
     pub small: RunLimits,
-    /// Default 2,000,000,000 units, about 400 ms, and 128 MiB.
+    /// Default 1,000,000,000 units, about 200 ms, and 128 MiB.
     pub large: RunLimits,
 }
 

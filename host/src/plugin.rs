@@ -166,6 +166,15 @@ impl Plugin {
     }
 }
 
+impl ChainJob {
+    /// Large if any plugin of the chain is.
+    pub(crate) fn kind(&self) -> EngineKind {
+        let used = self.webhook.plugins.iter().filter_map(|step| self.plugins.get(&step.plugin));
+        let has_large = used.map(|plugin| plugin.kind()).any(|kind| kind == EngineKind::Large);
+        if has_large { EngineKind::Large } else { EngineKind::Small }
+    }
+}
+
 impl Catalog {
     pub fn new(plugins: BTreeMap<PluginName, Arc<Plugin>>) -> Self {
         Self { plugins }

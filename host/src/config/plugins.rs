@@ -44,7 +44,7 @@ impl Default for LimitsByKind {
                 memory_setting: "plugins.memoryBytes",
             },
             large: RunLimits {
-                fuel: const { NonZeroU64::new(2_000_000_000).unwrap() },
+                fuel: const { NonZeroU64::new(1_000_000_000).unwrap() },
                 memory_bytes: const { NonZeroUsize::new(128 << 20).unwrap() },
                 memory_setting: "plugins.large.memoryBytes",
             },

@@ -47,6 +47,11 @@ fn refusal(wasm: &[u8]) -> String {
     load(wasm).err().expect("refused").to_string()
 }
 
+/// One that needs the large engine.
+pub(crate) fn large_plugin() -> Plugin {
+    load(&Guest::new().with("(table 20000 funcref)").wasm()).expect("loads")
+}
+
 /// A job over one small event for `webhook`.
 pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> ChainJob {
     let webhook = Webhook {
