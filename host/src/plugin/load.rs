@@ -165,7 +165,7 @@ fn build(linker: &Linker<Sandbox>, shape: Shape, wasm: &[u8]) -> Result<PluginPr
     };
     let component = Component::from_binary(linker.engine(), &component)
         .map_err(|error| LoadError::Invalid(with_causes(&*error)))?;
-    let linker = wasi::link(linker, &component).map_err(|error| misfit(&*error))?;
+    let linker = wasi::link(linker, &component)?;
     let pre = linker.instantiate_pre(&component).map_err(|error| misfit(&*error))?;
     PluginPre::new(pre).map_err(|error| misfit(&*error))
 }
@@ -178,7 +178,7 @@ fn componentise(wasm: &[u8]) -> Result<Vec<u8>, LoadError> {
     Ok(component)
 }
 
-fn misfit(error: &dyn std::error::Error) -> LoadError {
+pub(super) fn misfit(error: &dyn std::error::Error) -> LoadError {
     LoadError::Contract { message: with_causes(error) }
 }
 
