@@ -58,6 +58,17 @@ impl<I: Clone + PartialEq, T> Unit<I, T> {
         }
     }
 
+    /// Gives what is in force another form, if it was not made from the input as it is now.
+    pub(super) fn amend(&mut self, form: impl FnOnce(&Arc<T>) -> Option<Arc<T>>) {
+        if self.current().is_some() {
+            return;
+        }
+        if let Some(value) = self.value().and_then(form) {
+            // No input makes exactly this.
+            self.good = Some(Good { input: None, value });
+        }
+    }
+
     /// What is in force.
     pub(super) fn value(&self) -> Option<&Arc<T>> {
         self.good.as_ref().map(|good| &good.value)

@@ -235,6 +235,22 @@ fn other_limits_mean_other_plugins_where_they_apply() {
 }
 
 #[test]
+fn a_last_good_version_has_the_limits_of_today() {
+    let home = TestHome::filled();
+    home.write("plugins/p.wasm", plugin(1));
+    let mut bench = Bench::start(home);
+    let fuel = |revision: &Revision| revision.plugins.get(&"p".parse().expect("a name")).expect("in force").limits().0;
+    let mut limited = |text: &str| fuel(bench.write("config/server.json", text));
+    assert_eq!(limited("{}"), 100_000_000);
+    bench.write("plugins/p.wasm", "broken");
+    assert_eq!(fuel(bench.write("config/server.json", r#"{"plugins": {"fuel": 50000000}}"#)), 50_000_000);
+    assert_eq!(faults(bench.revision()), ["plugins/p.wasm!"]);
+    bench.write("config/server.json", "{}");
+    assert_eq!(fuel(bench.write("plugins/p.wasm", plugin(1))), 100_000_000);
+    assert_eq!(faults(bench.revision()).len(), 0);
+}
+
+#[test]
 fn a_vanished_folder_removes_nothing_over_a_restart_until_accepted() {
     let mut bench = Bench::start(TestHome::filled());
     fs::remove_dir_all(bench.home.path("config/webhooks")).expect("removed");

@@ -51,7 +51,12 @@ impl Plugins {
                 load(&self.engine, &name, &path, version, in_force, ground)
             };
             let last_good = || self.engine.load(&name, &ground.last_good.plugin(&path)?, &limits).ok();
-            self.units.entry(name.clone()).or_default().advance(&path, version, make, last_good);
+            let unit = self.units.entry(name.clone()).or_default();
+            unit.advance(&path, version, make, last_good);
+            // A last good version has the limits of today too, where it can live with them.
+            unit.amend(|plugin| {
+                self.engine.limit(plugin, &limits).ok().filter(|limited| !Arc::ptr_eq(limited, plugin))
+            });
         }
         self.advance_catalog();
     }
