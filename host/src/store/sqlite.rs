@@ -22,6 +22,7 @@ mod append;
 mod claim;
 mod connection;
 mod holding;
+mod hot;
 mod leases;
 mod look;
 mod parcel;
