@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
+use super::checkpoint::Checkpoints;
 use super::hot::Hot;
 use super::leases;
 use super::parcel::{Leases, Parcel};
@@ -43,7 +44,7 @@ pub(super) struct Writer {
 pub(super) type Jobs = Queue<Box<dyn Job>>;
 
 impl Writer {
-    pub(super) fn start(connection: Connection, epoch: i64) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, checkpoints: Checkpoints, epoch: i64) -> io::Result<Self> {
         let queue = Arc::new(Jobs::new());
         let (ending, ended) = watch::channel(());
         let thread = Thread { connection, epoch, queue: Arc::downgrade(&queue), failing: Throttle::new() };
@@ -55,6 +56,7 @@ impl Writer {
             }
             drop(batch);
             thread.say_goodbye();
+            drop(checkpoints);
             drop(thread);
             drop(ending);
         })?;
