@@ -95,7 +95,7 @@ pub enum UnknownEvents {
 }
 
 /// What one run of one plugin may use, and how many run at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PluginLimits {
     /// `plugins.fuel`, default 100,000,000: about 20 ms.
     pub fuel: NonZeroU64,

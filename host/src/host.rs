@@ -21,6 +21,7 @@ use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
 use crate::ids::{Digest, SourceName};
 use crate::intake::{self, Intake};
+use crate::plugin::Compiler;
 use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
 use crate::revision::Revision;
 use crate::store::StoreError;
@@ -201,7 +202,8 @@ impl Host {
 async fn open_loader(home: &Home, strictness: Strictness) -> Result<Loader, StartError> {
     let home = home.clone();
     // Reads files and compiles plugins.
-    tasks::blocking(move || Loader::open(home, strictness, clock::now())).await
+    let compiling = move || Loader::open(home.clone(), Compiler::of_host(&home), strictness, clock::now());
+    tasks::blocking(compiling).await
 }
 
 async fn open_store(home: &Home, revision: &Revision) -> Result<(Arc<SqliteStore>, StoreLock), BuildError> {

@@ -6,6 +6,7 @@
 mod broken;
 mod chain;
 mod changes;
+mod compile;
 mod contract;
 mod engine;
 mod inspect;
@@ -25,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::Linker;
 
 pub use self::chain::run_chain;
+pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};
 pub use self::load::{ImportFault, LoadError};
 
 use self::contract::{Delivery, Failure, PluginPre, Verdict};
@@ -44,6 +46,7 @@ pub const MAX_PLUGIN_FILE_BYTES: u64 = 32 << 20;
 pub struct Engine {
     linker: Linker<Sandbox>,
     limits: PluginLimits,
+    compiler: Arc<Compiler>,
     /// One at a time: compiling takes a whole processor, and a trial run takes a slot of the pool.
     loading: Mutex<()>,
 }
@@ -93,9 +96,9 @@ pub struct ChainJob {
 impl Engine {
     /// # Errors
     /// When wasmtime cannot be set up on this machine.
-    pub fn new(limits: &PluginLimits) -> Result<Self, LoadError> {
+    pub fn new(limits: &PluginLimits, compiler: Arc<Compiler>) -> Result<Self, LoadError> {
         let linker = load::linker(&engine::build(limits)?)?;
-        Ok(Self { linker, limits: *limits, loading: Mutex::new(()) })
+        Ok(Self { linker, limits: *limits, compiler, loading: Mutex::new(()) })
     }
 
     /// Validates, compiles, smoke-instantiates and asks for the manifest. Blocking: tens of milliseconds.
@@ -104,8 +107,10 @@ impl Engine {
     /// When the bytes are not a plugin this host can run.
     pub fn load(&self, name: &PluginName, wasm: &[u8]) -> Result<Plugin, LoadError> {
         let _turn = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        let load::Loaded { pre, manifest, schema } = load::load(&self.linker, &self.limits, wasm)?;
-        let (name, digest, limits) = (name.clone(), Digest::of(wasm), self.limits);
+        let digest = Digest::of(wasm);
+        let load::Loaded { pre, manifest, schema } =
+            load::load(&self.linker, &self.limits, &self.compiler, digest, wasm)?;
+        let (name, limits) = (name.clone(), self.limits);
         Ok(Plugin { name, digest, manifest, pre, schema, limits })
     }
 }

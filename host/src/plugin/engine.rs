@@ -1,6 +1,8 @@
 //! How wasmtime is set up: deterministic, metered, and with every slot it will ever need laid out beforehand.
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 use super::LoadError;
 use crate::config::PluginLimits;
@@ -30,6 +32,13 @@ const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 const WASM_PAGE_BYTES: usize = 64 << 10;
 /// Address space behind a memory whose instances are not pooled.
 const GUARD_BYTES: u64 = 64 << 10;
+
+/// Which engine runs a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub(crate) enum EngineKind {
+    Small,
+    Large,
+}
 
 /// The engine for these limits: pooled, or on demand where the system refuses the address space for a pool.
 pub(super) fn build(limits: &PluginLimits) -> Result<wasmtime::Engine, LoadError> {
@@ -66,6 +75,17 @@ fn pooled(limits: &PluginLimits) -> Config {
     config
 }
 
+/// For a process that only compiles: the settings of each engine that [`build`] may come to, without a pool.
+pub(super) fn compiling(kind: EngineKind, limits: &PluginLimits) -> [Config; 2] {
+    match kind {
+        EngineKind::Small | EngineKind::Large => {
+            let mut pooled = pooled(limits);
+            pooled.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            [pooled, on_demand(limits)]
+        }
+    }
+}
+
 /// Needs little address space: for `ulimit -v` and small machines.
 pub(super) fn on_demand(limits: &PluginLimits) -> Config {
     let mut config = common();
@@ -87,6 +107,8 @@ fn largest_memory(limits: &PluginLimits) -> usize {
 fn common() -> Config {
     let mut config = Config::new();
     config
+        // Otherwise the environment decides, and the compiler's has nothing to say.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .consume_fuel(true)
         .operator_cost(costs())
         .max_wasm_stack(STACK_BYTES)

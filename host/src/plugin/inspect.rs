@@ -20,7 +20,7 @@ const MAX_MODULES: u64 = MAX_INSTANCES as u64;
 const MAX_SHOWN_BYTES: usize = 120;
 
 /// The two shapes a plugin file can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Kind {
     /// A core module that carries its contract in a custom section.
     Module,

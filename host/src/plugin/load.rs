@@ -1,19 +1,20 @@
 //! From the bytes of a file to a plugin that has started and described itself once.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
-use wasmtime::component::{Component, Linker};
-use wit_component::ComponentEncoder;
+use wasmtime::component::Linker;
 
 use super::broken::Broken;
+use super::compile::{Compiler, Order};
 use super::contract::{self, PluginPre};
-use super::inspect::{Kind, inspect};
+use super::engine::EngineKind;
+use super::inspect::inspect;
 use super::sandbox::{self, Sandbox};
 use super::words::shown;
 use super::{MAX_PLUGIN_FILE_BYTES, Manifest, run};
 use crate::config::PluginLimits;
+use crate::ids::Digest;
 use crate::schemas::Compiled;
 
 /// Of a manifest's name and of its version: they stand in tables.
@@ -22,6 +23,10 @@ const MAX_DESCRIPTION_BYTES: usize = 1 << 10;
 const MAX_SCHEMA_BYTES: usize = 64 << 10;
 /// Messages of the tools below us are cut after this much.
 const MAX_MESSAGE_BYTES: usize = 1 << 10;
+
+/// What the author of a file can do that is hard to compile.
+const SIMPLER: &str =
+    "build it in release mode, and split its largest functions (many blocks, locals or branch tables in one)";
 
 /// Why a file is not a usable plugin, in words that name the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +57,23 @@ pub enum LoadError {
     Invalid(String),
     #[error("the WebAssembly compiler failed on this file; please report it with the file")]
     CompilerPanicked,
+    #[error("the WebAssembly compiler failed on this file: {0}; please report it with the file")]
+    CompilerFailed(String),
+    #[error("the process that compiles cannot be started: {0}; look at the system's limits (ulimit -u), then reload")]
+    CompilerStart(String),
+    #[error("the program file of this host was replaced by another version; restart the host")]
+    AnotherVersion,
+    #[error("compiling it took more than {seconds} s of processor time; {SIMPLER}")]
+    CompileTime { seconds: u64 },
+    #[error("compiling it took more than {seconds} s by the clock; reload when the machine is less busy, or {SIMPLER}")]
+    CompileWait { seconds: u64 },
+    #[error("compiling it took more than {mib} MiB of memory; {SIMPLER}")]
+    CompileMemory { mib: u64 },
+    #[error("compiles to more than {mib} MiB; {SIMPLER}")]
+    CompiledSize { mib: u64 },
+    /// What was found in the component that was made of a module, in words.
+    #[error("{0}")]
+    Componentised(String),
     #[error("on a trial run of `describe` it {0}")]
     Describe(String),
     #[error("`describe` answered with {what} of {bytes} bytes, limit {limit}")]
@@ -95,41 +117,30 @@ pub(super) fn linker(engine: &wasmtime::Engine) -> Result<Linker<Sandbox>, LoadE
     Ok(linker)
 }
 
-pub(super) fn load(linker: &Linker<Sandbox>, limits: &PluginLimits, wasm: &[u8]) -> Result<Loaded, LoadError> {
+pub(super) fn load(
+    linker: &Linker<Sandbox>,
+    limits: &PluginLimits,
+    compiler: &Compiler,
+    digest: Digest,
+    wasm: &[u8],
+) -> Result<Loaded, LoadError> {
     if wasm.len() as u64 > MAX_PLUGIN_FILE_BYTES {
         return Err(LoadError::FileSize { bytes: wasm.len() });
     }
     let kind = inspect(wasm, limits)?;
-    // Both tools are fed with bytes from outside; a fault of theirs must cost one file, not the host.
-    let built = catch_unwind(AssertUnwindSafe(|| build(linker, limits, kind, wasm)));
+    let order = Order { digest, engine: EngineKind::Small, kind, limits, wasm };
+    // What wasmtime links was made of bytes from outside; a fault of its must cost one file, not the host.
+    let built = catch_unwind(AssertUnwindSafe(|| build(linker, compiler, &order)));
     let pre = built.unwrap_or(Err(LoadError::CompilerPanicked))?;
     let manifest = describe(&pre, limits)?;
     let schema = config_schema(&manifest)?;
     Ok(Loaded { pre, manifest, schema })
 }
 
-fn build(
-    linker: &Linker<Sandbox>,
-    limits: &PluginLimits,
-    kind: Kind,
-    wasm: &[u8],
-) -> Result<PluginPre<Sandbox>, LoadError> {
-    let component = match kind {
-        Kind::Module => Cow::Owned(componentise(wasm, limits)?),
-        Kind::Component => Cow::Borrowed(wasm),
-    };
-    let component = Component::from_binary(linker.engine(), &component)
-        .map_err(|error| LoadError::Invalid(with_causes(&*error)))?;
+fn build(linker: &Linker<Sandbox>, compiler: &Compiler, order: &Order<'_>) -> Result<PluginPre<Sandbox>, LoadError> {
+    let component = compiler.component(linker.engine(), order)?;
     let pre = linker.instantiate_pre(&component).map_err(|error| misfit(&*error))?;
     PluginPre::new(pre).map_err(|error| misfit(&*error))
-}
-
-/// Wraps a core module as the component that its custom section speaks of.
-fn componentise(wasm: &[u8], limits: &PluginLimits) -> Result<Vec<u8>, LoadError> {
-    let encode = || ComponentEncoder::default().validate(true).module(wasm)?.encode();
-    let component = encode().map_err(|error| misfit(&*error))?;
-    inspect(&component, limits)?;
-    Ok(component)
 }
 
 fn misfit(error: &dyn std::error::Error) -> LoadError {
@@ -137,7 +148,7 @@ fn misfit(error: &dyn std::error::Error) -> LoadError {
 }
 
 /// An error and all its causes on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     shown(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "), MAX_MESSAGE_BYTES)
 }

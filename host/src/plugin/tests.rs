@@ -28,7 +28,8 @@ const LIMITS: PluginLimits = PluginLimits {
 };
 const BODY: &str = r#"{"event":"entry.create"}"#;
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(&LIMITS).expect("wasmtime works here"));
+static ENGINE: LazyLock<Engine> =
+    LazyLock::new(|| Engine::new(&LIMITS, Arc::new(Compiler::in_process())).expect("wasmtime works here"));
 
 fn load(wasm: &[u8]) -> Result<Plugin, LoadError> {
     ENGINE.load(&"test".parse().expect("a name"), wasm)

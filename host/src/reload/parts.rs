@@ -18,6 +18,7 @@ use super::schema_files::SchemaFiles;
 use crate::clock::Timestamp;
 use crate::config::{Home, ServerConfig};
 use crate::egress::Egress;
+use crate::plugin::Compiler;
 use crate::revision::{Fault, Revision};
 use crate::schemas::{SchemaFault, SchemaSet};
 use layered::Layered;
@@ -62,7 +63,7 @@ impl Parts {
     ///
     /// # Errors
     /// When there is no usable server configuration, not even of an earlier run.
-    pub(super) fn start(ground: &Ground<'_>) -> Result<Self, StartError> {
+    pub(super) fn start(ground: &Ground<'_>, compiler: Compiler) -> Result<Self, StartError> {
         let mut settings = Settings::default();
         settings.advance(ground, false);
         let server = match settings.server() {
@@ -70,7 +71,7 @@ impl Parts {
             None => return Err(StartError::Unusable(settings.faults_of_files())),
         };
         let mut parts = Self {
-            plugins: Plugins::start(&server.plugins)?,
+            plugins: Plugins::start(&server.plugins, Arc::new(compiler))?,
             egress: Arc::new(Egress::new(&server.egress_allow)?),
             egress_fault: None,
             started: Arc::clone(&server),

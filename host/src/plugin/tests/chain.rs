@@ -122,7 +122,7 @@ fn a_plugin_that_is_not_there_holds() {
 fn without_room_for_a_pool_instances_are_made_on_demand() {
     let wasmtime = wasmtime::Engine::new(&engine::on_demand(&LIMITS)).expect("wasmtime works here");
     let linker = load::linker(&wasmtime).expect("links");
-    let engine = Engine { linker, limits: LIMITS, loading: Mutex::new(()) };
+    let engine = Engine { linker, limits: LIMITS, compiler: Arc::new(Compiler::in_process()), loading: Mutex::new(()) };
     let plugin = engine.load(&"test".parse().expect("a name"), &appending().wasm()).expect("loads");
     let record = run_chain(&job_of([plugin], OnError::Hold));
     assert_eq!(delivered(&record).data.as_deref(), Some(format!("{BODY}!").as_bytes()));

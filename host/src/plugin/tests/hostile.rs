@@ -114,7 +114,7 @@ fn a_huge_line_is_cut() {
 #[test]
 fn output_is_bounded_in_bytes() {
     let limits = PluginLimits { memory_bytes: NonZeroUsize::new(16 << 20).expect("not zero"), ..LIMITS };
-    let engine = Engine::new(&limits).expect("wasmtime works here");
+    let engine = Engine::new(&limits, Arc::new(Compiler::in_process())).expect("wasmtime works here");
     let output = |bytes: u32| {
         let guest = Guest::new().memory("(memory (export \"memory\") 255)").transform(&format!(
             "(i32.store (i32.const {DATA}) (i32.const 1))

@@ -15,7 +15,7 @@ struct Bench {
 impl Bench {
     fn start(home: TestHome) -> Self {
         let now = clock::now();
-        let mut loader = Loader::open(home.home(), Strictness::Lenient, now).expect("starts");
+        let mut loader = Loader::open(home.home(), Compiler::in_process(), Strictness::Lenient, now).expect("starts");
         loader.keep_last_good();
         Self { home, loader, now }
     }
@@ -102,12 +102,14 @@ fn without_a_last_good_version_a_webhook_is_left_out_and_the_server_does_not_sta
     assert_eq!((url(bench.revision(), "a"), url(bench.revision(), "b")), (None, Some("/b")));
     assert_eq!(faults(bench.revision()), ["config/webhooks/a.json"]);
 
-    let strict = Loader::open(bench.home.home(), Strictness::Strict, bench.now).err();
+    let strict = Loader::open(bench.home.home(), Compiler::in_process(), Strictness::Strict, bench.now).err();
     assert!(matches!(strict, Some(StartError::Strict(faults)) if faults.len() == 1));
 
     let home = TestHome::new();
     home.write("config/server.json", r#"{"server": {"listen": "nowhere"}}"#);
-    let error = Loader::open(home.home(), Strictness::Lenient, bench.now).err().expect("does not start");
+    let error = Loader::open(home.home(), Compiler::in_process(), Strictness::Lenient, bench.now)
+        .err()
+        .expect("does not start");
     assert!(error.to_string().contains("config/server.json /server/listen: "), "{error}");
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Ground, Keeping};
 use crate::config::PluginLimits;
 use crate::ids::PluginName;
-use crate::plugin::{Catalog, Engine, LoadError, Plugin};
+use crate::plugin::{Catalog, Compiler, Engine, LoadError, Plugin};
 use crate::reload::layout::{SERVER, plugin_path, plugin_stem};
 use crate::reload::scan::{self, Content, PluginMoved};
 use crate::reload::unit::{Failure, Unit};
@@ -14,6 +14,7 @@ use crate::revision::Fault;
 
 pub(super) struct Plugins {
     engine: Engine,
+    compiler: Arc<Compiler>,
     limits: PluginLimits,
     /// Grows with every new engine.
     engines: u64,
@@ -33,9 +34,10 @@ struct Version {
 impl Plugins {
     /// # Errors
     /// When wasmtime cannot be set up.
-    pub(super) fn start(limits: &PluginLimits) -> Result<Self, LoadError> {
+    pub(super) fn start(limits: &PluginLimits, compiler: Arc<Compiler>) -> Result<Self, LoadError> {
         Ok(Self {
-            engine: Engine::new(limits)?,
+            engine: Engine::new(limits, Arc::clone(&compiler))?,
+            compiler,
             limits: *limits,
             engines: 0,
             engine_fault: None,
@@ -90,7 +92,7 @@ impl Plugins {
         if limits == self.limits {
             return;
         }
-        match Engine::new(&limits) {
+        match Engine::new(&limits, Arc::clone(&self.compiler)) {
             Ok(engine) => {
                 (self.engine, self.limits) = (engine, limits);
                 self.engines += 1;

@@ -1,0 +1,117 @@
+//! Compiling: from a file that was looked at to a component that can be linked.
+//!
+//! Done by a process of its own, which may take no more time and memory than [`Allowance`] says, and remembered in
+//! a cache that only this host can write. Does not judge files, and does not run them.
+
+mod artefact;
+mod cache;
+mod child;
+mod fingerprint;
+mod protocol;
+mod pump;
+mod restrain;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use wasmtime::component::Component;
+
+pub use self::cache::Cache;
+pub use self::worker::run_if_asked;
+
+use self::artefact::Artefact;
+use self::cache::Key;
+use self::protocol::{Allowance, Request};
+use super::engine::EngineKind;
+use super::inspect::Kind;
+use super::load::LoadError;
+use crate::config::{Home, PluginLimits};
+use crate::ids::Digest;
+
+/// Turns files into native code.
+pub struct Compiler {
+    place: Place,
+    cache: Option<Cache>,
+}
+
+/// Where the work is done.
+enum Place {
+    /// In a process of this program, started anew for each file.
+    Child(PathBuf),
+    /// Right here, where nothing can stop it: for programs that are not `hookwright`.
+    Here,
+}
+
+/// A file to compile, and for what.
+pub(super) struct Order<'a> {
+    pub(super) digest: Digest,
+    pub(super) engine: EngineKind,
+    pub(super) kind: Kind,
+    pub(super) limits: &'a PluginLimits,
+    pub(super) wasm: &'a [u8],
+}
+
+impl Compiler {
+    /// Compiles in processes of `program`, which is a `hookwright` of this version.
+    pub fn child(program: PathBuf, cache: Option<Cache>) -> Self {
+        Self { place: Place::Child(program), cache }
+    }
+
+    /// The host's: children of this program, and the cache in the home's data folder.
+    pub fn of_host(home: &Home) -> Self {
+        Self::child(child::this_program(), Cache::open(&home.data()))
+    }
+
+    /// The same, but nothing is written.
+    pub fn of_dry_run(home: &Home) -> Self {
+        Self::child(child::this_program(), Cache::read_only(&home.data()))
+    }
+
+    /// Without limits and without a cache: for tests and benchmarks, whose program has no compiler to start.
+    pub fn in_process() -> Self {
+        Self { place: Place::Here, cache: None }
+    }
+
+    /// # Errors
+    /// When the file cannot be compiled for this engine, or not within its allowance.
+    pub(super) fn component(&self, engine: &wasmtime::Engine, order: &Order<'_>) -> Result<Component, LoadError> {
+        let key = Key { plugin: order.digest, fingerprint: fingerprint::of(engine), engine: order.engine };
+        if let Some(known) = self.known(engine, &key) {
+            return Ok(known);
+        }
+        let artefact = self.compile(engine, &key, order)?;
+        let component = artefact.component(engine).map_err(|error| LoadError::CompilerFailed(format!("{error:#}")))?;
+        if let Some(cache) = &self.cache {
+            cache.put(&key, &artefact);
+        }
+        Ok(component)
+    }
+
+    fn known(&self, engine: &wasmtime::Engine, key: &Key) -> Option<Component> {
+        let cache = self.cache.as_ref()?;
+        match cache.get(key)?.component(engine) {
+            Ok(component) => Some(component),
+            Err(error) => {
+                cache.discard(key, &format!("wasmtime refuses it: {error:#}"));
+                None
+            }
+        }
+    }
+
+    fn compile(&self, engine: &wasmtime::Engine, key: &Key, order: &Order<'_>) -> Result<Artefact, LoadError> {
+        let request = Request {
+            fingerprint: key.fingerprint,
+            engine: order.engine,
+            kind: order.kind,
+            limits: *order.limits,
+            allowance: Allowance::for_file(order.wasm.len()),
+        };
+        match &self.place {
+            Place::Child(program) => child::compile(program, &request, order.wasm),
+            Place::Here => Ok(Artefact::from_here(worker::compile_guarded(engine, &request, order.wasm)?)),
+        }
+    }
+}
