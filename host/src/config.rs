@@ -12,10 +12,12 @@ mod json;
 mod near;
 mod node;
 mod overlay;
+mod plugins;
 mod server;
 mod variables;
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::ids::{Digest, SourceName, WebhookId};
+use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::webhook::{Headers, Webhook};
 
 pub use error::ConfigError;
@@ -94,15 +96,43 @@ pub enum UnknownEvents {
     Accept,
 }
 
-/// What one run of one plugin may use, and how many run at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// What runs of plugins may use, and how many run at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginLimits {
-    /// `plugins.fuel`, default 100,000,000: about 20 ms.
-    pub fuel: NonZeroU64,
-    /// `plugins.memoryBytes`, default 16 MiB: the sum of all memories of an instance.
-    pub memory_bytes: NonZeroUsize,
+    /// `plugins.fuel`, `plugins.memoryBytes`, and the same in `plugins.large`.
+    pub usual: LimitsByKind,
+    /// `plugins.limits`.
+    pub named: BTreeMap<PluginName, NamedLimits>,
     /// `plugins.threads`, default the number of processors, at least 2.
     pub threads: NonZeroU32,
+    /// `plugins.large.atOnce`, default 2: runs of large plugins, each of which may use much memory.
+    pub large_at_once: NonZeroU32,
+}
+
+/// What one run of a plugin may use, whichever kind its file turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsByKind {
+    /// Default 100,000,000 units, about 20 ms, and 16 MiB.
+    pub small: RunLimits,
+    /// Default 1,000,000,000 units, about 200 ms, and 128 MiB.
+    pub large: RunLimits,
+}
+
+/// What one run of one plugin may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLimits {
+    pub fuel: NonZeroU64,
+    /// The sum of all memories and tables of an instance.
+    pub memory_bytes: NonZeroUsize,
+    /// What to change for more memory.
+    pub memory_setting: &'static str,
+}
+
+/// One entry of `plugins.limits`; what is not written is as usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedLimits {
+    pub fuel: Option<NonZeroU64>,
+    pub memory_bytes: Option<NonZeroUsize>,
 }
 
 /// A text that takes part in one configuration: the base, then its overlay.

@@ -106,8 +106,9 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let environment = loader.environment().to_owned();
 
     let (store, store_lock) = open_store(&home, &revision).await?;
-    let threads = usize::try_from(revision.server.plugins.threads.get()).unwrap_or(usize::MAX);
-    let transform = TransformPool::start(threads).map_err(BuildError::Threads)?;
+    let [threads, large_at_once] = [revision.server.plugins.threads, revision.server.plugins.large_at_once]
+        .map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
+    let transform = TransformPool::start(threads, large_at_once).map_err(BuildError::Threads)?;
     let public = bind(revision.server.listen, "server.listen").await?;
     let admin = bind(revision.server.admin, "server.admin").await?;
     let info = Arc::new(HostInfo { environment, started, listen: public.1, admin: admin.1 });

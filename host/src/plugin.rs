@@ -13,6 +13,7 @@ mod inspect;
 mod load;
 mod run;
 mod sandbox;
+mod wasi;
 mod words;
 
 #[cfg(test)]
@@ -21,19 +22,20 @@ pub(crate) mod guests;
 pub(crate) mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use wasmtime::component::Linker;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::chain::run_chain;
 pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};
+pub(crate) use self::engine::EngineKind;
 pub use self::load::{ImportFault, LoadError};
 
-use self::contract::{Delivery, Failure, PluginPre, Verdict};
+use self::contract::{Delivery, Failure, Verdict};
+use self::load::{Code, Linkers, Loaded};
 use self::run::Ran;
-use self::sandbox::{Sandbox, Seed};
+use self::sandbox::Seed;
 use crate::clock::Timestamp;
-use crate::config::PluginLimits;
+use crate::config::{LimitsByKind, RunLimits};
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, PluginName};
 use crate::schemas::{Compiled, Violation};
@@ -44,8 +46,7 @@ pub const MAX_PLUGIN_FILE_BYTES: u64 = 32 << 20;
 
 /// Compiles and runs plugins.
 pub struct Engine {
-    linker: Linker<Sandbox>,
-    limits: PluginLimits,
+    linkers: Linkers,
     compiler: Arc<Compiler>,
     /// One at a time: compiling takes a whole processor, and a trial run takes a slot of the pool.
     loading: Mutex<()>,
@@ -56,11 +57,10 @@ pub struct Plugin {
     pub name: PluginName,
     pub digest: Digest,
     pub manifest: Manifest,
-    /// Compiled and linked; what is left to do is a fresh instance per run.
-    pre: PluginPre<Sandbox>,
+    code: Code,
     /// Of the config, if the manifest has one.
     schema: Option<Compiled>,
-    limits: PluginLimits,
+    limits: RunLimits,
 }
 
 /// What a plugin says of itself.
@@ -94,28 +94,55 @@ pub struct ChainJob {
 }
 
 impl Engine {
+    /// For so many runs at once.
+    ///
     /// # Errors
     /// When wasmtime cannot be set up on this machine.
-    pub fn new(limits: &PluginLimits, compiler: Arc<Compiler>) -> Result<Self, LoadError> {
-        let linker = load::linker(&engine::build(limits)?)?;
-        Ok(Self { linker, limits: *limits, compiler, loading: Mutex::new(()) })
+    pub fn new(threads: NonZeroU32, compiler: Arc<Compiler>) -> Result<Self, LoadError> {
+        Ok(Self { linkers: Linkers::new(&engine::build(threads)?)?, compiler, loading: Mutex::new(()) })
     }
 
     /// Validates, compiles, smoke-instantiates and asks for the manifest. Blocking: tens of milliseconds.
     ///
     /// # Errors
     /// When the bytes are not a plugin this host can run.
-    pub fn load(&self, name: &PluginName, wasm: &[u8]) -> Result<Plugin, LoadError> {
-        let _turn = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn load(&self, name: &PluginName, wasm: &[u8], limits: &LimitsByKind) -> Result<Plugin, LoadError> {
+        let _turn = self.turn();
         let digest = Digest::of(wasm);
-        let load::Loaded { pre, manifest, schema } =
-            load::load(&self.linker, &self.limits, &self.compiler, digest, wasm)?;
-        let (name, limits) = (name.clone(), self.limits);
-        Ok(Plugin { name, digest, manifest, pre, schema, limits })
+        let loaded = load::load(&self.linkers, limits, &self.compiler, digest, wasm)?;
+        Ok(Plugin::new(name.clone(), digest, loaded))
+    }
+
+    /// The same version of a plugin under other limits, if these are others: nothing is compiled.
+    ///
+    /// # Errors
+    /// When it cannot even describe itself within them.
+    pub fn limit(&self, plugin: &Arc<Plugin>, limits: &LimitsByKind) -> Result<Arc<Plugin>, LoadError> {
+        let limits = limits.of(plugin.code.kind);
+        if limits == plugin.limits {
+            return Ok(Arc::clone(plugin));
+        }
+        let _turn = self.turn();
+        let loaded = load::try_out(plugin.code.clone(), limits)?;
+        Ok(Arc::new(Plugin::new(plugin.name.clone(), plugin.digest, loaded)))
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Plugin {
+    fn new(name: PluginName, digest: Digest, loaded: Loaded) -> Self {
+        let Loaded { code, limits, manifest, schema } = loaded;
+        Self { name, digest, manifest, code, schema, limits }
+    }
+
+    /// Which engine runs it.
+    pub(crate) const fn kind(&self) -> EngineKind {
+        self.code.kind
+    }
+
     /// Fuel and bytes of memory that each run gets.
     pub(crate) const fn limits(&self) -> (u64, usize) {
         (self.limits.fuel.get(), self.limits.memory_bytes.get())
@@ -140,7 +167,16 @@ impl Plugin {
     }
 
     fn transform(&self, seed: Seed, delivery: Delivery<'_>) -> Ran<Result<Verdict, Failure>> {
-        run::transform(&self.pre, &self.limits, seed, delivery)
+        run::transform(&self.code, &self.limits, seed, delivery)
+    }
+}
+
+impl ChainJob {
+    /// Large if any plugin of the chain is.
+    pub(crate) fn kind(&self) -> EngineKind {
+        let used = self.webhook.plugins.iter().filter_map(|step| self.plugins.get(&step.plugin));
+        let has_large = used.map(|plugin| plugin.kind()).any(|kind| kind == EngineKind::Large);
+        if has_large { EngineKind::Large } else { EngineKind::Small }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Threads that run plugin chains. One webhook holds at most half of them, so that none starves the rest.
+//! Threads that run plugin chains. One webhook holds at most half of them, so that none starves the rest; chains
+//! with large plugins are few at once, for their memory, and leave at least one thread to the others.
 //!
 //! Does not bound the queue: every waiting job belongs to a caller that waits for it.
 
@@ -9,10 +10,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use self::fair_queue::{FairQueue, Ticket};
+use self::fair_queue::{FairQueue, Size, Taken, Ticket};
 use crate::delivery::{ChainRecord, ChainVerdict};
 use crate::ids::WebhookId;
-use crate::plugin::{ChainJob, run_chain};
+use crate::plugin::{ChainJob, EngineKind, run_chain};
 use crate::tasks::{self, OnPanic};
 
 /// Fewer would let one webhook hold them all.
@@ -30,19 +31,23 @@ pub struct TransformPool {
 pub struct Closed;
 
 impl TransformPool {
+    /// Of the threads, chains with large plugins get `large_at_once`, but never all.
+    ///
     /// # Errors
     /// When the operating system refuses the threads.
-    pub fn start(threads: usize) -> std::io::Result<Self> {
-        Self::start_with(threads, run_chain)
+    pub fn start(threads: usize, large_at_once: usize) -> std::io::Result<Self> {
+        Self::start_with(threads, large_at_once, run_chain)
     }
 
     /// With another way to run a job, for tests.
     fn start_with(
         threads: usize,
+        large_at_once: usize,
         run: impl Fn(&ChainJob) -> ChainRecord + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let threads = threads.max(MIN_THREADS);
-        let state = State { queue: FairQueue::new(threads / 2), idle: 0, closed: false };
+        let queue = FairQueue::new(threads / 2, large_at_once.min(threads - 1));
+        let state = State { queue, idle: 0, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), run: Box::new(run) });
         let owner = Arc::new(Owner { shared });
         for _ in 0..threads {
@@ -115,16 +120,16 @@ struct State {
 impl Shared {
     /// The life of one thread.
     fn work(&self) {
-        while let Some((webhook, Waiting { job, answer })) = self.next() {
+        while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next() {
             let record = self.run_guarded(&job);
-            self.lock().queue.done(&webhook);
+            self.lock().queue.done(&key, size);
             // Refused when the caller has gone: nobody wants to know.
             let _ = answer.send(record);
         }
     }
 
     /// Waits for a job; `None` when the pool is closed.
-    fn next(&self) -> Option<(WebhookId, Waiting)> {
+    fn next(&self) -> Option<Taken<WebhookId, Waiting>> {
         let mut state = self.lock();
         loop {
             if state.closed {
@@ -145,7 +150,8 @@ impl Shared {
         if state.closed {
             return Err(Closed);
         }
-        let ticket = state.queue.push(webhook, waiting);
+        let size = size(&waiting.job);
+        let ticket = state.queue.push(webhook, size, waiting);
         self.wake_if_needed(&state);
         Ok(ticket)
     }
@@ -174,6 +180,13 @@ impl Shared {
     /// Nothing in here panics while it holds the lock, and no state is half-written if it did.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size(job: &ChainJob) -> Size {
+    match job.kind() {
+        EngineKind::Small => Size::Small,
+        EngineKind::Large => Size::Large,
     }
 }
 
@@ -238,7 +251,7 @@ mod tests {
     fn pool(threads: usize) -> (TransformPool, Arc<Gate>) {
         let gate = Arc::new(Gate::default());
         let at = Arc::clone(&gate);
-        let pool = TransformPool::start_with(threads, move |job| {
+        let pool = TransformPool::start_with(threads, 1, move |job| {
             match job.webhook.id.as_str() {
                 "slow" => at.pass(),
                 "broken" => panic!("on purpose"),
@@ -261,6 +274,28 @@ mod tests {
         assert!(slow.await.iter().all(Result::is_ok));
         let count = gate.count.lock().expect("sound");
         assert_eq!((count.most_inside, count.runs), (2, 10));
+    }
+
+    #[tokio::test]
+    async fn a_large_plugin_leaves_threads_to_the_small_ones() {
+        let (pool, gate) = pool(4);
+        let plugin = Arc::new(crate::plugin::tests::large_plugin());
+        let name = plugin.name.clone();
+        let catalog = Catalog::new([(name.clone(), plugin)].into());
+        let large = |webhook: &str| {
+            let step = PluginUse { plugin: name.clone(), config: "{}".into(), on_error: OnError::Hold };
+            crate::plugin::tests::job(webhook, vec![step], catalog.clone())
+        };
+        let mut slow = Box::pin(join_all((0..3).map(|_| pool.run(large("slow")))));
+        assert!(slow.as_mut().now_or_never().is_none());
+        gate.wait_for_runs(1);
+        let mut waiting = Box::pin(pool.run(large("quick")));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(pool.run(job("nimble")).await, Ok(ChainRecord::untouched()));
+        assert!(waiting.as_mut().now_or_never().is_none(), "one large chain at once");
+        gate.open();
+        assert!(waiting.await.is_ok() && slow.await.iter().all(Result::is_ok));
+        assert_eq!(gate.count.lock().expect("sound").most_inside, 1);
     }
 
     #[tokio::test]

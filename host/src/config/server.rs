@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::node::{Fields, Keys, Node};
-use super::{IntakeLimits, PluginLimits, SchemaMode, SchemaRules, ServerConfig, Source, UnknownEvents, headers};
+use super::{
+    IntakeLimits, PluginLimits, SchemaMode, SchemaRules, ServerConfig, Source, UnknownEvents, headers, plugins,
+};
 use crate::egress::policy::is_metadata;
 use crate::ids::{Digest, SourceName};
 use crate::webhook::Headers;
@@ -22,7 +24,6 @@ const SOURCE: Keys = Keys { known: &["name", "token"], later: &["type", "tokenHe
 const EGRESS: Keys = Keys { known: &["allow"], later: &[] };
 const SCHEMAS: Keys = Keys { known: &["mode", "unknownEvents"], later: &[] };
 const WEBHOOKS: Keys = Keys { known: &["defaultHeaders"], later: &[] };
-const PLUGINS: Keys = Keys { known: &["fuel", "memoryBytes", "threads"], later: &[] };
 
 /// A body is held in memory whole.
 const MAX_BODY_BYTES: u64 = 64 << 20;
@@ -34,16 +35,6 @@ const MAX_CIDRS: usize = 100;
 const MIN_TOKEN_CHARS: usize = 16;
 /// It has to fit into a header.
 const MAX_TOKEN_CHARS: usize = 512;
-/// Enough to get to a plugin's first line; less is a mistake.
-const MIN_FUEL: u64 = 10_000;
-/// About 20 s.
-const MAX_FUEL: u64 = 100_000_000_000;
-/// One page of WebAssembly memory.
-const MIN_PLUGIN_MEMORY_BYTES: u64 = 64 << 10;
-const MAX_PLUGIN_MEMORY_BYTES: u64 = 1 << 30;
-/// One webhook holds at most half of the threads, so one would be none.
-const MIN_THREADS: u64 = 2;
-const MAX_THREADS: u64 = 256;
 
 impl Default for ServerConfig {
     fn default() -> Self {
@@ -72,17 +63,6 @@ impl Default for IntakeLimits {
     }
 }
 
-impl Default for PluginLimits {
-    fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 256));
-        Self {
-            fuel: const { NonZeroU64::new(100_000_000).unwrap() },
-            memory_bytes: const { NonZeroUsize::new(16 << 20).unwrap() },
-            threads: u32::try_from(processors).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN),
-        }
-    }
-}
-
 pub(super) fn read(root: &Node<'_>) -> Option<ServerConfig> {
     let fields = root.fields(&ROOT)?;
     let default = ServerConfig::default();
@@ -101,7 +81,7 @@ pub(super) fn read(root: &Node<'_>) -> Option<ServerConfig> {
         egress_allow: cidrs.iter().filter_map(read_cidr).collect(),
         schemas: read_schemas(&fields.section("schemas", &SCHEMAS), default.schemas),
         default_headers: headers.unwrap_or_default(),
-        plugins: read_plugins(&fields.section("plugins", &PLUGINS), default.plugins),
+        plugins: fields.get("plugins").map(|node| plugins::read(&node)).unwrap_or_default(),
     })
 }
 
@@ -224,18 +204,6 @@ fn read_schemas(fields: &Fields<'_>, default: SchemaRules) -> SchemaRules {
             .get("unknownEvents")
             .and_then(|node| node.choice(&unknown))
             .unwrap_or(default.unknown_events),
-    }
-}
-
-fn read_plugins(fields: &Fields<'_>, default: PluginLimits) -> PluginLimits {
-    let number = |key: &str, range| fields.get(key)?.number(range);
-    let threads = number("threads", MIN_THREADS..=MAX_THREADS).and_then(|count| u32::try_from(count).ok());
-    PluginLimits {
-        fuel: number("fuel", MIN_FUEL..=MAX_FUEL).and_then(NonZeroU64::new).unwrap_or(default.fuel),
-        memory_bytes: number("memoryBytes", MIN_PLUGIN_MEMORY_BYTES..=MAX_PLUGIN_MEMORY_BYTES)
-            .and_then(non_zero)
-            .unwrap_or(default.memory_bytes),
-        threads: threads.and_then(NonZeroU32::new).unwrap_or(default.threads),
     }
 }
 

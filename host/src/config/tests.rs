@@ -56,7 +56,9 @@ fn reads_every_setting_of_the_server() {
             "sources": [{"name": "strapi", "token": "${ process.env.SECRET }"}],
             "egress": {"allow": ["10.20.0.0/16", "::1/128", "0.0.0.0/0"]},
             "schemas": {"mode": "warn", "unknownEvents": "accept"},
-            "plugins": {"fuel": 50000, "memoryBytes": 65536, "threads": 4}}"#,
+            "plugins": {"fuel": 50000, "memoryBytes": 65536, "threads": 4,
+                        "large": {"fuel": 60000, "memoryBytes": 131072, "atOnce": 3},
+                        "limits": {"js": {"fuel": 70000}, "py": {"memoryBytes": 262144}}}}"#,
     )
     .expect("valid");
     assert_eq!((config.listen.to_string(), config.admin.port()), ("0.0.0.0:80".to_owned(), 0));
@@ -72,8 +74,15 @@ fn reads_every_setting_of_the_server() {
     );
     assert_eq!(config.egress_allow.len(), 3);
     assert_eq!(config.schemas, SchemaRules { mode: SchemaMode::Warn, unknown_events: UnknownEvents::Accept });
-    assert_eq!((config.plugins.fuel.get(), config.plugins.memory_bytes.get()), (50_000, 65_536));
-    assert_eq!(config.plugins.threads.get(), 4);
+    assert_eq!((config.plugins.threads.get(), config.plugins.large_at_once.get()), (4, 3));
+    let limits = |name: &str| {
+        let limits = config.plugins.of(&name.parse().expect("a name"));
+        [limits.small, limits.large].map(|run| (run.fuel.get(), run.memory_bytes.get(), run.memory_setting))
+    };
+    let [small, large] = ["plugins.memoryBytes", "plugins.large.memoryBytes"];
+    assert_eq!(limits("any"), [(50_000, 65_536, small), (60_000, 131_072, large)]);
+    assert_eq!(limits("js"), [(70_000, 65_536, small), (70_000, 131_072, large)]);
+    assert_eq!(limits("py"), [(50_000, 262_144, "plugins.limits"), (60_000, 262_144, "plugins.limits")]);
 }
 
 #[test]
@@ -179,7 +188,8 @@ fn wrong_server_settings_say_what_is_allowed() {
             "egress": {"allow": ["10.20.0.5", "10.20.0.5/16", "169.254.169.254/32", "fd00:ec2::254/128", "::ffff:10.0.0.0/104"]},
             "schemas": {"mode": "strict"},
             "webhooks": {"defaultHeaders": []},
-            "plugins": {"fuel": 0, "threads": 1, "memoryBytes": 1, "color": "red"},
+            "plugins": {"fuel": 0, "threads": 1, "memoryBytes": 1, "color": "red", "large": {"atOnce": 0, "threads": 2},
+                        "limits": {"a b": {}, "js": {"fuel": 0, "fule": 1}}},
             "extra": {"token": "hunter2"}}"#,
     );
     assert_snapshot!(shown(result), @r#"
@@ -203,10 +213,15 @@ fn wrong_server_settings_say_what_is_allowed() {
     config/server.json at /egress/allow/3: metadata addresses are never opened; written: "fd00:ec2::254/128"
     config/server.json at /egress/allow/4: expected an IPv4 range written as one, such as 10.20.0.0/16; written: "::ffff:10.0.0.0/104"
     config/server.json at /schemas/mode: expected enforce or warn; written: "strict"
-    config/server.json at /plugins/color: unknown key; allowed: fuel, memoryBytes, threads
+    config/server.json at /plugins/color: unknown key; allowed: fuel, memoryBytes, threads, large, limits
+    config/server.json at /plugins/large/threads: unknown key; allowed: fuel, memoryBytes, atOnce
     config/server.json at /plugins/threads: expected a whole number from 2 to 256; written: 1
     config/server.json at /plugins/fuel: expected a whole number from 10000 to 100000000000; written: 0
     config/server.json at /plugins/memoryBytes: expected a whole number from 65536 to 1073741824; written: 1
+    config/server.json at /plugins/limits/a b: the key is a plugin's name: expected a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit
+    config/server.json at /plugins/limits/js/fule: unknown key, did you mean fuel? Allowed: fuel, memoryBytes
+    config/server.json at /plugins/limits/js/fuel: expected a whole number from 10000 to 100000000000; written: 0
+    config/server.json at /plugins/large/atOnce: expected a whole number from 1 to 256; written: 0
     "#);
 }
 

@@ -4,8 +4,9 @@ use std::str::Utf8Error;
 
 use wasmtime::{Trap, WasmBacktrace};
 
-use super::engine::{FUEL_PER_MICRO, STACK_BYTES};
+use super::engine::FUEL_PER_MICRO;
 use super::sandbox::{OverMemory, Sandbox};
+use super::wasi::WasiFault;
 use super::words::shown;
 
 /// A message longer than this is cut.
@@ -16,14 +17,16 @@ const MAX_MESSAGE_BYTES: usize = 1 << 10;
 pub(super) enum Broken {
     #[error("ran out of fuel: {units} units (about {} ms); it may loop endlessly", units / FUEL_PER_MICRO / 1_000)]
     Fuel { units: u64 },
-    #[error("needs more memory than it may have: {wanted} bytes in all, limit {allowed} (`plugins.memoryBytes`)")]
-    Memory { wanted: usize, allowed: usize },
-    #[error("ran out of stack ({} KiB){place}; it may call itself endlessly", STACK_BYTES >> 10)]
-    Stack { place: Place },
+    #[error("needs more memory than it may have: {wanted} bytes in all, limit {allowed} (`{setting}`)")]
+    Memory { wanted: usize, allowed: usize, setting: &'static str },
+    #[error("ran out of stack ({} KiB){place}; it may call itself endlessly", stack_bytes >> 10)]
+    Stack { stack_bytes: usize, place: Place },
     #[error("panicked: {message}")]
     Panicked { message: String },
     #[error("aborted without a message (`unreachable`){place}")]
     Aborted { place: Place },
+    #[error("{0}")]
+    Wasi(WasiFault),
     #[error("passed text that is not UTF-8")]
     NotUtf8,
     #[error("trapped: {what}{place}")]
@@ -33,6 +36,14 @@ pub(super) enum Broken {
     Other { message: String },
     #[error("broke the contract: {0}")]
     Contract(#[from] super::changes::Objection),
+}
+
+/// The limits that a run had.
+#[derive(Clone, Copy)]
+pub(super) struct Limited {
+    pub(super) fuel: u64,
+    pub(super) memory_setting: &'static str,
+    pub(super) stack_bytes: usize,
 }
 
 /// The function that trapped, where the file still has names.
@@ -46,18 +57,21 @@ impl std::fmt::Display for Place {
 }
 
 impl Broken {
-    pub(super) fn from_error(error: &wasmtime::Error, sandbox: &Sandbox, budget: u64) -> Self {
+    pub(super) fn from_error(error: &wasmtime::Error, sandbox: &Sandbox, limited: Limited) -> Self {
         if let Some(&OverMemory { wanted, allowed }) = error.downcast_ref() {
-            return Self::Memory { wanted, allowed };
+            return Self::Memory { wanted, allowed, setting: limited.memory_setting };
+        }
+        if let Some(fault) = error.downcast_ref::<WasiFault>() {
+            return Self::Wasi(fault.clone());
         }
         if error.is::<Utf8Error>() {
             return Self::NotUtf8;
         }
         let place = place(error);
         match error.downcast_ref::<Trap>() {
-            Some(Trap::OutOfFuel) => Self::Fuel { units: budget },
-            Some(Trap::StackOverflow) => Self::Stack { place },
-            Some(Trap::UnreachableCodeReached) => match sandbox.logs.critical() {
+            Some(Trap::OutOfFuel) => Self::Fuel { units: limited.fuel },
+            Some(Trap::StackOverflow) => Self::Stack { stack_bytes: limited.stack_bytes, place },
+            Some(Trap::UnreachableCodeReached) => match sandbox.logs.critical().or(sandbox.wasi.last_words()) {
                 Some(message) => Self::Panicked { message: shown(message, MAX_MESSAGE_BYTES) },
                 None => Self::Aborted { place },
             },

@@ -26,9 +26,9 @@ use self::artefact::Artefact;
 use self::cache::Key;
 use self::protocol::{Allowance, Request};
 use super::engine::EngineKind;
-use super::inspect::Kind;
+use super::inspect::Shape;
 use super::load::LoadError;
-use crate::config::{Home, PluginLimits};
+use crate::config::Home;
 use crate::ids::Digest;
 
 /// Turns files into native code.
@@ -49,8 +49,7 @@ enum Place {
 pub(super) struct Order<'a> {
     pub(super) digest: Digest,
     pub(super) engine: EngineKind,
-    pub(super) kind: Kind,
-    pub(super) limits: &'a PluginLimits,
+    pub(super) shape: Shape,
     pub(super) wasm: &'a [u8],
 }
 
@@ -105,8 +104,7 @@ impl Compiler {
         let request = Request {
             fingerprint: key.fingerprint,
             engine: order.engine,
-            kind: order.kind,
-            limits: *order.limits,
+            shape: order.shape,
             allowance: Allowance::for_file(order.wasm.len()),
         };
         match &self.place {

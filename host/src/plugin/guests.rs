@@ -10,6 +10,7 @@ use wit_parser::Resolve;
 /// Memory: 256 the manifest, 512 the answer of `transform` (all zero: deliver unchanged), 2048 texts of the
 /// test, 65536 and up the heap. `$pair` writes two numbers, such as a pointer and a length.
 pub(crate) struct Guest {
+    imports: String,
     memory: String,
     transform: String,
     describe: String,
@@ -36,6 +37,7 @@ pub(super) const DELIVERY_DATA: u32 = 92;
 impl Guest {
     pub(crate) fn new() -> Self {
         Self {
+            imports: String::new(),
             memory: "(memory (export \"memory\") 2)".to_owned(),
             transform: String::new(),
             describe: String::new(),
@@ -53,6 +55,15 @@ impl Guest {
     /// Instructions that `describe` begins with.
     pub(super) fn describe(mut self, code: &str) -> Self {
         self.describe.push_str(code);
+        self
+    }
+
+    /// What the world imports beside the contract: the interfaces, their packages as WIT, and the module's imports.
+    pub(super) fn importing(mut self, interfaces: &[&str], packages: &str, imports: &str) -> Self {
+        let wanted = interfaces.iter().fold(String::new(), |wanted, name| format!("{wanted} import {name};"));
+        self.contract = self.contract.replace("import host;", &format!("import host; {wanted}"));
+        self.contract.push_str(packages);
+        self.imports.push_str(imports);
         self
     }
 
@@ -95,12 +106,13 @@ impl Guest {
     /// The file of somebody who did not use the sdk.
     pub(super) fn without_contract(&self) -> Vec<u8> {
         let version = if self.contract.contains("@0.1.0") { "0.1.0" } else { "0.2.0" };
-        let Self { memory, transform, describe, more, .. } = self;
+        let Self { imports, memory, transform, describe, more, .. } = self;
         let text = format!(
             r#"(module
                 (import "hookwright:plugin/host@{version}" "log" (func $log (param i32 i32 i32)))
                 (import "hookwright:plugin/host@{version}" "now-ms" (func $now (result i64)))
                 (import "hookwright:plugin/host@{version}" "random-u64" (func $random (result i64)))
+                {imports}
                 {memory}
                 (global $heap (mut i32) (i32.const 65536))
                 (func (export "cabi_realloc") (param i32 i32 i32) (param $bytes i32) (result i32)

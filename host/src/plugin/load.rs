@@ -8,12 +8,12 @@ use wasmtime::component::Linker;
 use super::broken::Broken;
 use super::compile::{Compiler, Order};
 use super::contract::{self, PluginPre};
-use super::engine::EngineKind;
+use super::engine::{EngineKind, Engines};
 use super::inspect::inspect;
 use super::sandbox::{self, Sandbox};
 use super::words::shown;
-use super::{MAX_PLUGIN_FILE_BYTES, Manifest, run};
-use crate::config::PluginLimits;
+use super::{MAX_PLUGIN_FILE_BYTES, Manifest, run, wasi};
+use crate::config::{LimitsByKind, RunLimits};
 use crate::ids::Digest;
 use crate::schemas::Compiled;
 
@@ -41,9 +41,9 @@ pub enum LoadError {
     Damaged { offset: u64, message: String },
     #[error("has {number} {what}, limit {limit}; build it in release mode and split it if it still has")]
     TooBig { what: &'static str, number: u64, limit: u64 },
-    #[error("begins with {needed} bytes of memory, limit {allowed} (`plugins.memoryBytes`)")]
-    Memory { needed: u64, allowed: u64 },
-    #[error("has components inside the component; link them into one")]
+    #[error("begins with {needed} bytes of memory, limit {allowed} (`{setting}`)")]
+    Memory { needed: u64, allowed: u64, setting: &'static str },
+    #[error("has components with code inside the component; link them into one")]
     Nested,
     #[error(
         "a WebAssembly file without the plugin contract (no section `component-type`); write it with hookwright-sdk"
@@ -94,8 +94,13 @@ pub enum ImportFault {
          feature off (often getrandom's `js` or chrono's `wasmbind`)"
     )]
     WasmBindgen,
-    #[error("WASI is not offered yet; build for the target wasm32-unknown-unknown")]
+    #[error(
+        "plugins get WASI 0.2 (cli, clocks, io, random; empty filesystem, sockets and http), and this is not part of it; \
+         remove the dependency that wants it"
+    )]
     Wasi,
+    #[error("WASI preview 1 (target wasm32-wasip1) is not offered; build for the target wasm32-unknown-unknown")]
+    Preview1,
     #[error(
         "made for version {version} of the contract, this host speaks {}; build it with the matching hookwright-sdk",
         contract::VERSION
@@ -105,21 +110,51 @@ pub enum ImportFault {
 
 /// A plugin ready to run.
 pub(super) struct Loaded {
-    pub(super) pre: PluginPre<Sandbox>,
+    pub(super) code: Code,
+    pub(super) limits: RunLimits,
     pub(super) manifest: Manifest,
     pub(super) schema: Option<Compiled>,
 }
 
-/// The linker that meets the imports of every plugin.
-pub(super) fn linker(engine: &wasmtime::Engine) -> Result<Linker<Sandbox>, LoadError> {
+/// What is the same whatever the limits.
+#[derive(Clone)]
+pub(super) struct Code {
+    pub(super) kind: EngineKind,
+    /// Compiled and linked; what is left to do is a fresh instance per run.
+    pub(super) pre: PluginPre<Sandbox>,
+    /// At the start, of all memories and tables.
+    start_bytes: u64,
+}
+
+/// A linker for each kind of plugin.
+pub(super) struct Linkers {
+    small: Linker<Sandbox>,
+    large: Linker<Sandbox>,
+}
+
+impl Linkers {
+    pub(super) fn new(engines: &Engines) -> Result<Self, LoadError> {
+        Ok(Self { small: linker(&engines.small)?, large: linker(&engines.large)? })
+    }
+
+    const fn of(&self, kind: EngineKind) -> &Linker<Sandbox> {
+        match kind {
+            EngineKind::Small => &self.small,
+            EngineKind::Large => &self.large,
+        }
+    }
+}
+
+/// The linker that meets the imports of every plugin but for WASI.
+fn linker(engine: &wasmtime::Engine) -> Result<Linker<Sandbox>, LoadError> {
     let mut linker = Linker::new(engine);
     sandbox::link(&mut linker).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
     Ok(linker)
 }
 
 pub(super) fn load(
-    linker: &Linker<Sandbox>,
-    limits: &PluginLimits,
+    linkers: &Linkers,
+    limits: &LimitsByKind,
     compiler: &Compiler,
     digest: Digest,
     wasm: &[u8],
@@ -127,18 +162,33 @@ pub(super) fn load(
     if wasm.len() as u64 > MAX_PLUGIN_FILE_BYTES {
         return Err(LoadError::FileSize { bytes: wasm.len() });
     }
-    let kind = inspect(wasm, limits)?;
-    let order = Order { digest, engine: EngineKind::Small, kind, limits, wasm };
+    let inspected = inspect(wasm)?;
+    let limits = limits.of(inspected.kind);
+    check_start(inspected.start_bytes, &limits)?;
+    let order = Order { digest, engine: inspected.kind, shape: inspected.shape, wasm };
     // What wasmtime links was made of bytes from outside; a fault of its must cost one file, not the host.
-    let built = catch_unwind(AssertUnwindSafe(|| build(linker, compiler, &order)));
+    let built = catch_unwind(AssertUnwindSafe(|| build(linkers.of(inspected.kind), compiler, &order)));
     let pre = built.unwrap_or(Err(LoadError::CompilerPanicked))?;
-    let manifest = describe(&pre, limits)?;
+    try_out(Code { kind: inspected.kind, pre, start_bytes: inspected.start_bytes }, limits)
+}
+
+/// What the plugin says of itself under these limits.
+pub(super) fn try_out(code: Code, limits: RunLimits) -> Result<Loaded, LoadError> {
+    check_start(code.start_bytes, &limits)?;
+    let manifest = describe(&code, &limits)?;
     let schema = config_schema(&manifest)?;
-    Ok(Loaded { pre, manifest, schema })
+    Ok(Loaded { code, limits, manifest, schema })
+}
+
+fn check_start(needed: u64, limits: &RunLimits) -> Result<(), LoadError> {
+    let allowed = limits.memory_bytes.get() as u64;
+    let setting = limits.memory_setting;
+    if needed > allowed { Err(LoadError::Memory { needed, allowed, setting }) } else { Ok(()) }
 }
 
 fn build(linker: &Linker<Sandbox>, compiler: &Compiler, order: &Order<'_>) -> Result<PluginPre<Sandbox>, LoadError> {
     let component = compiler.component(linker.engine(), order)?;
+    let linker = wasi::link(linker, &component).map_err(|error| misfit(&*error))?;
     let pre = linker.instantiate_pre(&component).map_err(|error| misfit(&*error))?;
     PluginPre::new(pre).map_err(|error| misfit(&*error))
 }
@@ -154,9 +204,9 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// The first run ever: start function and `describe`, under the limits of any run.
-fn describe(pre: &PluginPre<Sandbox>, limits: &PluginLimits) -> Result<Manifest, LoadError> {
-    let answer =
-        run::describe(pre, limits).outcome.map_err(|broken: Broken| LoadError::Describe(broken.to_string()))?;
+fn describe(code: &Code, limits: &RunLimits) -> Result<Manifest, LoadError> {
+    let ran = run::describe(code, limits);
+    let answer = ran.outcome.map_err(|broken: Broken| LoadError::Describe(broken.to_string()))?;
     let sizes = [
         ("a name", answer.name.len(), MAX_NAME_BYTES),
         ("a version", answer.version.len(), MAX_NAME_BYTES),

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use wasmtime::Store;
 
-use super::broken::Broken;
+use super::broken::{Broken, Limited};
 use super::changes::max_output_bytes;
-use super::contract::{Delivery, Failure, Manifest, PluginPre, Verdict};
+use super::contract::{Delivery, Failure, Manifest, Verdict};
+use super::load::Code;
 use super::sandbox::{Sandbox, Seed};
-use crate::config::PluginLimits;
+use crate::config::RunLimits;
 use crate::delivery::{self, LogLine};
 
 /// What a plugin may hand over in one call beside a payload: strings, lists and their bookkeeping.
@@ -27,34 +28,38 @@ pub(super) struct Ran<T> {
     pub(super) micros: u64,
 }
 
-pub(super) fn describe(plugin: &PluginPre<Sandbox>, limits: &PluginLimits) -> Ran<Manifest> {
-    run(plugin, limits, Seed::fixed(), 0, |store| plugin.instantiate(&mut *store)?.call_describe(store))
+pub(super) fn describe(code: &Code, limits: &RunLimits) -> Ran<Manifest> {
+    run(code, limits, Seed::fixed(), 0, |store| code.pre.instantiate(&mut *store)?.call_describe(store))
 }
 
 pub(super) fn transform(
-    plugin: &PluginPre<Sandbox>,
-    limits: &PluginLimits,
+    code: &Code,
+    limits: &RunLimits,
     seed: Seed,
     delivery: Delivery<'_>,
 ) -> Ran<Result<Verdict, Failure>> {
     let input_bytes = delivery.data.len();
-    run(plugin, limits, seed, input_bytes, |store| plugin.instantiate(&mut *store)?.call_transform(store, delivery))
+    run(code, limits, seed, input_bytes, |store| code.pre.instantiate(&mut *store)?.call_transform(store, delivery))
 }
 
 fn run<T>(
-    plugin: &PluginPre<Sandbox>,
-    limits: &PluginLimits,
+    code: &Code,
+    limits: &RunLimits,
     seed: Seed,
     input_bytes: usize,
     call: impl FnOnce(&mut Store<Sandbox>) -> wasmtime::Result<T>,
 ) -> Ran<T> {
-    let started = Instant::now();
-    let mut store = Store::new(plugin.engine(), Sandbox::new(seed, limits.memory_bytes.get()));
+    let (started, bounds) = (Instant::now(), code.kind.bounds());
+    let mut store = Store::new(code.pre.engine(), Sandbox::new(seed, limits.memory_bytes.get(), bounds));
     store.limiter(|sandbox| &mut sandbox.memory);
     store.set_hostcall_fuel(max_output_bytes(input_bytes).saturating_add(CALL_OVERHEAD_BYTES));
     let budget = limits.fuel.get().saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64));
     let result = store.set_fuel(budget).and_then(|()| call(&mut store));
-    let outcome = result.map_err(|error| Broken::from_error(&error, store.data(), budget));
+    store.data_mut().end();
+    let outcome = result.map_err(|error| {
+        let (memory_setting, stack_bytes) = (limits.memory_setting, bounds.stack_bytes);
+        Broken::from_error(&error, store.data(), Limited { fuel: budget, memory_setting, stack_bytes })
+    });
     let fuel = budget.saturating_sub(store.get_fuel().unwrap_or(0));
     let sandbox = store.into_data();
     let memory_bytes = sandbox.memory.used() as u64;

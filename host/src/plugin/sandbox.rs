@@ -1,5 +1,5 @@
-//! What a plugin can reach while it runs: the three functions of `hookwright:plugin/host`, and nothing else.
-//! Also what the host keeps of a run: logs, memory in use.
+//! What a plugin can reach while it runs: the three functions of `hookwright:plugin/host`, and an empty world for
+//! those that need WASI (`wasi`). Also what the host keeps of a run: logs, memory in use.
 
 mod logbook;
 mod memory;
@@ -10,6 +10,8 @@ use wasmtime::component::{Linker, WasmStr};
 pub(super) use self::logbook::LogBook;
 pub(super) use self::memory::{MemoryBudget, OverMemory};
 use super::contract::{self, Level};
+use super::engine::Bounds;
+use super::wasi::Wasi;
 use crate::clock::Timestamp;
 use crate::ids::{DeliveryId, PluginName};
 
@@ -21,8 +23,9 @@ const CALL_FUEL: u64 = 500;
 pub(super) struct Sandbox {
     pub(super) memory: MemoryBudget,
     pub(super) logs: LogBook,
-    now_ms: u64,
-    random: SplitMix64,
+    pub(super) now_ms: u64,
+    pub(super) random: SplitMix64,
+    pub(super) wasi: Wasi,
 }
 
 /// What makes a run repeatable.
@@ -33,13 +36,19 @@ pub(super) struct Seed {
 }
 
 impl Sandbox {
-    pub(super) fn new(seed: Seed, memory_bytes: usize) -> Self {
+    pub(super) fn new(seed: Seed, memory_bytes: usize, bounds: &'static Bounds) -> Self {
         Self {
-            memory: MemoryBudget::new(memory_bytes),
+            memory: MemoryBudget::new(memory_bytes, bounds),
             logs: LogBook::default(),
             now_ms: u64::try_from(seed.now.as_ms()).unwrap_or(0),
             random: SplitMix64(seed.random),
+            wasi: Wasi::default(),
         }
+    }
+
+    /// The run is over.
+    pub(super) fn end(&mut self) {
+        self.wasi.end(&mut self.logs);
     }
 }
 
@@ -79,17 +88,17 @@ pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 }
 
 /// Takes fuel for a call of the host that handles `bytes` bytes.
-fn charge(store: &mut StoreContextMut<'_, Sandbox>, bytes: u64) -> wasmtime::Result<()> {
+pub(super) fn charge(store: &mut StoreContextMut<'_, Sandbox>, bytes: u64) -> wasmtime::Result<()> {
     let (left, price) = (store.get_fuel()?, CALL_FUEL.saturating_add(bytes));
     store.set_fuel(left.saturating_sub(price))?;
     if left < price { Err(wasmtime::Trap::OutOfFuel.into()) } else { Ok(()) }
 }
 
 /// Steele, Lea and Flood's generator: small, fast and the same everywhere. Not for secrets.
-struct SplitMix64(u64);
+pub(super) struct SplitMix64(u64);
 
 impl SplitMix64 {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

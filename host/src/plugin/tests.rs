@@ -3,6 +3,8 @@
 mod chain;
 mod files;
 mod hostile;
+mod kinds;
+mod wasi;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::LazyLock;
@@ -20,23 +22,35 @@ use crate::delivery::{ChainRecord, ChainVerdict, Changes};
 use crate::ids::EventId;
 use crate::webhook::{Headers, OnError, PluginUse};
 
-const LIMITS: PluginLimits = PluginLimits {
+const LIMITS: LimitsByKind = LimitsByKind { small: SMALL, large: LARGE };
+const SMALL: RunLimits = RunLimits {
     fuel: NonZeroU64::new(5_000_000).expect("not zero"),
     memory_bytes: NonZeroUsize::new(1 << 20).expect("not zero"),
-    // As many as tests may run at once.
-    threads: NonZeroU32::new(64).expect("not zero"),
+    memory_setting: "plugins.memoryBytes",
 };
+const LARGE: RunLimits = RunLimits {
+    fuel: NonZeroU64::new(50_000_000).expect("not zero"),
+    memory_bytes: NonZeroUsize::new(32 << 20).expect("not zero"),
+    memory_setting: "plugins.large.memoryBytes",
+};
+/// As many as tests may run at once.
+const THREADS: NonZeroU32 = NonZeroU32::new(64).expect("not zero");
 const BODY: &str = r#"{"event":"entry.create"}"#;
 
 static ENGINE: LazyLock<Engine> =
-    LazyLock::new(|| Engine::new(&LIMITS, Arc::new(Compiler::in_process())).expect("wasmtime works here"));
+    LazyLock::new(|| Engine::new(THREADS, Arc::new(Compiler::in_process())).expect("wasmtime works here"));
 
 fn load(wasm: &[u8]) -> Result<Plugin, LoadError> {
-    ENGINE.load(&"test".parse().expect("a name"), wasm)
+    ENGINE.load(&"test".parse().expect("a name"), wasm, &LIMITS)
 }
 
 fn refusal(wasm: &[u8]) -> String {
     load(wasm).err().expect("refused").to_string()
+}
+
+/// One that needs the large engine.
+pub(crate) fn large_plugin() -> Plugin {
+    load(&Guest::new().with("(table 20000 funcref)").wasm()).expect("loads")
 }
 
 /// A job over one small event for `webhook`.

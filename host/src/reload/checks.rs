@@ -38,6 +38,7 @@ pub(super) fn missing_plugin_faults(webhook: &Webhook, layers: &[Layer], catalog
 pub(super) fn restart_faults(started: &ServerConfig, wanted: &ServerConfig, layers: &[Layer]) -> Vec<Fault> {
     let connections = |config: &ServerConfig| config.limits.max_connections.to_string();
     let head_timeout = |config: &ServerConfig| format!("{:?}", config.limits.head_timeout);
+    let at_once = |config: &ServerConfig| config.plugins.large_at_once.to_string();
     let settings = [
         ("/server/listen", started.listen.to_string(), wanted.listen.to_string()),
         ("/server/admin", started.admin.to_string(), wanted.admin.to_string()),
@@ -45,6 +46,7 @@ pub(super) fn restart_faults(started: &ServerConfig, wanted: &ServerConfig, laye
         ("/server/headTimeout", head_timeout(started), head_timeout(wanted)),
         ("/store/url", format!("sqlite:{}", started.store_path), format!("sqlite:{}", wanted.store_path)),
         ("/plugins/threads", started.plugins.threads.to_string(), wanted.plugins.threads.to_string()),
+        ("/plugins/large/atOnce", at_once(started), at_once(wanted)),
     ];
     let changed = settings.into_iter().filter(|(_, started, wanted)| started != wanted);
     let fault = |(pointer, started, wanted): (&str, String, String)| {

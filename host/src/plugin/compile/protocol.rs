@@ -4,9 +4,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::super::engine::EngineKind;
-use super::super::inspect::Kind;
+use super::super::inspect::Shape;
 use super::super::load::LoadError;
-use crate::config::PluginLimits;
 use crate::ids::Digest;
 
 /// Of a line; the longest message in one is much shorter.
@@ -34,8 +33,7 @@ pub(super) struct Request {
     /// Of the engine that is to run the code.
     pub(super) fingerprint: Digest,
     pub(super) engine: EngineKind,
-    pub(super) kind: Kind,
-    pub(super) limits: PluginLimits,
+    pub(super) shape: Shape,
     pub(super) allowance: Allowance,
 }
 

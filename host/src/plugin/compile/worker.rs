@@ -12,12 +12,11 @@ use std::process::ExitCode;
 use wit_component::ComponentEncoder;
 
 use super::super::engine;
-use super::super::inspect::{Kind, inspect};
+use super::super::inspect::{Shape, inspect};
 use super::super::load::with_causes;
 use super::fingerprint;
 use super::protocol::{self, MAX_LINE_BYTES, Refusal, Reply, Request};
 use super::restrain::restrain;
-use crate::config::PluginLimits;
 use crate::plugin::MAX_PLUGIN_FILE_BYTES;
 
 /// The only argument of a compiling process. Not among the commands: nobody types it.
@@ -67,7 +66,7 @@ fn compile_restrained(request: &Request, mut input: impl io::Read) -> io::Result
 
 /// The one of the host's engines whose code was asked for.
 fn engine_for(request: &Request) -> Option<wasmtime::Engine> {
-    let engines = engine::compiling(request.engine, &request.limits);
+    let engines = engine::compiling(request.engine);
     let mut engines = engines.iter().filter_map(|config| wasmtime::Engine::new(config).ok());
     engines.find(|engine| fingerprint::of(engine) == request.fingerprint)
 }
@@ -78,17 +77,17 @@ pub(super) fn compile_guarded(engine: &wasmtime::Engine, request: &Request, wasm
 }
 
 fn compile(engine: &wasmtime::Engine, request: &Request, wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let component = match request.kind {
-        Kind::Module => Cow::Owned(componentise(wasm, &request.limits)?),
-        Kind::Component => Cow::Borrowed(wasm),
+    let component = match request.shape {
+        Shape::Module => Cow::Owned(componentise(wasm)?),
+        Shape::Component => Cow::Borrowed(wasm),
     };
     engine.precompile_component(&component).map_err(|error| Refusal::Invalid(with_causes(&*error)))
 }
 
 /// Wraps a core module as the component that its custom section speaks of.
-fn componentise(wasm: &[u8], limits: &PluginLimits) -> Result<Vec<u8>, Refusal> {
+fn componentise(wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
     let encode = || ComponentEncoder::default().validate(true).module(wasm)?.encode();
     let component = encode().map_err(|error| Refusal::Contract(with_causes(&*error)))?;
-    inspect(&component, limits).map_err(|error| Refusal::Component(error.to_string()))?;
+    inspect(&component).map_err(|error| Refusal::Component(error.to_string()))?;
     Ok(component)
 }

@@ -9,16 +9,23 @@ use wasmparser::{FunctionBody, Operator};
 use super::super::load::LoadError;
 use super::{damaged, within};
 
-/// Code of a file: a debug build of a Rust plugin has half of it, a stripped release build a fortieth.
-const MAX_CODE_BYTES: u64 = 4 << 20;
-/// One function. The largest of the regex crate has 56 KB.
-const MAX_FUNCTION_BYTES: u64 = 256 << 10;
-/// Blocks of one function times its locals. The largest of the regex crate: 180,000.
+/// How much of it a file may be.
+pub(super) struct Measure {
+    code_bytes: u64,
+    function_bytes: u64,
+    /// Blocks of one function.
+    blocks: u64,
+    /// Blocks of each function times its locals, summed over the file.
+    shape: u64,
+}
+
+/// What Rust makes. Code: a debug build has half of it, a stripped release build a fortieth. The regex crate: 56 KB,
+/// 459 blocks, 440,000.
+const SMALL: Measure = Measure { code_bytes: 4 << 20, function_bytes: 256 << 10, blocks: 2_500, shape: 2_000_000 };
+/// Interpreters. `SpiderMonkey`: 9.2 MB, 172 KB, 5,400 blocks, 3,000,000; `CPython`: 6.5 MB, 427 KB, 3,100, 1,400,000.
+const LARGE: Measure = Measure { code_bytes: 16 << 20, function_bytes: 1 << 20, blocks: 10_000, shape: 8_000_000 };
+/// Blocks of one function times its locals. The largest of the regex crate: 180,000; of `SpiderMonkey`: 200,000.
 const MAX_FUNCTION_SHAPE: u64 = 1_000_000;
-/// The same, summed over the file. One with the regex crate: 440,000.
-const MAX_SHAPE: u64 = 2_000_000;
-/// Blocks of one function. The largest of the regex crate: 459.
-const MAX_BLOCKS: u64 = 2_500;
 /// Loops inside of each other. Nobody writes ten.
 const MAX_LOOP_DEPTH: u64 = 64;
 
@@ -27,32 +34,46 @@ const MAX_LOOP_DEPTH: u64 = 64;
 pub(super) struct Effort {
     code_bytes: u64,
     shape: u64,
+    /// Of the largest function.
+    function_bytes: u64,
+    blocks: u64,
 }
 
 impl Effort {
+    /// Refuses what no plugin of any kind may be.
     pub(super) fn add(&mut self, body: &FunctionBody<'_>) -> Result<(), LoadError> {
         let range = body.range();
         let bytes = range.end.saturating_sub(range.start);
-        within("bytes of code in one function", bytes, MAX_FUNCTION_BYTES)?;
-        let shape = shape(body)?;
+        within("bytes of code in one function", bytes, LARGE.function_bytes)?;
+        let (blocks, shape) = shape(body)?;
+        self.function_bytes = self.function_bytes.max(bytes);
+        self.blocks = self.blocks.max(blocks);
         self.code_bytes = self.code_bytes.saturating_add(bytes);
         self.shape = self.shape.saturating_add(shape);
-        within("bytes of code", self.code_bytes, MAX_CODE_BYTES)?;
-        within("blocks times locals", self.shape, MAX_SHAPE)
+        within("bytes of code", self.code_bytes, LARGE.code_bytes)?;
+        within("blocks times locals", self.shape, LARGE.shape)
+    }
+
+    /// Whether a Rust plugin could be like this.
+    pub(super) const fn is_small(&self) -> bool {
+        self.code_bytes <= SMALL.code_bytes
+            && self.function_bytes <= SMALL.function_bytes
+            && self.blocks <= SMALL.blocks
+            && self.shape <= SMALL.shape
     }
 }
 
-/// Blocks times locals.
-fn shape(body: &FunctionBody<'_>) -> Result<u64, LoadError> {
+/// Blocks, and blocks times locals.
+fn shape(body: &FunctionBody<'_>) -> Result<(u64, u64), LoadError> {
     let mut locals = 0_u64;
     for group in body.get_locals_reader().map_err(|error| damaged(&error))? {
         locals = locals.saturating_add(u64::from(group.map_err(|error| damaged(&error))?.0));
     }
     let blocks = blocks(body)?;
-    within("blocks in one function", blocks, MAX_BLOCKS)?;
+    within("blocks in one function", blocks, LARGE.blocks)?;
     let shape = blocks.saturating_mul(locals);
     within("blocks times locals in one function", shape, MAX_FUNCTION_SHAPE)?;
-    Ok(shape)
+    Ok((blocks, shape))
 }
 
 fn blocks(body: &FunctionBody<'_>) -> Result<u64, LoadError> {

@@ -22,7 +22,7 @@ pub(in super::super) struct LogBook {
 }
 
 /// What is worth keeping of a line.
-pub(super) struct Excerpt {
+pub(in super::super) struct Excerpt {
     /// `None`: there is no room for it.
     text: Option<String>,
     whole: bool,
@@ -31,13 +31,13 @@ pub(super) struct Excerpt {
 impl LogBook {
     /// The part of a line to keep. Apart from [`Self::add`] because `text` lies in the guest's memory, which
     /// cannot be borrowed while the book is written.
-    pub(super) fn excerpt(&self, level: Level, text: &str) -> Excerpt {
+    pub(in super::super) fn excerpt(&self, level: Level, text: &str) -> Excerpt {
         let kept = cut(text, MAX_LINE_BYTES);
         let wanted = self.has_room_for(kept) || matches!(level, Level::Critical);
         Excerpt { text: wanted.then(|| kept.to_owned()), whole: kept.len() == text.len() }
     }
 
-    pub(super) fn add(&mut self, level: Level, excerpt: Excerpt) {
+    pub(in super::super) fn add(&mut self, level: Level, excerpt: Excerpt) {
         self.cut |= !excerpt.whole;
         if let (Level::Critical, Some(text)) = (level, &excerpt.text) {
             self.critical = Some(text.clone());

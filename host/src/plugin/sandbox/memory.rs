@@ -1,11 +1,12 @@
 //! Counts all that an instance holds, memories and tables together, against one limit.
 
-use super::super::engine::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ENTRIES, MAX_TABLES};
+use super::super::engine::Bounds;
 
 /// What an instance may hold, and holds.
 pub(in super::super) struct MemoryBudget {
     allowed: usize,
     used: usize,
+    bounds: &'static Bounds,
 }
 
 /// The instance asked for more than its budget. Ends the run, so that the reason is this and not what the
@@ -19,8 +20,8 @@ pub(in super::super) struct OverMemory {
 }
 
 impl MemoryBudget {
-    pub(super) const fn new(allowed: usize) -> Self {
-        Self { allowed, used: 0 }
+    pub(super) const fn new(allowed: usize, bounds: &'static Bounds) -> Self {
+        Self { allowed, used: 0, bounds }
     }
 
     /// Bytes in use. Never shrinks during a run.
@@ -53,7 +54,7 @@ impl wasmtime::ResourceLimiter for MemoryBudget {
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let bytes = desired.saturating_sub(current).saturating_mul(size_of::<usize>());
-        self.grow(bytes, desired <= maximum.unwrap_or(MAX_TABLE_ENTRIES).min(MAX_TABLE_ENTRIES))
+        self.grow(bytes, maximum.is_none_or(|maximum| desired <= maximum) && desired <= self.bounds.table_entries)
     }
 
     /// Counted already, but the machine or the pool has none to give: the run ends, its figures being wrong.
@@ -66,15 +67,15 @@ impl wasmtime::ResourceLimiter for MemoryBudget {
     }
 
     fn instances(&self) -> usize {
-        MAX_INSTANCES as usize
+        self.bounds.instances as usize
     }
 
     fn tables(&self) -> usize {
-        MAX_TABLES as usize
+        self.bounds.tables as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_MEMORIES as usize
+        self.bounds.memories as usize
     }
 }
 
@@ -83,10 +84,13 @@ mod tests {
     use wasmtime::ResourceLimiter as _;
 
     use super::*;
+    use crate::plugin::engine::EngineKind;
+
+    const BOUNDS: &Bounds = EngineKind::Small.bounds();
 
     #[test]
     fn the_sum_counts_not_each_memory() {
-        let mut budget = MemoryBudget::new(100);
+        let mut budget = MemoryBudget::new(100, BOUNDS);
         assert!(budget.memory_growing(0, 60, None).expect("fits"));
         let over = budget.memory_growing(0, 60, None).expect_err("a second one does not");
         assert_eq!(over.downcast_ref(), Some(&OverMemory { wanted: 120, allowed: 100 }));
@@ -97,10 +101,10 @@ mod tests {
 
     #[test]
     fn a_growth_that_cannot_happen_costs_nothing() {
-        let mut budget = MemoryBudget::new(100);
+        let mut budget = MemoryBudget::new(100, BOUNDS);
         assert!(!budget.memory_growing(0, 60, Some(50)).expect("refused, not trapped"));
         assert!(!budget.table_growing(0, 6, Some(5)).expect("refused, not trapped"));
-        assert!(!budget.table_growing(0, MAX_TABLE_ENTRIES + 1, None).expect("refused, not trapped"));
+        assert!(!budget.table_growing(0, BOUNDS.table_entries + 1, None).expect("refused, not trapped"));
         assert_eq!(budget.used(), 0);
     }
 }

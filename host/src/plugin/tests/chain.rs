@@ -35,7 +35,8 @@ fn appending() -> Guest {
 
 #[test]
 fn each_plugin_sees_the_payload_as_the_one_before_left_it() {
-    let load = |name: &str, guest: &Guest| ENGINE.load(&name.parse().expect("a name"), &guest.wasm()).expect("loads");
+    let load =
+        |name: &str, guest: &Guest| ENGINE.load(&name.parse().expect("a name"), &guest.wasm(), &LIMITS).expect("loads");
     let stamped = appending().text("X-Stampyes").transform(&set_header(7, 3));
     let record = run_chain(&job_of([load("a", &appending()), load("b", &stamped)], OnError::Hold));
     let changes = delivered(&record);
@@ -120,10 +121,9 @@ fn a_plugin_that_is_not_there_holds() {
 
 #[test]
 fn without_room_for_a_pool_instances_are_made_on_demand() {
-    let wasmtime = wasmtime::Engine::new(&engine::on_demand(&LIMITS)).expect("wasmtime works here");
-    let linker = load::linker(&wasmtime).expect("links");
-    let engine = Engine { linker, limits: LIMITS, compiler: Arc::new(Compiler::in_process()), loading: Mutex::new(()) };
-    let plugin = engine.load(&"test".parse().expect("a name"), &appending().wasm()).expect("loads");
+    let linkers = Linkers::new(&engine::scarce().expect("wasmtime works here")).expect("links");
+    let engine = Engine { linkers, compiler: Arc::new(Compiler::in_process()), loading: Mutex::new(()) };
+    let plugin = engine.load(&"test".parse().expect("a name"), &appending().wasm(), &LIMITS).expect("loads");
     let record = run_chain(&job_of([plugin], OnError::Hold));
     assert_eq!(delivered(&record).data.as_deref(), Some(format!("{BODY}!").as_bytes()));
 }

@@ -40,7 +40,7 @@ fn endless_recursion_ends_at_the_stack() {
 
 #[test]
 fn memory_is_counted_in_sum() {
-    let limit = LIMITS.memory_bytes;
+    let limit = SMALL.memory_bytes;
     let grow = Guest::new().transform("(drop (memory.grow (i32.const 15)))");
     let wanted = |pages: usize| {
         format!(
@@ -113,18 +113,13 @@ fn a_huge_line_is_cut() {
 
 #[test]
 fn output_is_bounded_in_bytes() {
-    let limits = PluginLimits { memory_bytes: NonZeroUsize::new(16 << 20).expect("not zero"), ..LIMITS };
-    let engine = Engine::new(&limits, Arc::new(Compiler::in_process())).expect("wasmtime works here");
     let output = |bytes: u32| {
         let guest = Guest::new().memory("(memory (export \"memory\") 255)").transform(&format!(
             "(i32.store (i32.const {DATA}) (i32.const 1))
              (call $pair (i32.const {}) (i32.const 0) (i32.const {bytes}))",
             DATA + 4
         ));
-        run_chain(&job_of(
-            [engine.load(&"test".parse().expect("a name"), &guest.wasm()).expect("loads")],
-            OnError::Skip,
-        ))
+        run_with(&guest, OnError::Skip)
     };
     let limit = 4_u32 << 20;
     assert_eq!(delivered(&output(limit)).data.as_ref().map(Bytes::len), Some(limit as usize));

@@ -216,15 +216,24 @@ fn losing_the_last_source_is_pointed_out() {
 }
 
 #[test]
-fn other_limits_mean_other_plugins() {
+fn other_limits_mean_other_plugins_where_they_apply() {
     let home = TestHome::filled();
     home.write("plugins/p.wasm", plugin(1));
+    home.write("plugins/q.wasm", plugin(2));
     let mut bench = Bench::start(home);
-    let old = Arc::clone(&bench.loader.revision);
-    let new = bench.write("config/server.json", r#"{"plugins": {"fuel": 50000000}}"#);
-    let p = "p".parse().expect("a name");
-    let (old, new) = (old.plugins.get(&p).expect("loaded"), new.plugins.get(&p).expect("loaded"));
-    assert!(old.digest == new.digest && !Arc::ptr_eq(old, new));
+    let mut loaded = |plugins: &str| {
+        let revision = bench.write("config/server.json", format!(r#"{{"plugins": {plugins}}}"#));
+        assert_eq!(faults(revision).len(), 0);
+        ["p", "q"].map(|name| Arc::clone(revision.plugins.get(&name.parse().expect("a name")).expect("loaded")))
+    };
+    let [p, q] = loaded("{}");
+    let [same_p, same_q] = loaded(r#"{"large": {"fuel": 50000000}, "limits": {"absent": {"fuel": 50000000}}}"#);
+    assert!(Arc::ptr_eq(&p, &same_p) && Arc::ptr_eq(&q, &same_q), "no large plugin is there");
+    let [less_p, same_q] = loaded(r#"{"limits": {"p": {"fuel": 50000000}}}"#);
+    assert!(Arc::ptr_eq(&q, &same_q));
+    assert_eq!((less_p.digest, less_p.limits().0), (p.digest, 50_000_000));
+    let [less_p, less_q] = loaded(r#"{"fuel": 60000000, "limits": {"p": {"memoryBytes": 1048576}}}"#);
+    assert_eq!((less_p.limits(), less_q.limits()), ((60_000_000, 1 << 20), (60_000_000, 16 << 20)));
 }
 
 #[test]

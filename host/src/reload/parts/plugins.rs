@@ -4,31 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Ground, Keeping};
-use crate::config::PluginLimits;
+use crate::config::{LimitsByKind, PluginLimits};
 use crate::ids::PluginName;
 use crate::plugin::{Catalog, Compiler, Engine, LoadError, Plugin};
-use crate::reload::layout::{SERVER, plugin_path, plugin_stem};
+use crate::reload::layout::{plugin_path, plugin_stem};
 use crate::reload::scan::{self, Content, PluginMoved};
 use crate::reload::unit::{Failure, Unit};
 use crate::revision::Fault;
 
 pub(super) struct Plugins {
+    /// For as many runs at once as the host started with.
     engine: Engine,
-    compiler: Arc<Compiler>,
-    limits: PluginLimits,
-    /// Grows with every new engine.
-    engines: u64,
-    engine_fault: Option<Fault>,
     units: BTreeMap<PluginName, Unit<Version, Plugin>>,
     misnamed: Vec<Fault>,
     catalog: Arc<Catalog>,
 }
 
-/// A file for an engine.
+/// A file, and what its runs may use.
 #[derive(Clone, PartialEq)]
 struct Version {
     content: Content,
-    engine: u64,
+    limits: LimitsByKind,
 }
 
 impl Plugins {
@@ -36,11 +32,7 @@ impl Plugins {
     /// When wasmtime cannot be set up.
     pub(super) fn start(limits: &PluginLimits, compiler: Arc<Compiler>) -> Result<Self, LoadError> {
         Ok(Self {
-            engine: Engine::new(limits, Arc::clone(&compiler))?,
-            compiler,
-            limits: *limits,
-            engines: 0,
-            engine_fault: None,
+            engine: Engine::new(limits.threads, compiler)?,
             units: BTreeMap::new(),
             misnamed: Vec::new(),
             catalog: Arc::default(),
@@ -48,15 +40,17 @@ impl Plugins {
     }
 
     pub(super) fn advance(&mut self, ground: &Ground<'_>, limits: &PluginLimits) {
-        self.advance_engine(limits);
         let names = self.names(ground);
         self.units.retain(|name, _| names.contains(name));
         for name in names {
             let path = plugin_path(&name);
             let Some(entry) = ground.files.get(&path) else { continue };
-            let version = Version { content: entry.content.clone(), engine: self.engines };
-            let make = |version: &Version, _: Option<&Arc<Plugin>>| load(&self.engine, &name, &path, version, ground);
-            let last_good = || self.engine.load(&name, &ground.last_good.plugin(&path)?).ok();
+            let limits = limits.of(&name);
+            let version = Version { content: entry.content.clone(), limits };
+            let make = |version: &Version, in_force: Option<&Arc<Plugin>>| {
+                load(&self.engine, &name, &path, version, in_force, ground)
+            };
+            let last_good = || self.engine.load(&name, &ground.last_good.plugin(&path)?, &limits).ok();
             self.units.entry(name.clone()).or_default().advance(&path, version, make, last_good);
         }
         self.advance_catalog();
@@ -72,7 +66,7 @@ impl Plugins {
 
     pub(super) fn faults(&self) -> Vec<Fault> {
         let units = self.units.values().flat_map(Unit::faults);
-        self.engine_fault.iter().chain(&self.misnamed).chain(units).cloned().collect()
+        self.misnamed.iter().chain(units).cloned().collect()
     }
 
     pub(super) fn keeping(&self, keeping: &mut Keeping) {
@@ -80,26 +74,6 @@ impl Plugins {
             match unit.current() {
                 Some(version) => drop(keeping.good.insert(plugin_path(name), version.content.clone())),
                 None => drop(keeping.kept.insert(plugin_path(name))),
-            }
-        }
-    }
-
-    /// Limits are built into the engine: other limits, another engine, for which all plugins are compiled anew.
-    /// The threads stay as the host started them.
-    fn advance_engine(&mut self, limits: &PluginLimits) {
-        let limits = PluginLimits { threads: self.limits.threads, ..*limits };
-        self.engine_fault = None;
-        if limits == self.limits {
-            return;
-        }
-        match Engine::new(&limits, Arc::clone(&self.compiler)) {
-            Ok(engine) => {
-                (self.engine, self.limits) = (engine, limits);
-                self.engines += 1;
-            }
-            Err(error) => {
-                let message = format!("the earlier limits stay in force: {error}");
-                self.engine_fault = Some(Fault { pointer: "/plugins".to_owned(), ..Fault::of_file(SERVER, message) });
             }
         }
     }
@@ -139,14 +113,19 @@ fn load(
     name: &PluginName,
     path: &str,
     version: &Version,
+    in_force: Option<&Arc<Plugin>>,
     ground: &Ground<'_>,
 ) -> Result<Arc<Plugin>, Failure> {
     let bad = |message: String| Failure::Bad(vec![Fault::of_file(path, message)]);
     match &version.content {
         Content::Plugin(digest) => {
+            // Only the limits changed, and perhaps not those of its kind.
+            if let Some(plugin) = in_force.filter(|plugin| plugin.digest == *digest) {
+                return engine.limit(plugin, &version.limits).map_err(|error| bad(error.to_string()));
+            }
             let moved = |PluginMoved(reason)| Failure::Again(Fault::of_file(path, reason));
             let wasm = scan::read_plugin(&ground.home.root().join(path), *digest).map_err(moved)?;
-            engine.load(name, &wasm).map(Arc::new).map_err(|error| bad(error.to_string()))
+            engine.load(name, &wasm, &version.limits).map(Arc::new).map_err(|error| bad(error.to_string()))
         }
         Content::Unusable(reason) => Err(bad(reason.clone())),
         Content::Absent | Content::Text(_) => Err(Failure::Bad(Vec::new())),
