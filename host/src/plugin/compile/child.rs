@@ -52,7 +52,7 @@ pub(super) fn ask(command: Command, request: &Request, wasm: &[u8]) -> Result<Ar
     if status.success() { answer(said) } else { Err(cause_of_death(status, &said, &allowance)) }
 }
 
-/// A started process. It does not outlive this value, and leaves no zombie.
+/// A started process. Of the host it has nothing: all that the host opens is closed in its children. It does not outlive this value, and leaves no zombie.
 struct Process(Child);
 
 impl Process {

@@ -8,7 +8,7 @@ use super::protocol::Allowance;
 
 /// Enough to give way to the host's threads, and to get some time on a machine that is busy with something else.
 const NICENESS: i32 = 5;
-/// Three are open. Reading its own limits and processor takes another for a moment.
+/// Three are open; what was opened before stays. Reading about the processor takes another for a moment.
 const MAX_DESCRIPTORS: u64 = 8;
 
 /// Lowers the limits of this process, for good.
