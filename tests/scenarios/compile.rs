@@ -55,8 +55,8 @@ fn compiler(host: u32) -> Option<u32> {
         let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
         (status.contains(&format!("\nPPid:\t{host}\n")) && arguments.contains("compile-plugin")).then_some(pid)
     };
-    let processes = fs::read_dir("/proc").expect("/proc");
-    processes.filter_map(|entry| of_host(entry.ok()?.file_name().to_str()?.parse().ok()?)).next()
+    let mut processes = fs::read_dir("/proc").expect("/proc");
+    processes.find_map(|entry| of_host(entry.ok()?.file_name().to_str()?.parse().ok()?))
 }
 
 /// What the host has open and its compiler must not: sockets, the wake-ups of its runtime, files of its home.
@@ -98,7 +98,7 @@ async fn a_bomb_for_the_compiler_ends_in_a_process_of_its_own_and_hurts_nobody()
     host.write("plugins/redact.wasm", bomb());
     let pid = until("the compiler", || async { compiler(host.pid()) }).await;
     assert!(descriptors_of_host(host.pid(), host.home()).len() > 5);
-    assert_eq!(descriptors_of_host(pid, host.home()), [PathBuf::new(); 0]);
+    assert_eq!(descriptors_of_host(pid, host.home()), Vec::<PathBuf>::new());
     let environment = fs::read_to_string(format!("/proc/{pid}/environ")).expect("it still compiles");
     assert!(!environment.contains("hunter2") && !environment.contains("HOME"), "{environment}");
 

@@ -6,10 +6,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tokio_util::sync::CancellationToken;
 
 use super::artefact::Artefact;
 use super::protocol::{self, Allowance, MAX_LINE_BYTES, Reply, Request};
-use super::pump::{Said, Stop, pump};
+use super::pump::{Patience, Said, Stop, pump};
 use super::worker;
 use crate::plugin::load::LoadError;
 
@@ -30,20 +31,31 @@ pub(super) fn this_program() -> PathBuf {
     std::env::current_exe().unwrap_or_default()
 }
 
-pub(super) fn compile(program: &Path, request: &Request, wasm: &[u8]) -> Result<Artefact, LoadError> {
+pub(super) fn compile(
+    program: &Path,
+    request: &Request,
+    wasm: &[u8],
+    stop: &CancellationToken,
+) -> Result<Artefact, LoadError> {
     let mut command = Command::new(program);
     command.arg0("hookwright").arg(worker::ARGUMENT);
-    ask(command, request, wasm)
+    ask(command, request, wasm, stop)
 }
 
 /// Starts a compiler, and judges what it answers.
-pub(super) fn ask(command: Command, request: &Request, wasm: &[u8]) -> Result<Artefact, LoadError> {
+pub(super) fn ask(
+    command: Command,
+    request: &Request,
+    wasm: &[u8],
+    stop: &CancellationToken,
+) -> Result<Artefact, LoadError> {
     let allowance = request.allowance;
     let line = protocol::line(request).map_err(|error| LoadError::CompilerFailed(error.to_string()))?;
-    let deadline = Instant::now() + Duration::from_secs(allowance.seconds);
+    let patience = Patience { deadline: Instant::now() + Duration::from_secs(allowance.seconds), stop };
     let mut process = Process::start(command)?;
     let max_bytes = usize::try_from(allowance.artefact_bytes).unwrap_or(usize::MAX).saturating_add(MAX_LINE_BYTES);
-    let said = pump(&mut process.0, &[&line, wasm], max_bytes, deadline).map_err(|stop| match stop {
+    let said = pump(&mut process.0, &[&line, wasm], max_bytes, &patience).map_err(|stop| match stop {
+        Stop::Cancelled => LoadError::Stopping,
         Stop::TooLong => LoadError::CompileWait { seconds: allowance.seconds },
         Stop::TooMuch => LoadError::CompiledSize { mib: allowance.artefact_bytes >> 20 },
         Stop::System(error) => LoadError::CompilerFailed(error.to_string()),

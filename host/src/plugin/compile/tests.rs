@@ -24,7 +24,7 @@ fn answer_of(script: &str, allowance: Allowance) -> Result<Artefact, LoadError> 
     let mut command = Command::new("/bin/sh");
     command.args(["-c", script]);
     // More than a pipe holds: a compiler that does not read must not hold up the host.
-    child::ask(command, &Request { allowance, ..request() }, &vec![0; 1 << 20])
+    child::ask(command, &Request { allowance, ..request() }, &vec![0; 1 << 20], &CancellationToken::new())
 }
 
 fn failure_of(script: &str) -> String {
@@ -61,6 +61,11 @@ fn a_compiler_that_does_not_end_is_ended() {
         let failure = answer_of(script, impatient).err().expect("a failure").to_string();
         assert!(failure.starts_with("compiling it took more than 1 s by the clock; reload when"), "{failure}");
     }
+    let mut command = Command::new("/bin/sleep");
+    command.arg("600");
+    let stop = CancellationToken::new();
+    stop.cancel();
+    assert!(matches!(child::ask(command, &request(), b"", &stop), Err(LoadError::Stopping)));
     // It can have nothing more to say.
     assert!(failure_of("exec 1>&- 2>&-; exec sleep 600").contains("its process ended with signal: 9"));
     assert!(started.elapsed() < Duration::from_mins(1));
@@ -68,8 +73,10 @@ fn a_compiler_that_does_not_end_is_ended() {
 
 #[test]
 fn a_compiler_that_is_not_there_is_a_failure_with_a_remedy() {
-    let failure = child::compile(Path::new("/nowhere/hookwright"), &request(), b"").err().expect("none").to_string();
-    assert!(failure.starts_with("the process that compiles cannot be started: No such file"), "{failure}");
+    let going_on = CancellationToken::new();
+    let failure = child::compile(Path::new("/nowhere/hookwright"), &request(), b"", &going_on).err().expect("none");
+    assert!(failure.to_string().starts_with("the process that compiles cannot be started: No such file"), "{failure}");
+    assert!(failure.may_pass());
 }
 
 #[test]
@@ -99,7 +106,7 @@ impl Bench {
     /// Compiles; in a program that is not there, unless it is to be done `here`.
     fn compile(&self, here: bool) -> bool {
         let place = if here { Place::Here } else { Place::Child("/nowhere/hookwright".into()) };
-        let compiler = Compiler { place, cache: Cache::open(self.data.path()) };
+        let compiler = Compiler { place, cache: Cache::open(self.data.path()), stop: CancellationToken::new() };
         let limits = PluginLimits::default();
         let order = Order {
             digest: Digest::of(&self.wasm),
