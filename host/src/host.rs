@@ -101,7 +101,8 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let home = Home::new(options.home);
     let strictness = if options.strict { Strictness::Strict } else { Strictness::Lenient };
     let home_lock = HomeLock::take(&home.data())?;
-    let loader = open_loader(&home, strictness).await?;
+    let stop = CancellationToken::new();
+    let loader = open_loader(&home, strictness, stop.clone()).await?;
     let revision = Arc::clone(loader.revision());
     let environment = loader.environment().to_owned();
 
@@ -113,7 +114,6 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let admin = bind(revision.server.admin, "server.admin").await?;
     let info = Arc::new(HostInfo { environment, started, listen: public.1, admin: admin.1 });
 
-    let stop = CancellationToken::new();
     let admin_token = tokens::read_or_make(&home.data().join("admin.token"), "hwa_")?;
     let local = local_source(&home, &revision)?;
     let reloading = reload::spawn(loader, stop.clone());
@@ -200,10 +200,10 @@ impl Host {
     }
 }
 
-async fn open_loader(home: &Home, strictness: Strictness) -> Result<Loader, StartError> {
+async fn open_loader(home: &Home, strictness: Strictness, stop: CancellationToken) -> Result<Loader, StartError> {
     let home = home.clone();
     // Reads files and compiles plugins.
-    let compiling = move || Loader::open(home.clone(), Compiler::of_host(&home), strictness, clock::now());
+    let compiling = move || Loader::open(home.clone(), Compiler::of_host(&home, stop), strictness, clock::now());
     tasks::blocking(compiling).await
 }
 

@@ -1,5 +1,8 @@
 //! What Hookwright does, end to end, through the real binary.
 
+// What it sees of processes is Linux's way of telling.
+#[cfg(target_os = "linux")]
+mod compile;
 mod configuration;
 mod crash;
 mod delivery;

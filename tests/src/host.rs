@@ -67,6 +67,10 @@ impl Hookwright {
         self.home.path()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it is running")
+    }
+
     pub fn listen(&self) -> SocketAddr {
         self.listen
     }

@@ -17,6 +17,7 @@ mod tests;
 
 use std::path::PathBuf;
 
+use tokio_util::sync::CancellationToken;
 use wasmtime::component::Component;
 
 pub use self::cache::Cache;
@@ -35,6 +36,8 @@ use crate::ids::Digest;
 pub struct Compiler {
     place: Place,
     cache: Option<Cache>,
+    /// When the host ends, it does not wait for a compiler.
+    stop: CancellationToken,
 }
 
 /// Where the work is done.
@@ -54,24 +57,25 @@ pub(super) struct Order<'a> {
 }
 
 impl Compiler {
-    /// Compiles in processes of `program`, which is a `hookwright` of this version.
-    pub fn child(program: PathBuf, cache: Option<Cache>) -> Self {
-        Self { place: Place::Child(program), cache }
+    /// Compiles in processes of `program`, which is a `hookwright` of this version. Once `stop` is cancelled, it
+    /// refuses, also what is under way.
+    pub fn child(program: PathBuf, cache: Option<Cache>, stop: CancellationToken) -> Self {
+        Self { place: Place::Child(program), cache, stop }
     }
 
     /// The host's: children of this program, and the cache in the home's data folder.
-    pub fn of_host(home: &Home) -> Self {
-        Self::child(child::this_program(), Cache::open(&home.data()))
+    pub fn of_host(home: &Home, stop: CancellationToken) -> Self {
+        Self::child(child::this_program(), Cache::open(&home.data()), stop)
     }
 
     /// The same, but nothing is written.
     pub fn of_dry_run(home: &Home) -> Self {
-        Self::child(child::this_program(), Cache::read_only(&home.data()))
+        Self::child(child::this_program(), Cache::read_only(&home.data()), CancellationToken::new())
     }
 
     /// Without limits and without a cache: for tests and benchmarks, whose program has no compiler to start.
     pub fn in_process() -> Self {
-        Self { place: Place::Here, cache: None }
+        Self { place: Place::Here, cache: None, stop: CancellationToken::new() }
     }
 
     /// # Errors
@@ -108,7 +112,7 @@ impl Compiler {
             allowance: Allowance::for_file(order.wasm.len()),
         };
         match &self.place {
-            Place::Child(program) => child::compile(program, &request, order.wasm),
+            Place::Child(program) => child::compile(program, &request, order.wasm, &self.stop),
             Place::Here => Ok(Artefact::from_here(worker::compile_guarded(engine, &request, order.wasm)?)),
         }
     }

@@ -61,6 +61,8 @@ pub enum LoadError {
     CompilerFailed(String),
     #[error("the process that compiles cannot be started: {0}; look at the system's limits (ulimit -u), then reload")]
     CompilerStart(String),
+    #[error("not compiled, because the host is shutting down")]
+    Stopping,
     #[error("the program file of this host was replaced by another version; restart the host")]
     AnotherVersion,
     #[error("compiling it took more than {seconds} s of processor time; {SIMPLER}")]
@@ -82,6 +84,13 @@ pub enum LoadError {
     ManifestEmpty(&'static str),
     #[error("`describe` answered with a config schema that is not one: {0}")]
     ConfigSchema(String),
+}
+
+impl LoadError {
+    /// Nothing is wrong with the file: it may load at the next look.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::CompilerStart(_) | Self::Stopping)
+    }
 }
 
 /// Why an import cannot be met.

@@ -134,7 +134,9 @@ impl Cache {
         // All but the last of fixed length.
         let parts: [&[u8]; 5] = [DOMAIN, plugin.as_bytes(), fingerprint.as_bytes(), &engine, code];
         let mut tag = Hmac::<Sha256>::new(&self.key.padded());
-        parts.iter().for_each(|part| tag.update(part));
+        for part in parts {
+            tag.update(part);
+        }
         tag
     }
 

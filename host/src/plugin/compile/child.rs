@@ -6,16 +6,18 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tokio_util::sync::CancellationToken;
 
 use super::artefact::Artefact;
 use super::protocol::{self, Allowance, MAX_LINE_BYTES, Reply, Request};
-use super::pump::{Said, Stop, pump};
+use super::pump::{Patience, Said, Stop, pump};
 use super::worker;
 use crate::plugin::load::LoadError;
 
 /// All that the process knows of its surroundings. Its allocator otherwise reserves a gigabyte beforehand, which
-/// would count against its limit.
-const ENVIRONMENT: [(&str, &str); 2] = [("MIMALLOC_ARENA_RESERVE", "32MiB"), ("MIMALLOC_ARENA_EAGER_COMMIT", "0")];
+/// would count against its limit. The stack is 16 MiB, for all that is nested in a file.
+const ENVIRONMENT: [(&str, &str); 3] =
+    [("MIMALLOC_ARENA_RESERVE", "32MiB"), ("MIMALLOC_ARENA_EAGER_COMMIT", "0"), ("RUST_MIN_STACK", "16777216")];
 
 /// What to start for another process of this program.
 pub(super) fn this_program() -> PathBuf {
@@ -29,13 +31,31 @@ pub(super) fn this_program() -> PathBuf {
     std::env::current_exe().unwrap_or_default()
 }
 
-pub(super) fn compile(program: &Path, request: &Request, wasm: &[u8]) -> Result<Artefact, LoadError> {
+pub(super) fn compile(
+    program: &Path,
+    request: &Request,
+    wasm: &[u8],
+    stop: &CancellationToken,
+) -> Result<Artefact, LoadError> {
+    let mut command = Command::new(program);
+    command.arg0("hookwright").arg(worker::ARGUMENT);
+    ask(command, request, wasm, stop)
+}
+
+/// Starts a compiler, and judges what it answers.
+pub(super) fn ask(
+    command: Command,
+    request: &Request,
+    wasm: &[u8],
+    stop: &CancellationToken,
+) -> Result<Artefact, LoadError> {
     let allowance = request.allowance;
     let line = protocol::line(request).map_err(|error| LoadError::CompilerFailed(error.to_string()))?;
-    let deadline = Instant::now() + Duration::from_secs(allowance.seconds);
-    let mut process = Process::start(program)?;
+    let patience = Patience { deadline: Instant::now() + Duration::from_secs(allowance.seconds), stop };
+    let mut process = Process::start(command)?;
     let max_bytes = usize::try_from(allowance.artefact_bytes).unwrap_or(usize::MAX).saturating_add(MAX_LINE_BYTES);
-    let said = pump(&mut process.0, &[&line, wasm], max_bytes, deadline).map_err(|stop| match stop {
+    let said = pump(&mut process.0, &[&line, wasm], max_bytes, &patience).map_err(|stop| match stop {
+        Stop::Cancelled => LoadError::Stopping,
         Stop::TooLong => LoadError::CompileWait { seconds: allowance.seconds },
         Stop::TooMuch => LoadError::CompiledSize { mib: allowance.artefact_bytes >> 20 },
         Stop::System(error) => LoadError::CompilerFailed(error.to_string()),
@@ -44,14 +64,12 @@ pub(super) fn compile(program: &Path, request: &Request, wasm: &[u8]) -> Result<
     if status.success() { answer(said) } else { Err(cause_of_death(status, &said, &allowance)) }
 }
 
-/// A started process. It does not outlive this value, and leaves no zombie.
+/// A started process. Of the host it has nothing: all that the host opens is closed in its children. It does not outlive this value, and leaves no zombie.
 struct Process(Child);
 
 impl Process {
-    fn start(program: &Path) -> Result<Self, LoadError> {
-        let child = Command::new(program)
-            .arg0("hookwright")
-            .arg(worker::ARGUMENT)
+    fn start(mut command: Command) -> Result<Self, LoadError> {
+        let child = command
             .env_clear()
             .envs(ENVIRONMENT)
             .current_dir("/")

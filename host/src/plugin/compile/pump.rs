@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
+use tokio_util::sync::CancellationToken;
 
 const CHUNK_BYTES: usize = 64 << 10;
+/// Between two looks at whether the host is to end.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// Of what it complains about, for the log.
 const MAX_COMPLAINT_BYTES: usize = 4 << 10;
 
@@ -22,6 +25,7 @@ pub(super) struct Said {
 #[derive(Debug)]
 pub(super) enum Stop {
     TooLong,
+    Cancelled,
     TooMuch,
     System(io::Error),
 }
@@ -32,19 +36,37 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Gives `child` everything in `input`, takes at most `max_bytes` from it, and ends at `deadline` at the latest.
+/// How long the process is listened to.
+pub(super) struct Patience<'a> {
+    pub(super) deadline: Instant,
+    pub(super) stop: &'a CancellationToken,
+}
+
+impl Patience<'_> {
+    /// For one wait.
+    fn left(&self) -> Result<Duration, Stop> {
+        if self.stop.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(Stop::TooLong) } else { Ok(left.min(LONGEST_WAIT)) }
+    }
+}
+
+/// Gives `child` everything in `input`, takes at most `max_bytes` from it, and ends when `patience` does.
 /// The child must have been started with three pipes. A child that does not read all of its input is no error.
-pub(super) fn pump(child: &mut Child, input: &[&[u8]], max_bytes: usize, deadline: Instant) -> Result<Said, Stop> {
+pub(super) fn pump(
+    child: &mut Child,
+    input: &[&[u8]],
+    max_bytes: usize,
+    patience: &Patience<'_>,
+) -> Result<Said, Stop> {
     let mut feed = Feed { pipe: unblocked(child.stdin.take())?, input: input.to_vec() };
     let mut output = Hear { pipe: unblocked(child.stdout.take())?, said: Vec::new() };
     let mut complaint = Hear { pipe: unblocked(child.stderr.take())?, said: Vec::new() };
     let mut chunk = vec![0; CHUNK_BYTES];
     while output.pipe.is_some() || complaint.pipe.is_some() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Stop::TooLong);
-        }
-        wait(&feed, &output, &complaint, left)?;
+        wait(&feed, &output, &complaint, patience.left()?)?;
         feed.write()?;
         if !output.read(&mut chunk, max_bytes)? {
             return Err(Stop::TooMuch);

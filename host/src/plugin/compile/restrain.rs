@@ -8,7 +8,7 @@ use super::protocol::Allowance;
 
 /// Enough to give way to the host's threads, and to get some time on a machine that is busy with something else.
 const NICENESS: i32 = 5;
-/// Three are open. Reading its own limits and processor takes another for a moment.
+/// Three are open; what was opened before stays. Reading about the processor takes another for a moment.
 const MAX_DESCRIPTORS: u64 = 8;
 
 /// Lowers the limits of this process, for good.
@@ -42,6 +42,8 @@ fn lower(resource: Resource, current: u64, maximum: u64) -> io::Result<()> {
 fn on_linux() -> io::Result<()> {
     // Should the machine run out of memory, this process is to go, not the host. Without /proc it is left to chance.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    // For `ps` and `top`: it was started by way of /proc.
+    let _ = rustix::thread::set_name(c"hookwright-comp");
     rustix::thread::set_no_new_privs(true)?;
     // The thread that started us waits for us; if it is gone, so is the host.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::mpsc;
 
 use wit_component::ComponentEncoder;
 
@@ -18,6 +19,7 @@ use super::fingerprint;
 use super::protocol::{self, MAX_LINE_BYTES, Refusal, Reply, Request};
 use super::restrain::restrain;
 use crate::plugin::MAX_PLUGIN_FILE_BYTES;
+use crate::tasks::{self, OnPanic};
 
 /// The only argument of a compiling process. Not among the commands: nobody types it.
 pub(super) const ARGUMENT: &str = "compile-plugin";
@@ -58,10 +60,20 @@ fn compile_restrained(request: &Request, mut input: impl io::Read) -> io::Result
     }
     let mut wasm = Vec::new();
     input.by_ref().take(MAX_PLUGIN_FILE_BYTES).read_to_end(&mut wasm)?;
-    Ok(match engine_for(request) {
-        Some(engine) => compile_guarded(&engine, request, &wasm),
+    let request = request.clone();
+    on_ample_stack(move || match engine_for(&request) {
+        Some(engine) => compile_guarded(&engine, &request, &wasm),
         None => Err(Refusal::AnotherVersion),
     })
+}
+
+/// On a thread whose stack is laid out whole: that of the first thread grows, and where memory is at its limit it
+/// would end by a fault that tells nothing.
+fn on_ample_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let send = move || drop(sender.send(work()));
+    tasks::spawn_thread("compile", OnPanic::Abort, send)?;
+    receiver.recv().map_err(io::Error::other)
 }
 
 /// The one of the host's engines whose code was asked for.

@@ -125,7 +125,10 @@ fn load(
             }
             let moved = |PluginMoved(reason)| Failure::Again(Fault::of_file(path, reason));
             let wasm = scan::read_plugin(&ground.home.root().join(path), *digest).map_err(moved)?;
-            engine.load(name, &wasm, &version.limits).map(Arc::new).map_err(|error| bad(error.to_string()))
+            engine.load(name, &wasm, &version.limits).map(Arc::new).map_err(|error| {
+                let fault = Fault::of_file(path, error.to_string());
+                if error.may_pass() { Failure::Again(fault) } else { Failure::Bad(vec![fault]) }
+            })
         }
         Content::Unusable(reason) => Err(bad(reason.clone())),
         Content::Absent | Content::Text(_) => Err(Failure::Bad(Vec::new())),
