@@ -3,10 +3,13 @@
 //! A fresh instance for every run; fuel, memory, output and log limits; no state from one run to the next.
 //! Does not decide which plugins run, nor on which thread.
 
+mod backtrace;
+pub(crate) mod binding;
 mod broken;
 mod chain;
 mod changes;
 mod contract;
+mod counts;
 mod engine;
 mod inspect;
 mod load;
@@ -24,7 +27,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Linker;
 
+pub(crate) use self::chain::held_unrun;
 pub use self::chain::run_chain;
+pub use self::counts::Counts;
 pub use self::load::{ImportFault, LoadError};
 
 use self::contract::{Delivery, Failure, PluginPre, Verdict};
@@ -53,6 +58,8 @@ pub struct Plugin {
     pub name: PluginName,
     pub digest: Digest,
     pub manifest: Manifest,
+    /// Of the runs since it was loaded.
+    pub counts: Counts,
     /// Compiled and linked; what is left to do is a fresh instance per run.
     pre: PluginPre<Sandbox>,
     /// Of the config, if the manifest has one.
@@ -106,7 +113,7 @@ impl Engine {
         let _turn = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let load::Loaded { pre, manifest, schema } = load::load(&self.linker, &self.limits, wasm)?;
         let (name, digest, limits) = (name.clone(), Digest::of(wasm), self.limits);
-        Ok(Plugin { name, digest, manifest, pre, schema, limits })
+        Ok(Plugin { name, digest, manifest, counts: Counts::default(), pre, schema, limits })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::str::Utf8Error;
 
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::Trap;
 
+use super::backtrace;
 use super::engine::{FUEL_PER_MICRO, STACK_BYTES};
 use super::sandbox::{OverMemory, Sandbox};
 use super::words::shown;
@@ -53,7 +54,7 @@ impl Broken {
         if error.is::<Utf8Error>() {
             return Self::NotUtf8;
         }
-        let place = place(error);
+        let place = Place(backtrace::innermost(error));
         match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => Self::Fuel { units: budget },
             Some(Trap::StackOverflow) => Self::Stack { place },
@@ -71,12 +72,3 @@ fn what(trap: Trap) -> String {
     let text = trap.to_string();
     text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
 }
-
-fn place(error: &wasmtime::Error) -> Place {
-    let trace = error.downcast_ref::<WasmBacktrace>();
-    let name = trace.and_then(|trace| trace.frames().first()).and_then(|frame| frame.func_name());
-    Place(name.map(|name| shown(name, MAX_NAME_BYTES)))
-}
-
-/// Of a function: mangled names can be very long.
-const MAX_NAME_BYTES: usize = 128;

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+use super::contract::VERSION;
+
 /// A core module that fulfils the contract, until told otherwise. Delivers unchanged.
 ///
 /// Memory: 256 the manifest, 512 the answer of `transform` (all zero: deliver unchanged), 2048 texts of the
@@ -14,7 +16,7 @@ pub(crate) struct Guest {
     transform: String,
     describe: String,
     more: String,
-    contract: String,
+    version: String,
 }
 
 /// Places inside the answer of `transform`, as the canonical ABI lays it out.
@@ -27,6 +29,7 @@ pub(super) const REMOVE_HEADERS: u32 = ANSWER + 44;
 pub(super) const DROP_REASON: u32 = ANSWER + 12;
 pub(super) const FAILURE_DELAY: u32 = ANSWER + 16;
 pub(super) const FAILURE_MESSAGE: u32 = ANSWER + 32;
+pub(super) const FAILURE_CODE: u32 = ANSWER + 40;
 /// Where [`Guest::text`] puts its text.
 pub(super) const TEXT: u32 = 2048;
 
@@ -40,7 +43,7 @@ impl Guest {
             transform: String::new(),
             describe: String::new(),
             more: String::new(),
-            contract: include_str!("../../../sdk/wit/plugin.wit").to_owned(),
+            version: VERSION.to_owned(),
         }
     }
 
@@ -78,14 +81,15 @@ impl Guest {
 
     /// Built for this version of the contract.
     pub(super) fn version(mut self, version: &str) -> Self {
-        self.contract = self.contract.replace("0.1.0", version);
+        version.clone_into(&mut self.version);
         self
     }
 
     /// The file, as `cargo build` would leave it.
     pub(crate) fn wasm(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
-        let package = resolve.push_str("plugin.wit", &self.contract).expect("the contract is valid");
+        let contract = include_str!("../../../sdk/wit/plugin.wit").replace(VERSION, &self.version);
+        let package = resolve.push_str("plugin.wit", &contract).expect("the contract is valid");
         let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world");
         let mut wasm = self.without_contract();
         embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false).expect("embeds");
@@ -94,8 +98,7 @@ impl Guest {
 
     /// The file of somebody who did not use the sdk.
     pub(super) fn without_contract(&self) -> Vec<u8> {
-        let version = if self.contract.contains("@0.1.0") { "0.1.0" } else { "0.2.0" };
-        let Self { memory, transform, describe, more, .. } = self;
+        let Self { memory, transform, describe, more, version } = self;
         let text = format!(
             r#"(module
                 (import "hookwright:plugin/host@{version}" "log" (func $log (param i32 i32 i32)))

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use wasmtime::Store;
 
+use super::backtrace;
 use super::broken::Broken;
 use super::changes::max_output_bytes;
 use super::contract::{Delivery, Failure, Manifest, PluginPre, Verdict};
@@ -20,6 +21,8 @@ const FUEL_PER_INPUT_BYTE: u64 = 300;
 /// A call's outcome, and what it cost.
 pub(super) struct Ran<T> {
     pub(super) outcome: Result<T, Broken>,
+    /// Of a run that broke off.
+    pub(super) backtrace: Vec<String>,
     pub(super) logs: Vec<LogLine>,
     pub(super) logs_cut: bool,
     pub(super) fuel: u64,
@@ -54,10 +57,11 @@ fn run<T>(
     store.set_hostcall_fuel(max_output_bytes(input_bytes).saturating_add(CALL_OVERHEAD_BYTES));
     let budget = limits.fuel.get().saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64));
     let result = store.set_fuel(budget).and_then(|()| call(&mut store));
+    let backtrace = result.as_ref().err().map(backtrace::frames).unwrap_or_default();
     let outcome = result.map_err(|error| Broken::from_error(&error, store.data(), budget));
     let fuel = budget.saturating_sub(store.get_fuel().unwrap_or(0));
     let sandbox = store.into_data();
     let memory_bytes = sandbox.memory.used() as u64;
     let (logs, logs_cut) = sandbox.logs.into_lines();
-    Ran { outcome, logs, logs_cut, fuel, memory_bytes, micros: delivery::micros(started.elapsed()) }
+    Ran { outcome, backtrace, logs, logs_cut, fuel, memory_bytes, micros: delivery::micros(started.elapsed()) }
 }

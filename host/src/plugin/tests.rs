@@ -3,6 +3,7 @@
 mod chain;
 mod files;
 mod hostile;
+mod repeat;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::LazyLock;
@@ -12,11 +13,11 @@ use bytes::Bytes;
 use http::Method;
 
 use super::guests::{
-    ANSWER, CONTENT_TYPE, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_DELAY, FAILURE_MESSAGE, Guest, REMOVE_HEADERS,
-    SET_HEADERS, TEXT, VERDICT,
+    ANSWER, CONTENT_TYPE, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_CODE, FAILURE_DELAY, FAILURE_MESSAGE, Guest,
+    REMOVE_HEADERS, SET_HEADERS, TEXT, VERDICT,
 };
 use super::*;
-use crate::delivery::{ChainRecord, ChainVerdict, Changes};
+use crate::delivery::{ChainRecord, ChainVerdict, Changes, RunVerdict};
 use crate::ids::EventId;
 use crate::webhook::{Headers, OnError, PluginUse};
 

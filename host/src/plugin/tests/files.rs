@@ -57,16 +57,16 @@ fn imports_outside_the_contract_are_named_with_the_remedy() {
     );
     assert!(import("__wbindgen_placeholder__", "__wbindgen_throw").contains("cargo tree -i wasm-bindgen"));
     assert!(import("wasi_snapshot_preview1", "fd_write").contains("WASI is not offered yet"));
-    let newer = refusal(&Guest::new().version("0.2.0").wasm());
-    assert!(
-        newer.starts_with("imports `hookwright:plugin/host@0.2.0#log`: made for version 0.2.0 of the contract")
-            && newer.contains("this host speaks 0.1.0"),
-        "{newer}"
+    let other = refusal(&Guest::new().version("0.1.0").wasm());
+    assert_eq!(
+        other,
+        "imports `hookwright:plugin/host@0.1.0#log`: made for version 0.1.0 of the contract, this host speaks 0.2.0; \
+         build it again with the hookwright-sdk that comes with this host (its `sdk/wit/plugin.wit` says 0.2.0)"
     );
     let component = wat::parse_str("(component (import \"wasi:cli/environment@0.2.0\" (instance)))").expect("valid");
     assert!(refusal(&component).starts_with("imports `wasi:cli/environment@0.2.0`: WASI is not offered yet"));
     let empty = wat::parse_str("(component)").expect("valid");
-    assert_eq!(refusal(&empty), "does not fit hookwright:plugin@0.1.0: no export `describe` found");
+    assert_eq!(refusal(&empty), "does not fit hookwright:plugin@0.2.0: no export `describe` found");
     let nested = wat::parse_str("(component (component))").expect("valid");
     assert!(refusal(&nested).starts_with("has components inside the component"));
 }
