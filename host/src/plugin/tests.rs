@@ -84,6 +84,12 @@ fn job_of(plugins: impl IntoIterator<Item = Plugin>, on_error: OnError) -> Chain
     job("site", uses.collect(), Catalog::new(plugins))
 }
 
+/// A catalog with one plugin, `test`.
+pub(crate) fn loaded() -> Catalog {
+    let plugin = Arc::new(load(&Guest::new().wasm()).expect("loads"));
+    Catalog::new(BTreeMap::from([(plugin.name.clone(), plugin)]))
+}
+
 fn run_with(guest: &Guest, on_error: OnError) -> ChainRecord {
     run_chain(&job_of([load(&guest.wasm()).unwrap_or_else(|error| panic!("{error}"))], on_error))
 }
