@@ -59,7 +59,7 @@ pub struct Plugin {
     pub digest: Digest,
     pub manifest: Manifest,
     /// Of the runs since it was loaded.
-    pub counts: Counts,
+    pub counts: Arc<Counts>,
     /// Compiled and linked; what is left to do is a fresh instance per run.
     pre: PluginPre<Sandbox>,
     /// Of the config, if the manifest has one.
@@ -82,6 +82,8 @@ pub struct Manifest {
 #[derive(Clone, Default)]
 pub struct Catalog {
     plugins: BTreeMap<PluginName, Arc<Plugin>>,
+    /// What loaded them; it can also load earlier versions of them.
+    engine: Option<Arc<Engine>>,
 }
 
 /// One run of a chain: what `transform` executes on its threads.
@@ -113,7 +115,7 @@ impl Engine {
         let _turn = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let load::Loaded { pre, manifest, schema } = load::load(&self.linker, &self.limits, wasm)?;
         let (name, digest, limits) = (name.clone(), Digest::of(wasm), self.limits);
-        Ok(Plugin { name, digest, manifest, counts: Counts::default(), pre, schema, limits })
+        Ok(Plugin { name, digest, manifest, counts: Arc::default(), pre, schema, limits })
     }
 }
 
@@ -148,7 +150,16 @@ impl Plugin {
 
 impl Catalog {
     pub fn new(plugins: BTreeMap<PluginName, Arc<Plugin>>) -> Self {
-        Self { plugins }
+        Self { plugins, engine: None }
+    }
+
+    #[must_use]
+    pub fn with_engine(self, engine: Arc<Engine>) -> Self {
+        Self { engine: Some(engine), ..self }
+    }
+
+    pub fn engine(&self) -> Option<&Arc<Engine>> {
+        self.engine.as_ref()
     }
 
     pub fn get(&self, name: &PluginName) -> Option<&Arc<Plugin>> {

@@ -12,7 +12,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(super) fn add(&self, verdict: RunVerdict) {
+    pub(crate) fn add(&self, verdict: RunVerdict) {
         self.runs.fetch_add(1, Ordering::Relaxed);
         if verdict == RunVerdict::Broke {
             self.breaks.fetch_add(1, Ordering::Relaxed);

@@ -65,6 +65,12 @@ impl Guest {
         self
     }
 
+    /// Its manifest has this schema for configs.
+    pub(crate) fn schema(self, schema: &str) -> Self {
+        let describe = format!("(call $pair (i32.const 280) (i32.const {TEXT}) (i32.const {}))", schema.len());
+        self.text(schema).describe(&describe)
+    }
+
     pub(super) fn memory(mut self, field: &str) -> Self {
         field.clone_into(&mut self.memory);
         self

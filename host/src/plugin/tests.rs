@@ -84,6 +84,12 @@ fn job_of(plugins: impl IntoIterator<Item = Plugin>, on_error: OnError) -> Chain
     job("site", uses.collect(), Catalog::new(plugins))
 }
 
+/// Plugin `test`, whose file differs by `number`.
+pub(crate) fn version(number: u32) -> (Plugin, Vec<u8>) {
+    let wasm = Guest::new().with(&format!("(global i32 (i32.const {number}))")).wasm();
+    (load(&wasm).expect("loads"), wasm)
+}
+
 /// A catalog with one plugin, `test`.
 pub(crate) fn loaded() -> Catalog {
     let plugin = Arc::new(load(&Guest::new().wasm()).expect("loads"));

@@ -94,7 +94,8 @@ fn ran(chain: &ChainRecord) -> Vec<Gate> {
     };
     let gates = chain.runs.iter().map(|run| {
         let version = run.digest.map(|digest| format!(", version {}", digest.short())).unwrap_or_default();
-        gate(&plugin_gate(&run.plugin), verdict_of(&run.plugin), format!("{}{version}", run.summary))
+        let at = if run.backtrace.is_empty() { String::new() } else { format!(" at {}", run.backtrace.join(" ← ")) };
+        gate(&plugin_gate(&run.plugin), verdict_of(&run.plugin), format!("{}{at}{version}", run.summary))
     });
     gates.collect()
 }
