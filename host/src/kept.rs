@@ -105,7 +105,9 @@ impl Kept {
         history.retain(|version| !unused.contains(&version.digest));
         write(&self.home, &name, &history)?;
         self.histories.insert(name.clone(), history);
-        unused.into_iter().for_each(|digest| self.forget(&name, digest));
+        for digest in unused {
+            self.forget(&name, digest);
+        }
         self.remember(plugin);
         Ok(())
     }

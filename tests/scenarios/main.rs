@@ -9,3 +9,4 @@ mod refusals;
 mod reload;
 mod senders;
 mod terminal;
+mod versions;

@@ -33,8 +33,10 @@ impl Budget {
         self.cut |= surplus > 0;
         attempts.drain(..surplus);
         for run in view.chain.iter_mut().flat_map(|chain| &mut chain.runs) {
-            if !self.takes(run.logs.iter().map(|line| line.message.len()).sum()) {
+            let logs: usize = run.logs.iter().map(|line| line.message.len()).sum();
+            if !self.takes(logs + run.backtrace.iter().map(String::len).sum::<usize>()) {
                 run.logs.clear();
+                run.backtrace.clear();
                 run.logs_cut = true;
             }
         }

@@ -99,7 +99,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         revision: RevisionStatus::of(&revision),
         sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
         webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, dispatcher)).collect(),
-        plugins: plugins(&revision, dispatcher.stopped(&revision)),
+        plugins: plugins(&revision, &dispatcher.stopped(&revision)),
         store: StoreStatus { durability },
         counts,
         refused: intake.refused().collect(),
@@ -155,7 +155,7 @@ impl From<RunState> for RunStateView {
     }
 }
 
-fn plugins(revision: &Revision, stopped: Vec<Stopped>) -> Vec<PluginStatus> {
+fn plugins(revision: &Revision, stopped: &[Stopped]) -> Vec<PluginStatus> {
     let of = |plugin: &Plugin| stopped.iter().filter(|stopped| stopped.plugin == plugin.name).cloned().collect();
     revision.plugins.iter().map(|plugin| PluginStatus::of(plugin, of(plugin))).collect()
 }

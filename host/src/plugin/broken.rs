@@ -21,8 +21,9 @@ pub(super) enum Broken {
     Memory { wanted: usize, allowed: usize },
     #[error("ran out of stack ({} KiB){place}; it may call itself endlessly", STACK_BYTES >> 10)]
     Stack { place: Place },
-    #[error("panicked: {message}")]
-    Panicked { message: String },
+    /// The words are the plugin's own.
+    #[error("panicked{words}")]
+    Panicked { words: String },
     #[error("aborted without a message (`unreachable`){place}")]
     Aborted { place: Place },
     #[error("passed text that is not UTF-8")]
@@ -59,12 +60,20 @@ impl Broken {
             Some(Trap::OutOfFuel) => Self::Fuel { units: budget },
             Some(Trap::StackOverflow) => Self::Stack { place },
             Some(Trap::UnreachableCodeReached) => match sandbox.logs.critical() {
-                Some(message) => Self::Panicked { message: shown(message, MAX_MESSAGE_BYTES) },
+                Some(message) => Self::Panicked { words: shown(&last_words(message), MAX_MESSAGE_BYTES) },
                 None => Self::Aborted { place },
             },
             Some(trap) => Self::Trapped { what: what(*trap), place },
             None => Self::Other { message: shown(&error.root_cause().to_string(), MAX_MESSAGE_BYTES) },
         }
+    }
+}
+
+/// Rust begins a panic's message by `panicked at FILE:LINE:COLUMN:` on a line of its own.
+fn last_words(message: &str) -> String {
+    match message.strip_prefix("panicked") {
+        Some(words) => words.replacen(":\n", ": ", 1),
+        None => format!(": {message}"),
     }
 }
 

@@ -70,6 +70,11 @@ fn a_panic_is_told_in_its_own_words() {
         (record.runs[0].verdict, record.runs[0].backtrace.as_slice()),
         (RunVerdict::Broke, &["transform".to_owned()][..])
     );
+    let rust = "panicked at src/lib.rs:7:5:\nno title";
+    let guest = Guest::new()
+        .text(rust)
+        .transform(&format!("(call $log (i32.const 5) (i32.const {TEXT}) (i32.const {})) unreachable", rust.len()));
+    assert_eq!(held(&guest), "plugin test panicked at src/lib.rs:7:5: no title");
     let silent = Guest::new().transform("unreachable");
     assert_eq!(held(&silent), "plugin test aborted without a message (`unreachable`) in transform");
 }
