@@ -23,6 +23,7 @@ use crate::ids::{Digest, SourceName};
 use crate::intake::{self, Intake};
 use crate::plugin::Compiler;
 use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
+use crate::rerun::Reruns;
 use crate::revision::Revision;
 use crate::store::StoreError;
 use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
@@ -123,7 +124,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         live: Arc::clone(&live),
         store: store.clone(),
         administration: store.clone(),
-        transform,
+        transform: transform.clone(),
     })
     .await?;
     let intake = Arc::new(Intake::new(intake::Parts {
@@ -133,12 +134,14 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         dispatcher: dispatcher.clone(),
         local,
     }));
+    let reruns = Reruns::new(home.root().to_owned(), Arc::clone(&live), store.clone(), transform);
     let admin_state = AdminState {
         live,
         administration: store.clone(),
         dispatcher: dispatcher.clone(),
         reload: reloading.handle.clone(),
         intake: Arc::clone(&intake),
+        reruns: Arc::new(reruns),
         token: Digest::of(admin_token.as_bytes()),
         info: Arc::clone(&info),
         stop: stop.clone(),

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod delivery;
 pub mod duration;
 pub mod event;
+mod files;
 pub mod ids;
 pub mod pattern;
 pub mod pointer;
@@ -16,6 +17,7 @@ pub mod throttle;
 pub mod webhook;
 
 pub mod config;
+pub mod kept;
 pub mod plugin;
 pub mod revision;
 pub mod schemas;
@@ -27,6 +29,7 @@ pub mod egress;
 pub mod http;
 pub mod intake;
 pub mod reload;
+pub mod rerun;
 
 pub mod admin;
 pub mod cli;

@@ -3,11 +3,14 @@
 //! A fresh instance for every run; fuel, memory, output and log limits; no state from one run to the next.
 //! Does not decide which plugins run, nor on which thread.
 
+mod backtrace;
+pub(crate) mod binding;
 mod broken;
 mod chain;
 mod changes;
 mod compile;
 mod contract;
+mod counts;
 mod engine;
 mod inspect;
 mod load;
@@ -25,8 +28,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use self::chain::held_unrun;
 pub use self::chain::run_chain;
 pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};
+pub use self::counts::Counts;
 pub(crate) use self::engine::EngineKind;
 pub use self::load::{ImportFault, LoadError};
 
@@ -57,6 +62,8 @@ pub struct Plugin {
     pub name: PluginName,
     pub digest: Digest,
     pub manifest: Manifest,
+    /// Of the runs since it was loaded.
+    pub counts: Arc<Counts>,
     code: Code,
     /// Of the config, if the manifest has one.
     schema: Option<Compiled>,
@@ -78,6 +85,8 @@ pub struct Manifest {
 #[derive(Clone, Default)]
 pub struct Catalog {
     plugins: BTreeMap<PluginName, Arc<Plugin>>,
+    /// What loaded them; it can also load earlier versions of them.
+    engine: Option<Arc<Engine>>,
 }
 
 /// One run of a chain: what `transform` executes on its threads.
@@ -124,7 +133,8 @@ impl Engine {
         }
         let _turn = self.turn();
         let loaded = load::try_out(plugin.code.clone(), limits)?;
-        Ok(Arc::new(Plugin::new(plugin.name.clone(), plugin.digest, loaded)))
+        let limited = Plugin::new(plugin.name.clone(), plugin.digest, loaded);
+        Ok(Arc::new(Plugin { counts: Arc::clone(&plugin.counts), ..limited }))
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {
@@ -135,7 +145,7 @@ impl Engine {
 impl Plugin {
     fn new(name: PluginName, digest: Digest, loaded: Loaded) -> Self {
         let Loaded { code, limits, manifest, schema } = loaded;
-        Self { name, digest, manifest, code, schema, limits }
+        Self { name, digest, manifest, counts: Arc::default(), code, schema, limits }
     }
 
     /// Which engine runs it.
@@ -182,7 +192,16 @@ impl ChainJob {
 
 impl Catalog {
     pub fn new(plugins: BTreeMap<PluginName, Arc<Plugin>>) -> Self {
-        Self { plugins }
+        Self { plugins, engine: None }
+    }
+
+    #[must_use]
+    pub fn with_engine(self, engine: Arc<Engine>) -> Self {
+        Self { engine: Some(engine), ..self }
+    }
+
+    pub fn engine(&self) -> Option<&Arc<Engine>> {
+        self.engine.as_ref()
     }
 
     pub fn get(&self, name: &PluginName) -> Option<&Arc<Plugin>> {

@@ -194,7 +194,7 @@ fn panicked(job: &ChainJob) -> ChainRecord {
     let Some(first) = job.webhook.plugins.first() else { return ChainRecord::untouched() };
     let plugin = first.plugin.clone();
     let reason = format!("the host panicked while running plugin {plugin} or one after it");
-    ChainRecord { verdict: ChainVerdict::Hold { plugin, reason }, runs: Vec::new() }
+    ChainRecord { verdict: ChainVerdict::Hold { plugin, reason }, runs: Vec::new(), conditions: None }
 }
 
 #[cfg(test)]

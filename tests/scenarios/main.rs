@@ -12,3 +12,4 @@ mod refusals;
 mod reload;
 mod senders;
 mod terminal;
+mod versions;

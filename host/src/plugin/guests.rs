@@ -5,17 +5,22 @@ use std::fmt::Write as _;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+use super::contract::VERSION;
+
 /// A core module that fulfils the contract, until told otherwise. Delivers unchanged.
 ///
 /// Memory: 256 the manifest, 512 the answer of `transform` (all zero: deliver unchanged), 2048 texts of the
 /// test, 65536 and up the heap. `$pair` writes two numbers, such as a pointer and a length.
 pub(crate) struct Guest {
     imports: String,
+    /// What the world imports beside the contract, and the packages of that.
+    interfaces: String,
+    packages: String,
     memory: String,
     transform: String,
     describe: String,
     more: String,
-    contract: String,
+    version: String,
 }
 
 /// Places inside the answer of `transform`, as the canonical ABI lays it out.
@@ -28,6 +33,7 @@ pub(super) const REMOVE_HEADERS: u32 = ANSWER + 44;
 pub(super) const DROP_REASON: u32 = ANSWER + 12;
 pub(super) const FAILURE_DELAY: u32 = ANSWER + 16;
 pub(super) const FAILURE_MESSAGE: u32 = ANSWER + 32;
+pub(super) const FAILURE_CODE: u32 = ANSWER + 40;
 /// Where [`Guest::text`] puts its text.
 pub(super) const TEXT: u32 = 2048;
 
@@ -38,11 +44,13 @@ impl Guest {
     pub(crate) fn new() -> Self {
         Self {
             imports: String::new(),
+            interfaces: String::new(),
+            packages: String::new(),
             memory: "(memory (export \"memory\") 2)".to_owned(),
             transform: String::new(),
             describe: String::new(),
             more: String::new(),
-            contract: include_str!("../../../sdk/wit/plugin.wit").to_owned(),
+            version: VERSION.to_owned(),
         }
     }
 
@@ -60,9 +68,8 @@ impl Guest {
 
     /// What the world imports beside the contract: the interfaces, their packages as WIT, and the module's imports.
     pub(super) fn importing(mut self, interfaces: &[&str], packages: &str, imports: &str) -> Self {
-        let wanted = interfaces.iter().fold(String::new(), |wanted, name| format!("{wanted} import {name};"));
-        self.contract = self.contract.replace("import host;", &format!("import host; {wanted}"));
-        self.contract.push_str(packages);
+        self.interfaces = interfaces.iter().fold(self.interfaces, |wanted, name| format!("{wanted} import {name};"));
+        self.packages.push_str(packages);
         self.imports.push_str(imports);
         self
     }
@@ -71,6 +78,12 @@ impl Guest {
     pub(crate) fn with(mut self, fields: &str) -> Self {
         self.more.push_str(fields);
         self
+    }
+
+    /// Its manifest has this schema for configs.
+    pub(crate) fn schema(self, schema: &str) -> Self {
+        let describe = format!("(call $pair (i32.const 280) (i32.const {TEXT}) (i32.const {}))", schema.len());
+        self.text(schema).describe(&describe)
     }
 
     pub(super) fn memory(mut self, field: &str) -> Self {
@@ -89,14 +102,18 @@ impl Guest {
 
     /// Built for this version of the contract.
     pub(super) fn version(mut self, version: &str) -> Self {
-        self.contract = self.contract.replace("0.1.0", version);
+        version.clone_into(&mut self.version);
         self
     }
 
     /// The file, as `cargo build` would leave it.
     pub(crate) fn wasm(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
-        let package = resolve.push_str("plugin.wit", &self.contract).expect("the contract is valid");
+        let contract = include_str!("../../../sdk/wit/plugin.wit")
+            .replace(VERSION, &self.version)
+            .replace("import host;", &format!("import host; {}", self.interfaces));
+        let contract = contract + &self.packages;
+        let package = resolve.push_str("plugin.wit", &contract).expect("the contract is valid");
         let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world");
         let mut wasm = self.without_contract();
         embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false).expect("embeds");
@@ -105,8 +122,7 @@ impl Guest {
 
     /// The file of somebody who did not use the sdk.
     pub(super) fn without_contract(&self) -> Vec<u8> {
-        let version = if self.contract.contains("@0.1.0") { "0.1.0" } else { "0.2.0" };
-        let Self { imports, memory, transform, describe, more, .. } = self;
+        let Self { imports, memory, transform, describe, more, version, .. } = self;
         let text = format!(
             r#"(module
                 (import "hookwright:plugin/host@{version}" "log" (func $log (param i32 i32 i32)))

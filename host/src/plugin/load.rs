@@ -111,8 +111,9 @@ pub enum ImportFault {
     #[error("WASI preview 1 (target wasm32-wasip1) is not offered; build for the target wasm32-unknown-unknown")]
     Preview1,
     #[error(
-        "made for version {version} of the contract, this host speaks {}; build it with the matching hookwright-sdk",
-        contract::VERSION
+        "made for version {version} of the contract, this host speaks {own}; build it again with the hookwright-sdk that \
+         comes with this host (its `sdk/wit/plugin.wit` says {own})",
+        own = contract::VERSION
     )]
     Version { version: String },
 }

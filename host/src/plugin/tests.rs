@@ -4,6 +4,7 @@ mod chain;
 mod files;
 mod hostile;
 mod kinds;
+mod repeat;
 mod wasi;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -14,11 +15,11 @@ use bytes::Bytes;
 use http::Method;
 
 use super::guests::{
-    ANSWER, CONTENT_TYPE, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_DELAY, FAILURE_MESSAGE, Guest, REMOVE_HEADERS,
-    SET_HEADERS, TEXT, VERDICT,
+    ANSWER, CONTENT_TYPE, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_CODE, FAILURE_DELAY, FAILURE_MESSAGE, Guest,
+    REMOVE_HEADERS, SET_HEADERS, TEXT, VERDICT,
 };
 use super::*;
-use crate::delivery::{ChainRecord, ChainVerdict, Changes};
+use crate::delivery::{ChainRecord, ChainVerdict, Changes, RunVerdict};
 use crate::ids::EventId;
 use crate::webhook::{Headers, OnError, PluginUse};
 
@@ -96,6 +97,18 @@ fn job_of(plugins: impl IntoIterator<Item = Plugin>, on_error: OnError) -> Chain
     let plugins: BTreeMap<_, _> = plugins.into_iter().map(|plugin| (plugin.name.clone(), Arc::new(plugin))).collect();
     let uses = plugins.keys().map(|plugin| PluginUse { plugin: plugin.clone(), config: "{}".into(), on_error });
     job("site", uses.collect(), Catalog::new(plugins))
+}
+
+/// Plugin `test`, whose file differs by `number`.
+pub(crate) fn version(number: u32) -> (Plugin, Vec<u8>) {
+    let wasm = Guest::new().with(&format!("(global i32 (i32.const {number}))")).wasm();
+    (load(&wasm).expect("loads"), wasm)
+}
+
+/// A catalog with one plugin, `test`.
+pub(crate) fn loaded() -> Catalog {
+    let plugin = Arc::new(load(&Guest::new().wasm()).expect("loads"));
+    Catalog::new(BTreeMap::from([(plugin.name.clone(), plugin)]))
 }
 
 fn run_with(guest: &Guest, on_error: OnError) -> ChainRecord {

@@ -136,14 +136,17 @@ impl Loader {
         Outcome { revision: self.next_revision(now), look_again: look_again.into_iter().chain(retry).min() }
     }
 
-    /// Copies what is good to `data/last-good/`. Problems show in the faults of the next look, and are tried
+    /// Copies what is good to `data/last-good/`, and plugins in force to `data/plugins/`. Problems show in the faults of the next look, and are tried
     /// again then.
     pub(super) fn keep_last_good(&mut self) {
         if !self.owes_copies {
             return;
         }
+        let Self { home, layout, last_good, settler, parts, .. } = self;
+        let versions = parts.keep_versions(&Ground { home, layout, last_good, files: settler.accepted() });
         let Keeping { good, kept } = self.parts.keeping(&self.ground());
         self.keeping_faults = self.last_good.keep(self.home.root(), &good, &kept);
+        self.keeping_faults.extend(versions);
         self.owes_copies = !self.keeping_faults.is_empty();
     }
 

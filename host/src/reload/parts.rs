@@ -1,6 +1,7 @@
 //! Everything a revision is made of, each part advanced on its own: what is unchanged is kept as it is, what is
 //! bad keeps its last good version. Reads no folder; only plugins are read here, one at a time.
 
+mod bound;
 mod layered;
 mod plugins;
 mod settings;
@@ -91,7 +92,8 @@ impl Parts {
             self.advance_egress(&server);
             self.server = server;
         }
-        self.plugins.advance(ground, &self.server.plugins);
+        let bound = self.webhooks.bound(ground, &self.settings);
+        self.plugins.advance(ground, &self.server.plugins, &bound);
         self.webhooks.advance(ground, &self.settings, self.plugins.catalog());
         self.schemas.advance(ground.files, ground.last_good, compile_schemas);
     }
@@ -121,6 +123,11 @@ impl Parts {
         faults.extend(self.webhooks.faults(self.plugins.catalog()));
         faults.extend(self.schemas.faults().iter().cloned());
         faults
+    }
+
+    /// Keeps the bytes of the plugin versions in force, and from now on of each before it comes into force.
+    pub(super) fn keep_versions(&mut self, ground: &Ground<'_>) -> Vec<Fault> {
+        self.plugins.keep_versions(ground)
     }
 
     pub(super) fn keeping(&self, ground: &Ground<'_>) -> Keeping {

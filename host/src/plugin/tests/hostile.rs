@@ -66,8 +66,31 @@ fn a_panic_is_told_in_its_own_words() {
     let plugin = "test".parse().expect("a name");
     assert_eq!(record.verdict, ChainVerdict::Hold { plugin, reason: format!("plugin test {reason}") });
     assert_eq!((record.runs[0].summary.as_str(), record.runs[0].logs[0].level.as_str()), (reason, "critical"));
+    assert_eq!(
+        (record.runs[0].verdict, record.runs[0].backtrace.as_slice()),
+        (RunVerdict::Broke, &["transform".to_owned()][..])
+    );
+    let rust = "panicked at src/lib.rs:7:5:\nno title";
+    let guest = Guest::new()
+        .text(rust)
+        .transform(&format!("(call $log (i32.const 5) (i32.const {TEXT}) (i32.const {})) unreachable", rust.len()));
+    assert_eq!(held(&guest), "plugin test panicked at src/lib.rs:7:5: no title");
     let silent = Guest::new().transform("unreachable");
     assert_eq!(held(&silent), "plugin test aborted without a message (`unreachable`) in transform");
+}
+
+#[test]
+fn a_backtrace_has_the_authors_functions_and_is_short() {
+    // Names as rustc mangles them; the panic's own frames lie innermost.
+    let guest = Guest::new().transform("(call $_ZN6redact4path4find17h0123456789abcdefE (i32.const 20))").with(
+        "(func $_ZN4core9panicking9panic_fmt17h0123456789abcdefE (call $rust_panic))
+         (func $rust_panic unreachable)
+         (func $_ZN6redact4path4find17h0123456789abcdefE (param $left i32)
+            (if (i32.eqz (local.get $left)) (then (call $_ZN4core9panicking9panic_fmt17h0123456789abcdefE)))
+            (call $_ZN6redact4path4find17h0123456789abcdefE (i32.sub (local.get $left) (i32.const 1))))",
+    );
+    let backtrace = &run_with(&guest, OnError::Hold).runs[0].backtrace;
+    assert_eq!(backtrace.as_slice(), ["redact::path::find"; 8]);
 }
 
 #[test]
