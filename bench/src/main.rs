@@ -1,4 +1,5 @@
-//! The smoke bench: what the whole way of an event costs, as a share of what this machine could do at best.
+//! The smoke bench: what the whole way of an event costs, as a share of what this machine could do at best. And, as
+//! subcommands, what a plugin costs, what hostile ones cost their neighbours, and what reloads cost.
 //!
 //! Generator and receiver live in this process; the systems under test are child processes, measured in turn in
 //! the same invocation. `bench/README.md` says what the figures mean.
@@ -23,6 +24,7 @@ mod ledger;
 mod load;
 mod machine;
 mod measure;
+mod plugins;
 mod receiver;
 mod relay;
 mod report;
@@ -46,6 +48,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// Measure one call of a plugin: fresh instance, reused instance, native, QuickJS
+    Plugins(plugins::PluginsArgs),
     /// Be the bare relay: started by the bench itself
     #[command(hide = true)]
     Relay(relay::RelayArgs),
@@ -71,6 +75,7 @@ struct Bench {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.role {
+        Some(Role::Plugins(args)) => plugins::run(&args),
         Some(Role::Relay(args)) => relay::run(&args).map(|()| ExitCode::SUCCESS),
         None => bench(&cli.bench),
     };

@@ -15,13 +15,13 @@ mod sandbox;
 mod words;
 
 #[cfg(test)]
-pub(crate) mod guests;
-#[cfg(test)]
 pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+#[cfg(test)]
+pub(crate) use hookwright_hostile::guest as guests;
 use wasmtime::component::Linker;
 
 pub use self::chain::run_chain;

@@ -4,6 +4,7 @@ mod configuration;
 mod crash;
 mod delivery;
 mod file_changes;
+mod hostile;
 mod plugins;
 mod refusals;
 mod reload;

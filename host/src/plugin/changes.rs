@@ -48,7 +48,7 @@ pub(super) enum Objection {
     ContentTypeHeader,
     #[error("{value:?} is not a content type")]
     ContentType { value: String },
-    #[error("too many or too large {what}: {} with {bytes} bytes, limit {max_count} with {max_bytes} bytes", count(*.number, "entry"))]
+    #[error("too many or too large {what}: {number} with {bytes} bytes, limit {max_count} with {max_bytes} bytes")]
     TooMuch { what: &'static str, number: usize, bytes: usize, max_count: usize, max_bytes: usize },
     #[error("the new payload has {bytes} bytes, limit {max_bytes}")]
     Output { bytes: usize, max_bytes: usize },

@@ -7,13 +7,17 @@ use wasmparser::{ComponentTypeRef, Encoding, MemoryType, Parser, Payload};
 
 use self::effort::Effort;
 use super::contract;
-use super::engine::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ENTRIES};
+use super::engine::{MAX_INSTANCES, MAX_MEMORIES, MAX_TABLE_ENTRIES, MAX_TABLES};
 use super::load::{ImportFault, LoadError};
 use super::words::shown;
 use crate::config::PluginLimits;
 
 /// Functions of a file: compiling takes about 20 µs each, and cannot be cancelled.
 const MAX_FUNCTIONS: u64 = 50_000;
+/// Types of functions: half a megabyte of them took the compiler ten seconds. A Rust plugin has some hundred bytes.
+const MAX_TYPE_BYTES: u64 = 64 << 10;
+/// A Rust plugin has one; wasmtime keeps room for 16,000.
+const MAX_GLOBALS: u64 = 10_000;
 /// Core modules in a component: the componentiser makes three of one.
 const MAX_MODULES: u64 = MAX_INSTANCES as u64;
 /// Names from a file are shown up to this much.
@@ -49,6 +53,9 @@ struct Seen {
     modules: u64,
     functions: u64,
     effort: Effort,
+    type_bytes: u64,
+    globals: u64,
+    tables: u64,
     memories: u64,
     /// At the start, of all memories and tables.
     memory_bytes: u64,
@@ -85,6 +92,11 @@ impl Seen {
                     }
                 }
             }
+            Payload::TypeSection(types) => {
+                self.type_bytes += types.range().end.saturating_sub(types.range().start);
+                within("bytes of types", self.type_bytes, MAX_TYPE_BYTES)?;
+            }
+            Payload::GlobalSection(globals) => self.globals += u64::from(globals.count()),
             Payload::FunctionSection(functions) => self.functions += u64::from(functions.count()),
             Payload::CodeSectionEntry(body) => self.effort.add(body)?,
             Payload::MemorySection(memories) => {
@@ -93,6 +105,7 @@ impl Seen {
                 }
             }
             Payload::TableSection(tables) => {
+                self.tables += u64::from(tables.count());
                 for table in tables.clone() {
                     let entries = table.map_err(|error| damaged(&error))?.ty.initial;
                     within("entries in one table", entries, MAX_TABLE_ENTRIES as u64)?;
@@ -113,6 +126,8 @@ impl Seen {
     fn judge(&self, limits: &PluginLimits) -> Result<Kind, LoadError> {
         within("modules", self.modules, MAX_MODULES)?;
         within("functions", self.functions, MAX_FUNCTIONS)?;
+        within("globals", self.globals, MAX_GLOBALS)?;
+        within("tables", self.tables, u64::from(MAX_TABLES))?;
         within("memories", self.memories, u64::from(MAX_MEMORIES))?;
         let allowed = limits.memory_bytes.get() as u64;
         if self.memory_bytes > allowed {

@@ -12,8 +12,7 @@ use bytes::Bytes;
 use http::Method;
 
 use super::guests::{
-    ANSWER, CONTENT_TYPE, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_DELAY, FAILURE_MESSAGE, Guest, REMOVE_HEADERS,
-    SET_HEADERS, TEXT, VERDICT,
+    ANSWER, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_DELAY, FAILURE_MESSAGE, Guest, SET_HEADERS, TEXT, VERDICT,
 };
 use super::*;
 use crate::delivery::{ChainRecord, ChainVerdict, Changes};
@@ -85,14 +84,6 @@ fn job_of(plugins: impl IntoIterator<Item = Plugin>, on_error: OnError) -> Chain
 
 fn run_with(guest: &Guest, on_error: OnError) -> ChainRecord {
     run_chain(&job_of([load(&guest.wasm()).unwrap_or_else(|error| panic!("{error}"))], on_error))
-}
-
-/// Under `onError: skip`, which must let nothing of this pass.
-fn held(guest: &Guest) -> String {
-    match run_with(guest, OnError::Skip).verdict {
-        ChainVerdict::Hold { plugin, reason } if plugin.as_str() == "test" => reason,
-        other => panic!("held was expected, got {other:?}"),
-    }
 }
 
 fn delivered(record: &ChainRecord) -> &Changes {
