@@ -42,12 +42,12 @@ fn imports() -> Vec<Case> {
         ),
         refused(
             "imports-unknown-host-function",
-            { Guest::new().edit("\"random-u64\"", "\"exec\"").wasm() },
+            Guest::new().edit("\"random-u64\"", "\"exec\"").wasm(),
             "does not fit hookwright:plugin@0.1.0: failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@0.1.0::exec`: import interface `hookwright:plugin/host@0.1.0` is missing function `exec` that is required by the module",
         ),
         refused(
             "imports-log-with-another-type",
-            { Guest::new().edit("(func $log (param i32 i32 i32))", "(func $log (param i32 i32 i64))").wasm() },
+            Guest::new().edit("(func $log (param i32 i32 i32))", "(func $log (param i32 i32 i64))").wasm(),
             "does not fit hookwright:plugin@0.1.0: failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@0.1.0::log`: failed to validate import interface `hookwright:plugin/host@0.1.0`: type mismatch for function `log`: expected `[I32, I32, I32] -> []` but found `[I32, I32, I64] -> []`",
         ),
         refused(

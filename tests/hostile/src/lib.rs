@@ -1,5 +1,5 @@
 //! Plugins that mean harm, and how each of them has to end. One table for the unit tests of the host, the scenarios
-//! through the binary and the bench. Holds no test and runs nothing.
+//! through the binary and the bench. Also the builder they are made with. Holds no test and runs nothing.
 
 mod answers;
 mod contracts;
@@ -7,6 +7,7 @@ mod files;
 pub mod guest;
 mod hunger;
 mod manifests;
+pub mod stamp;
 mod traps;
 
 use std::fmt::Write as _;
