@@ -1,9 +1,11 @@
-//! Threads that run plugin chains. One webhook holds at most half of them, so that none starves the rest.
+//! Threads that run plugin chains. One webhook holds at most half of them, and so do all webhooks with costly chains
+//! together, so that neither one nor many of them starve the rest.
 //!
 //! Does not bound the queue: every waiting job belongs to a caller that waits for it.
 
 mod fair_queue;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +19,11 @@ use crate::tasks::{self, OnPanic};
 
 /// Fewer would let one webhook hold them all.
 const MIN_THREADS: usize = 2;
+/// A webhook whose last chain burnt this much has costly chains: about a millisecond, or 40 KB of JSON rewritten. By
+/// fuel and not by the clock, so that a busy machine makes nobody costly.
+const COSTLY_FUEL: u64 = 5_000_000;
+/// So many webhooks are remembered as costly; beyond, all are forgotten and found again.
+const MAX_COSTLY: usize = 10_000;
 
 /// The threads. Dropping the last handle ends them after their current run.
 #[derive(Clone)]
@@ -42,7 +49,7 @@ impl TransformPool {
         run: impl Fn(&ChainJob) -> ChainRecord + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let threads = threads.max(MIN_THREADS);
-        let state = State { queue: FairQueue::new(threads / 2), idle: 0, closed: false };
+        let state = State::new(threads / 2);
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), run: Box::new(run) });
         let owner = Arc::new(Owner { shared });
         for _ in 0..threads {
@@ -60,8 +67,8 @@ impl TransformPool {
     pub async fn run(&self, job: ChainJob) -> Result<ChainRecord, Closed> {
         let (answer, answered) = oneshot::channel();
         let webhook = job.webhook.id.clone();
-        let ticket = self.owner.shared.push(&webhook, Waiting { job, answer })?;
-        let _place = Place { shared: &self.owner.shared, webhook, ticket };
+        let (cost, ticket) = self.owner.shared.push(&webhook, Waiting { job, answer })?;
+        let _place = Place { shared: &self.owner.shared, webhook, cost, ticket };
         answered.await.map_err(|_| Closed)
     }
 }
@@ -81,12 +88,13 @@ impl Drop for Owner {
 struct Place<'a> {
     shared: &'a Shared,
     webhook: WebhookId,
+    cost: Cost,
     ticket: Ticket,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let cancelled = self.shared.lock().queue.cancel(&self.webhook, self.ticket);
+        let cancelled = self.shared.lock().queue(self.cost).cancel(&self.webhook, self.ticket);
         // Freed outside of the lock.
         drop(cancelled);
     }
@@ -106,31 +114,104 @@ struct Shared {
 }
 
 struct State {
-    queue: FairQueue<WebhookId, Waiting>,
+    cheap: FairQueue<WebhookId, Waiting>,
+    costly: FairQueue<WebhookId, Waiting>,
+    /// The webhooks whose jobs wait among the costly ones.
+    known_costly: HashSet<WebhookId>,
+    running_costly: usize,
+    max_costly: usize,
     /// Threads that wait for work.
     idle: usize,
     closed: bool,
 }
 
+/// What the last chain of a webhook lets one expect of its next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cost {
+    Cheap,
+    Costly,
+}
+
+impl State {
+    fn new(half: usize) -> Self {
+        Self {
+            cheap: FairQueue::new(half),
+            costly: FairQueue::new(half),
+            known_costly: HashSet::new(),
+            running_costly: 0,
+            max_costly: half,
+            idle: 0,
+            closed: false,
+        }
+    }
+
+    const fn queue(&mut self, cost: Cost) -> &mut FairQueue<WebhookId, Waiting> {
+        match cost {
+            Cost::Cheap => &mut self.cheap,
+            Cost::Costly => &mut self.costly,
+        }
+    }
+
+    fn expected(&self, webhook: &WebhookId) -> Cost {
+        if self.known_costly.contains(webhook) { Cost::Costly } else { Cost::Cheap }
+    }
+
+    /// Costly ones first while there is room for them: they get it whenever they want it, and never more.
+    fn pop(&mut self) -> Option<(Cost, WebhookId, Waiting)> {
+        if self.has_room_for_costly()
+            && let Some((webhook, waiting)) = self.costly.pop()
+        {
+            self.running_costly += 1;
+            return Some((Cost::Costly, webhook, waiting));
+        }
+        self.cheap.pop().map(|(webhook, waiting)| (Cost::Cheap, webhook, waiting))
+    }
+
+    fn has_room_for_costly(&self) -> bool {
+        self.running_costly < self.max_costly
+    }
+
+    fn has_turns(&self) -> bool {
+        self.cheap.has_turns() || (self.has_room_for_costly() && self.costly.has_turns())
+    }
+
+    /// A chain that was popped as `cost` has ended.
+    fn done(&mut self, cost: Cost, webhook: &WebhookId, record: &ChainRecord) {
+        self.queue(cost).done(webhook);
+        if cost == Cost::Costly {
+            self.running_costly = self.running_costly.saturating_sub(1);
+        }
+        let fuel = record.runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.fuel));
+        if fuel < COSTLY_FUEL {
+            self.known_costly.remove(webhook);
+            return;
+        }
+        if self.known_costly.len() >= MAX_COSTLY {
+            self.known_costly.clear();
+        }
+        self.known_costly.insert(webhook.clone());
+    }
+}
+
 impl Shared {
     /// The life of one thread.
     fn work(&self) {
-        while let Some((webhook, Waiting { job, answer })) = self.next() {
+        while let Some((cost, webhook, Waiting { job, answer })) = self.next() {
             let record = self.run_guarded(&job);
-            self.lock().queue.done(&webhook);
+            self.lock().done(cost, &webhook, &record);
             // Refused when the caller has gone: nobody wants to know.
             let _ = answer.send(record);
         }
     }
 
     /// Waits for a job; `None` when the pool is closed.
-    fn next(&self) -> Option<(WebhookId, Waiting)> {
+    fn next(&self) -> Option<(Cost, WebhookId, Waiting)> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some(next) = state.queue.pop() {
+            if let Some(next) = state.pop() {
                 self.wake_if_needed(&state);
                 return Some(next);
             }
@@ -140,20 +221,21 @@ impl Shared {
         }
     }
 
-    fn push(&self, webhook: &WebhookId, waiting: Waiting) -> Result<Ticket, Closed> {
+    fn push(&self, webhook: &WebhookId, waiting: Waiting) -> Result<(Cost, Ticket), Closed> {
         let mut state = self.lock();
         if state.closed {
             return Err(Closed);
         }
-        let ticket = state.queue.push(webhook, waiting);
+        let cost = state.expected(webhook);
+        let ticket = state.queue(cost).push(webhook, waiting);
         self.wake_if_needed(&state);
-        Ok(ticket)
+        Ok((cost, ticket))
     }
 
     /// Each push and each pop wakes at most one thread, and each thread that takes a job wakes the next: no
     /// herd, and no job that waits beside an idle thread.
     fn wake_if_needed(&self, state: &State) {
-        if state.idle > 0 && state.queue.has_turns() {
+        if state.idle > 0 && state.has_turns() {
             self.work.notify_one();
         }
     }
@@ -167,7 +249,8 @@ impl Shared {
     fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.queue.clear();
+        state.cheap.clear();
+        state.costly.clear();
         self.work.notify_all();
     }
 
@@ -190,6 +273,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+    use crate::delivery::PluginRun;
     use crate::plugin::Catalog;
     use crate::webhook::{OnError, PluginUse};
 
@@ -261,6 +345,48 @@ mod tests {
         assert!(slow.await.iter().all(Result::is_ok));
         let count = gate.count.lock().expect("sound");
         assert_eq!((count.most_inside, count.runs), (2, 10));
+    }
+
+    #[tokio::test]
+    async fn costly_webhooks_together_leave_threads_to_the_cheap_ones() {
+        let gate = Arc::new(Gate::default());
+        let at = Arc::clone(&gate);
+        let pool = TransformPool::start_with(2, move |job| {
+            let costly = job.webhook.id.as_str().starts_with("costly");
+            if costly && job.run > 1 {
+                at.pass();
+            }
+            burning(if costly { COSTLY_FUEL } else { COSTLY_FUEL - 1 })
+        })
+        .expect("threads start");
+        // Each is found out once.
+        for number in 0..5 {
+            assert!(pool.run(job(&format!("costly{number}"))).await.is_ok());
+        }
+        let again = |number| pool.run(ChainJob { run: 2, ..job(&format!("costly{number}")) });
+        let mut costly = Box::pin(join_all((0..5).map(again)));
+        assert!(costly.as_mut().now_or_never().is_none());
+        gate.wait_for_runs(1);
+        for _ in 0..3 {
+            assert!(pool.run(job("cheap")).await.is_ok());
+        }
+        gate.open();
+        assert!(costly.await.iter().all(Result::is_ok));
+        assert_eq!(gate.count.lock().expect("sound").most_inside, 1);
+    }
+
+    fn burning(fuel: u64) -> ChainRecord {
+        let run = PluginRun {
+            plugin: "p".parse().expect("a name"),
+            digest: None,
+            summary: String::new(),
+            logs: Vec::new(),
+            logs_cut: false,
+            fuel,
+            memory_bytes: 0,
+            micros: 0,
+        };
+        ChainRecord { runs: vec![run], ..ChainRecord::untouched() }
     }
 
     #[tokio::test]
