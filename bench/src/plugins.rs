@@ -22,8 +22,6 @@ use bytes::Bytes;
 use self::contestant::{Contestant, Kind};
 use self::report::{Row, Table};
 
-/// Payloads, in bytes.
-const SIZES: [usize; 3] = [300, 1024, 10_240];
 /// The clock is looked at after so many calls: looking costs about as much as a tenth of a call.
 const BATCH: u32 = 16;
 
@@ -35,6 +33,12 @@ pub(crate) struct PluginsArgs {
     /// Measured milliseconds of each in each round
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     millis: u32,
+    /// Payloads to measure, in bytes
+    #[arg(long, value_delimiter = ',', value_name = "BYTES", default_value = "300,1024,10240")]
+    sizes: Vec<usize>,
+    /// What to measure, for a profiler: goals need all of it
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "native,reused,fresh,js-reused,js-fresh")]
+    only: Vec<Kind>,
     /// The folder with edit.wasm and edit-reused.wasm
     #[arg(long, env = "HOOKWRIGHT_GUESTS", value_name = "DIR", default_value = "target/guests")]
     guests: PathBuf,
@@ -48,12 +52,13 @@ pub(crate) struct PluginsArgs {
 /// # Errors
 /// When a contestant cannot be set up, or does other work than the rest.
 pub(crate) fn run(args: &PluginsArgs) -> anyhow::Result<ExitCode> {
-    let fuel = fuel_of_each_size(&args.guests)?;
     let mut rows = Vec::new();
-    for (size, fuel) in SIZES.into_iter().zip(fuel) {
+    for &size in &args.sizes {
         let body = payload::of(size);
+        let fuel = fresh::Fresh::new(&wasm(&args.guests, "edit")?, &body)?.fuel()?;
         let wanted = native::edited(&body).context("the native edit failed")?;
         let mut contestants = contestants(&args.guests, &body)?;
+        contestants.retain(|(kind, _)| args.only.contains(kind));
         for (kind, contestant) in &mut contestants {
             let got = contestant.call().with_context(|| format!("{kind} failed"))?;
             anyhow::ensure!(got == wanted, "{kind} does other work than the rest: the figures would be void");
@@ -84,11 +89,6 @@ fn contestants(guests: &Path, body: &Bytes) -> anyhow::Result<Vec<(Kind, Box<dyn
         (Kind::QuickJsReused, Box::new(quickjs::Reused::new(body)?)),
         (Kind::QuickJsFresh, Box::new(quickjs::Fresh::new(body)?)),
     ])
-}
-
-fn fuel_of_each_size(guests: &Path) -> anyhow::Result<Vec<u64>> {
-    let wasm = wasm(guests, "edit")?;
-    SIZES.iter().map(|size| fresh::Fresh::new(&wasm, &payload::of(*size))?.fuel()).collect()
 }
 
 fn wasm(guests: &Path, name: &str) -> anyhow::Result<Vec<u8>> {

@@ -158,13 +158,21 @@ impl State {
 
     /// Costly ones first while there is room for them: they get it whenever they want it, and never more.
     fn pop(&mut self) -> Option<(Cost, WebhookId, Waiting)> {
-        if self.has_room_for_costly()
-            && let Some((webhook, waiting)) = self.costly.pop()
-        {
-            self.running_costly += 1;
-            return Some((Cost::Costly, webhook, waiting));
+        loop {
+            if self.has_room_for_costly()
+                && let Some((webhook, waiting)) = self.costly.pop()
+            {
+                self.running_costly += 1;
+                return Some((Cost::Costly, webhook, waiting));
+            }
+            let (webhook, waiting) = self.cheap.pop()?;
+            if self.expected(&webhook) == Cost::Cheap {
+                return Some((Cost::Cheap, webhook, waiting));
+            }
+            // Found out since it was put there. Its caller's ticket leads nowhere from here on: `work` looks.
+            self.cheap.done(&webhook);
+            self.costly.push(&webhook, waiting);
         }
-        self.cheap.pop().map(|(webhook, waiting)| (Cost::Cheap, webhook, waiting))
     }
 
     fn has_room_for_costly(&self) -> bool {
@@ -197,7 +205,8 @@ impl Shared {
     /// The life of one thread.
     fn work(&self) {
         while let Some((cost, webhook, Waiting { job, answer })) = self.next() {
-            let record = self.run_guarded(&job);
+            // Without a caller there is nothing to do, but to give the place back.
+            let record = if answer.is_closed() { ChainRecord::untouched() } else { self.run_guarded(&job) };
             self.lock().done(cost, &webhook, &record);
             // Refused when the caller has gone: nobody wants to know.
             let _ = answer.send(record);

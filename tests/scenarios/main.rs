@@ -5,6 +5,7 @@ mod crash;
 mod delivery;
 mod file_changes;
 mod hostile;
+mod plugin_swaps;
 mod plugins;
 mod refusals;
 mod reload;

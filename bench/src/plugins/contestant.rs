@@ -8,12 +8,14 @@ pub(crate) trait Contestant {
     fn call(&mut self) -> anyhow::Result<Vec<u8>>;
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Kind {
     Native,
     Reused,
     Fresh,
+    #[value(name = "js-reused")]
     QuickJsReused,
+    #[value(name = "js-fresh")]
     QuickJsFresh,
 }
 

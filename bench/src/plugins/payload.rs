@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn bodies_have_their_size_and_a_value_to_edit() {
-        for bytes in super::super::SIZES {
+        for bytes in [300, 1024, 10_240] {
             let body = of(bytes);
             assert_eq!(body.len(), bytes);
             let value: Value = serde_json::from_slice(&edited(&body).expect("JSON")).expect("JSON");
