@@ -20,13 +20,14 @@ mod wasi;
 mod words;
 
 #[cfg(test)]
-pub(crate) mod guests;
-#[cfg(test)]
 pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[cfg(test)]
+pub(crate) use hookwright_hostile::guest as guests;
 
 pub(crate) use self::chain::held_unrun;
 pub use self::chain::run_chain;

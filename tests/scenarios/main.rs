@@ -7,6 +7,8 @@ mod configuration;
 mod crash;
 mod delivery;
 mod file_changes;
+mod hostile;
+mod plugin_swaps;
 mod plugins;
 mod refusals;
 mod reload;

@@ -156,6 +156,13 @@ impl Hookwright {
         output(command(self.home(), arguments).envs(self.environment.iter().cloned())).await
     }
 
+    /// The most memory the host ever had resident, as Linux counts it.
+    pub fn peak_memory_bytes(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+    }
+
     /// SIGKILL: no goodbye.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("it was running");

@@ -48,7 +48,7 @@ pub(super) enum Objection {
     ContentTypeHeader,
     #[error("{value:?} is not a content type")]
     ContentType { value: String },
-    #[error("too many or too large {what}: {} with {bytes} bytes, limit {max_count} with {max_bytes} bytes", count(*.number, "entry"))]
+    #[error("too many or too large {what}: {number} with {bytes} bytes, limit {max_count} with {max_bytes} bytes")]
     TooMuch { what: &'static str, number: usize, bytes: usize, max_count: usize, max_bytes: usize },
     #[error("the failure's code {code:?} is not 1 to 64 lower-case letters, digits, '.', '_' or '-', a letter first")]
     FailureCode { code: String },

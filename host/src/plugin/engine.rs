@@ -158,9 +158,12 @@ fn pooled(threads: NonZeroU32) -> Config {
 }
 
 /// One unit each, but for the instructions that call into the runtime: a loop of them must not outlast its fuel
-/// by far. What they move is charged by the byte on top.
+/// by far. What they move is charged by the byte on top. Calls cost as much as they take where the processor cannot
+/// foresee the return: hundreds of functions deep, one unit each made a second of 20 ms.
 fn costs() -> OperatorCost {
     OperatorCost {
+        Call: 5,
+        CallIndirect: 5,
         MemoryGrow: u8::MAX,
         TableGrow: u8::MAX,
         MemoryInit: 50,

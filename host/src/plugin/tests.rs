@@ -15,8 +15,8 @@ use bytes::Bytes;
 use http::Method;
 
 use super::guests::{
-    ANSWER, CONTENT_TYPE, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_CODE, FAILURE_DELAY, FAILURE_MESSAGE, Guest,
-    REMOVE_HEADERS, SET_HEADERS, TEXT, VERDICT,
+    ANSWER, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_CODE, FAILURE_DELAY, FAILURE_MESSAGE, Guest, SET_HEADERS, TEXT,
+    VERDICT,
 };
 use super::*;
 use crate::delivery::{ChainRecord, ChainVerdict, Changes, RunVerdict};
@@ -115,14 +115,6 @@ fn run_with(guest: &Guest, on_error: OnError) -> ChainRecord {
     run_chain(&job_of([load(&guest.wasm()).unwrap_or_else(|error| panic!("{error}"))], on_error))
 }
 
-/// Under `onError: skip`, which must let nothing of this pass.
-fn held(guest: &Guest) -> String {
-    match run_with(guest, OnError::Skip).verdict {
-        ChainVerdict::Hold { plugin, reason } if plugin.as_str() == "test" => reason,
-        other => panic!("held was expected, got {other:?}"),
-    }
-}
-
 fn delivered(record: &ChainRecord) -> &Changes {
     match &record.verdict {
         ChainVerdict::Deliver { changes } => changes,
@@ -139,4 +131,12 @@ fn set_header(name: usize, value: usize) -> String {
          (call $pair (i32.const {SET_HEADERS}) (i32.const 1024) (i32.const 1))",
         TEXT as usize + name
     )
+}
+
+/// Under `onError: skip`, which must let nothing of this pass.
+fn held(guest: &Guest) -> String {
+    match run_with(guest, OnError::Skip).verdict {
+        ChainVerdict::Hold { plugin, reason } if plugin.as_str() == "test" => reason,
+        other => panic!("held was expected, got {other:?}"),
+    }
 }

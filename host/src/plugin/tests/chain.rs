@@ -21,7 +21,7 @@ fn nothing_survives_a_run() {
 }
 
 /// Appends `!` to the payload, behind it on the heap.
-fn appending() -> Guest {
+pub(super) fn appending() -> Guest {
     let pointer = format!("(i32.load offset={DELIVERY_DATA} (local.get $delivery))");
     let length = format!("(i32.load offset={} (local.get $delivery))", DELIVERY_DATA + 4);
     Guest::new().transform(&format!(
