@@ -95,6 +95,7 @@ impl Kept {
         }
         let known = self.histories.get(&name).cloned();
         let mut history = known.unwrap_or_else(|| history(&self.home, &name));
+        let before = history.clone();
         if history.last().is_none_or(|newest| newest.digest != digest) {
             history.retain(|version| version.digest != digest);
             history.push(KeptVersion { digest, version: plugin.manifest.version.clone(), since: now });
@@ -103,7 +104,9 @@ impl Kept {
         }
         let unused = self.unused(&name, &history);
         history.retain(|version| !unused.contains(&version.digest));
-        write(&self.home, &name, &history)?;
+        if history != before {
+            write(&self.home, &name, &history)?;
+        }
         self.histories.insert(name.clone(), history);
         for digest in unused {
             self.forget(&name, digest);

@@ -65,6 +65,9 @@ fn choose<'a>(
     }
 }
 
+/// Each waits for a file that is not settled yet, up to two seconds.
+const MOST_RELOADS: usize = 5;
+
 /// What the host made of the file.
 #[derive(Debug)]
 enum Host {
@@ -88,18 +91,27 @@ impl Host {
 /// Has a running host read its folders, which waits until the file is settled, and asks what is in force then.
 async fn in_force(home: &Path, name: &PluginName, digest: Digest) -> anyhow::Result<Host> {
     let Ok(client) = discovery::admin(home) else { return Ok(Host::Absent) };
-    match client.act("/v1/reload").await {
-        Err(ClientError::Unreachable { .. }) => return Ok(Host::Absent),
-        answer => drop(answer?),
+    for _ in 0..MOST_RELOADS {
+        match client.act("/v1/reload").await {
+            Err(ClientError::Unreachable { .. }) => return Ok(Host::Absent),
+            answer => drop(answer?),
+        }
+        match judge(&client.get("/v1/status").await?, name, digest) {
+            Host::Refuses(faults) if faults.is_empty() => {}
+            host => return Ok(host),
+        }
     }
-    let status = client.get("/v1/status").await?;
-    let plugin = json::list(&status, "/plugins").iter().find(|plugin| json::text(plugin, "/name") == name.as_str());
+    Ok(Host::Refuses(Vec::new()))
+}
+
+fn judge(status: &Value, name: &PluginName, digest: Digest) -> Host {
+    let plugin = json::list(status, "/plugins").iter().find(|plugin| json::text(plugin, "/name") == name.as_str());
     if plugin.is_some_and(|plugin| json::text(plugin, "/digest") == digest.to_string()) {
-        return Ok(Host::Took);
+        return Host::Took;
     }
     let file = format!("plugins/{name}.wasm");
-    let faults = json::list(&status, "/revision/faults").iter().filter(|fault| json::text(fault, "/file") == file);
-    Ok(Host::Refuses(faults.cloned().collect()))
+    let faults = json::list(status, "/revision/faults").iter().filter(|fault| json::text(fault, "/file") == file);
+    Host::Refuses(faults.cloned().collect())
 }
 
 fn as_text(name: &PluginName, version: &KeptVersion, host: &Host) -> String {
