@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod duration;
 pub mod event;
 pub mod ids;
+mod inert;
 pub mod pattern;
 pub mod pointer;
 pub mod secret;
