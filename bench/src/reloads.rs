@@ -32,7 +32,7 @@ const BATCH: u32 = 25;
 /// How often the dispatcher is asked what is in force.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// For one batch to come into force.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The load is made in pieces of this length, until the last reload is in force.
 const PIECE: Duration = Duration::from_secs(1);
 /// The share of the reloads after which memory is looked at first.

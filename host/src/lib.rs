@@ -8,6 +8,7 @@ pub mod duration;
 pub mod event;
 mod files;
 pub mod ids;
+mod inert;
 pub mod pattern;
 pub mod pointer;
 pub mod secret;

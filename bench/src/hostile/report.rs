@@ -56,16 +56,15 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{:<28}{:>10}{:>10}{:>10}{:>10}", "p99 ms", "all", "plain", "redacted", "rss MiB")?;
-        let rows: [(&str, fn(&(Measured, Measured)) -> &Measured); 2] =
-            [("alone", |round| &round.0), ("beside the hostile corpus", |round| &round.1)];
-        for (name, of) in rows {
-            let middle = |figure: fn(&Measured) -> f64| median(self.rounds.iter().map(|round| figure(of(round))));
+        let (alone, beside): (Vec<_>, Vec<_>) = self.rounds.iter().map(|(alone, beside)| (alone, beside)).unzip();
+        for (name, rounds) in [("alone", alone), ("beside the hostile corpus", beside)] {
+            let middle = |figure: fn(&Measured) -> f64| median(rounds.iter().map(|one| figure(one)));
             write!(f, "{name:<28}")?;
             for figure in [
                 middle(|one| one.p99_ms),
                 middle(|one| one.plain_p99_ms),
                 middle(|one| one.redacted_p99_ms),
-                self.rounds.iter().filter_map(|round| of(round).peak_rss_mib).reduce(f64::max),
+                rounds.iter().filter_map(|one| one.peak_rss_mib).reduce(f64::max),
             ] {
                 write!(f, "{:>10.2}", figure.unwrap_or(f64::NAN))?;
             }

@@ -162,8 +162,8 @@ fn pooled(threads: NonZeroU32) -> Config {
 /// foresee the return: hundreds of functions deep, one unit each made a second of 20 ms.
 fn costs() -> OperatorCost {
     OperatorCost {
-        Call: 5,
-        CallIndirect: 5,
+        Call: 10,
+        CallIndirect: 10,
         MemoryGrow: u8::MAX,
         TableGrow: u8::MAX,
         MemoryInit: 50,

@@ -1,16 +1,12 @@
 //! Plugins that answer what no plugin may.
 
 use crate::guest::{
-    ANNOTATIONS, ANSWER, CONTENT_TYPE, DATA, DROP_REASON, FAILURE_DELAY, FAILURE_MESSAGE, Guest, REMOVE_HEADERS,
-    SET_HEADERS, TEXT, VERDICT,
+    ANSWER, DATA, DROP_REASON, FAILURE_DELAY, FAILURE_MESSAGE, Guest, REMOVE_HEADERS, SET_HEADERS, TEXT, VERDICT,
 };
-use crate::{Case, Ending, held, pair, store, times, unharmed};
-
-/// Where lists are put.
-const LIST: u32 = 1024;
+use crate::{Case, Ending, held, pair, size, store, times, unharmed};
 
 pub(crate) fn cases() -> Vec<Case> {
-    [shapes(), payloads(), headers(), words()].into_iter().flatten().collect()
+    [shapes(), payloads(), words()].into_iter().flatten().collect()
 }
 
 fn shapes() -> Vec<Case> {
@@ -88,129 +84,6 @@ fn payloads() -> Vec<Case> {
     ]
 }
 
-fn headers() -> Vec<Case> {
-    let set = |name: &str, value: &str| {
-        let (name_bytes, value_bytes) = (size(name), size(value));
-        let list = pair(LIST, TEXT, name_bytes) + &pair(LIST + 8, TEXT + name_bytes, value_bytes);
-        Guest::new().text(&format!("{name}{value}")).transform(&(list + &pair(SET_HEADERS, LIST, 1)))
-    };
-    let remove = |name: &str| {
-        Guest::new().text(name).transform(&(pair(LIST, TEXT, size(name)) + &pair(REMOVE_HEADERS, LIST, 1)))
-    };
-    let content_type = |value: &str| {
-        Guest::new().text(value).transform(&(store(CONTENT_TYPE, 1) + &pair(CONTENT_TYPE + 4, TEXT, size(value))))
-    };
-    let many = |at: u32| {
-        let fields = times(
-            5_000,
-            &format!(
-                "(call $pair (i32.add (i32.const 200000) (i32.mul (local.get $left) (i32.const 16))) (i32.const {TEXT}) (i32.const 1))"
-            ),
-        );
-        Guest::new().memory("(memory (export \"memory\") 8)").text("x").transform(&(fields + &pair(at, 200_016, 5_000)))
-    };
-    vec![
-        held(
-            "header-value-with-line-ends",
-            &set("X-A", "a\r\nX-Injected: 1"),
-            "broke the contract: the value of header x-a has characters that HTTP does not allow, such as line ends",
-        ),
-        held(
-            "header-value-with-nul",
-            &set("X-A", "a\0b"),
-            "broke the contract: the value of header x-a has characters that HTTP does not allow, such as line ends",
-        ),
-        held(
-            "header-name-with-line-ends",
-            &set("X-A\r\nX-Injected", "1"),
-            "broke the contract: \"X-A\\r\\nX-Injected\" is not a header name",
-        ),
-        held("header-name-with-space", &set("X A", "1"), "broke the contract: \"X A\" is not a header name"),
-        held("header-name-empty", &set("", "1"), "broke the contract: \"\" is not a header name"),
-        held(
-            "header-name-with-escapes",
-            &set("\u{1b}[2J", "1"),
-            "broke the contract: \"\\u{1b}[2J\" is not a header name",
-        ),
-        held(
-            "header-signature",
-            &set("Webhook-Signature", "v1,forged"),
-            "broke the contract: header webhook-signature belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "header-event",
-            &set("X-HOOKWRIGHT-Event", "other"),
-            "broke the contract: header x-hookwright-event belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "header-authorization",
-            &set("authorization", "Bearer x"),
-            "broke the contract: header authorization belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "header-host",
-            &set("Host", "metadata.internal"),
-            "broke the contract: header host belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "header-length",
-            &set("Content-Length", "0"),
-            "broke the contract: header content-length belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "header-transfer-encoding",
-            &set("Transfer-Encoding", "chunked"),
-            "broke the contract: header transfer-encoding belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "header-connection",
-            &set("Connection", "upgrade"),
-            "broke the contract: header connection belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "header-content-type",
-            &set("Content-Type", "text/html"),
-            "broke the contract: use the field `content-type` to change header content-type",
-        ),
-        held(
-            "header-removes-host",
-            &remove("Host"),
-            "broke the contract: header host belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "header-removes-signature",
-            &remove("webhook-signature"),
-            "broke the contract: header webhook-signature belongs to the host; plugins may not set or remove it",
-        ),
-        held(
-            "headers-5000-small-ones",
-            &many(SET_HEADERS),
-            "broke the contract: too many or too large headers: 5000 with 0 bytes, limit 64 with 16384 bytes",
-        ),
-        held(
-            "header-of-20-kb",
-            &set("X-Large", &"y".repeat(20_000)),
-            "broke the contract: too many or too large headers: 1 with 20007 bytes, limit 64 with 16384 bytes",
-        ),
-        held(
-            "content-type-with-line-ends",
-            &content_type("text/plain\r\nX-Injected: 1"),
-            "broke the contract: \"text/plain\\r\\nX-Injected: 1\" is not a content type",
-        ),
-        held(
-            "content-type-of-2-kb",
-            &content_type(&format!("text/{}", "x".repeat(2_000))),
-            "broke the contract: \"text/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…\" is not a content type",
-        ),
-        held("content-type-empty", &content_type(""), "broke the contract: \"\" is not a content type"),
-        held(
-            "annotations-5000-small-ones",
-            &many(ANNOTATIONS),
-            "broke the contract: too many or too large annotations: 5000 with 5000 bytes, limit 32 with 8192 bytes",
-        ),
-    ]
-}
-
 fn words() -> Vec<Case> {
     let drops = |guest: Guest, bytes: u32| guest.transform(&(store(VERDICT, 1) + &pair(DROP_REASON, TEXT, bytes)));
     let fails = |guest: Guest, retry: Option<u64>, bytes: u32| {
@@ -264,8 +137,4 @@ fn words() -> Vec<Case> {
             "broke off: string pointer/length out of bounds of memory",
         ),
     ]
-}
-
-fn size(text: &str) -> u32 {
-    u32::try_from(text.len()).expect("small")
 }

@@ -5,6 +5,7 @@ mod answers;
 mod contracts;
 mod files;
 pub mod guest;
+mod headers;
 mod hunger;
 mod manifests;
 pub mod stamp;
@@ -50,10 +51,9 @@ pub enum Ending {
 /// Every case, for deliveries of payloads of this many bytes: they get fuel for them.
 pub fn corpus(payload_bytes: usize) -> Vec<Case> {
     let fuel = FUEL + FUEL_PER_BYTE * payload_bytes as u64;
-    [files::cases(), contracts::cases(), manifests::cases(), hunger::cases(fuel), traps::cases(), answers::cases()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let refused = [files::cases(), contracts::cases(), manifests::cases()];
+    let run = [hunger::cases(fuel), traps::cases(), answers::cases(), headers::cases()];
+    refused.into_iter().chain(run).flatten().collect()
 }
 
 impl Case {
@@ -100,6 +100,10 @@ fn store(at: u32, value: u32) -> String {
 /// The text form has no unsigned numbers beyond what fits.
 fn signed(number: u32) -> i32 {
     number.cast_signed()
+}
+
+fn size(text: &str) -> u32 {
+    u32::try_from(text.len()).expect("small")
 }
 
 /// Instructions over and over.

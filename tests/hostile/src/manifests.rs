@@ -114,7 +114,7 @@ fn schemas() -> Vec<Case> {
         numbered(1_500, |n| format!(r##""d{n}":{{"$ref":"#/$defs/d{}"}},"##, n + 1)),
     );
     let patterns =
-        format!(r#"{{"allOf":[{}true]}}"#, numbered(1_500, |n| format!(r#"{{"pattern":"\\w{{90}}{n:04}"}},"#)),);
+        format!(r#"{{"allOf":[{}true]}}"#, numbered(1_500, |n| format!(r#"{{"pattern":"\\w{{90}}{n:04}"}},"#)));
     vec![
         refused(
             "schema-too-long",

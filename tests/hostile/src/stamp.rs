@@ -1,7 +1,7 @@
 //! A harmless plugin that stamps what it delivers, at both ends of its file: a mixture of two versions would show.
 
 use crate::guest::{Guest, SET_HEADERS, TEXT};
-use crate::pair;
+use crate::{pair, size};
 
 /// The headers that carry the stamp.
 pub const HEADERS: [&str; 2] = ["x-stamp-first", "x-stamp-last"];
@@ -12,7 +12,6 @@ const LIST: u32 = 1024;
 /// The plugin with this stamp.
 pub fn stamping(stamp: &str) -> Vec<u8> {
     let [first, last] = HEADERS;
-    let size = |text: &str| u32::try_from(text.len()).expect("short");
     let field =
         |at: u32, text: u32, name: &str| pair(at, text, size(name)) + &pair(at + 8, text + size(name), size(stamp));
     let padding = "\\00".repeat(4_096);
