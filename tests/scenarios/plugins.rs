@@ -103,6 +103,31 @@ async fn an_endless_plugin_ends_at_its_limit_and_hurts_only_its_own_webhook() {
 }
 
 #[tokio::test]
+async fn a_limit_of_one_plugin_holds_and_another_releases() {
+    let limit = |bytes: usize| json!({ "plugins": { "limits": { "redact": { "memoryBytes": bytes } } } });
+    let receiver = Receiver::start().await;
+    let redact = json!({ "plugin": "redact", "config": { "remove": ["/entry/postal_code"] } });
+    let host = Hookwright::builder()
+        .server(limit(1 << 20))
+        .plugin("redact")
+        .plugin("published-only")
+        .webhook("tight", json!({ "url": receiver.url(), "events": ["*"], "plugins": [redact] }))
+        .webhook("usual", json!({ "url": receiver.url(), "events": ["*"], "plugins": ["published-only"] }))
+        .start()
+        .await;
+    let mut body = cases::json("strapi-v5/entry.publish");
+    body["entry"]["city"] = json!("x".repeat(900_000));
+    let posted = host.post(body.to_string()).await;
+    let deliveries = host.deliveries(posted.event(), |delivery| delivery["state"] != "pending").await;
+    let of = |webhook: &str| deliveries.iter().find(|delivery| delivery["webhook"] == webhook).unwrap();
+    assert_eq!(of("usual")["state"], "delivered");
+    let reason = of("tight")["reason"].as_str().unwrap();
+    assert!(reason.contains("needs more memory") && reason.contains("`plugins.limits`"), "{reason}");
+    host.write("config/environments/development/server.json", limit(16 << 20).to_string());
+    host.deliveries(posted.event(), |delivery| delivery["state"] == "delivered").await;
+}
+
+#[tokio::test]
 async fn a_missing_plugin_holds_until_it_is_there() {
     let receiver = Receiver::start().await;
     let webhook = json!({ "url": receiver.url(), "events": ["*"],

@@ -63,7 +63,9 @@ fn all_hints(home: &Home, revision: &Revision) -> Vec<Hint> {
     let Ok(variables) = Variables::load(home) else { return Vec::new() };
     let Ok(environment) = variables.environment() else { return Vec::new() };
     let mut hints = advice::on_folders(home, &variables, &environment);
-    hints.extend(header_hints(&layers(home, &home.server_files(&environment))));
+    let server = layers(home, &home.server_files(&environment));
+    hints.extend(header_hints(&server));
+    hints.extend(advice::on_limits(&revision.server.plugins, &server, &revision.plugins));
     for (id, webhook) in &revision.webhooks {
         let layers = layers(home, &home.webhook_files(&environment, id));
         hints.extend(header_hints(&layers));

@@ -105,10 +105,10 @@ fn read_limits(fields: &Fields<'_>, default: RunLimits) -> RunLimits {
     }
 }
 
-/// No file need have the name: the plugin may come later.
+/// No file need have the name: the plugin may come later. `null` takes an entry back that the base wrote.
 fn read_named(node: &Node<'_>) -> BTreeMap<PluginName, NamedLimits> {
     let mut named = BTreeMap::new();
-    for (key, entry) in node.entries() {
+    for (key, entry) in node.entries().filter(|(_, entry)| !entry.is_null()) {
         match key.parse::<PluginName>() {
             Ok(name) => {
                 let Some(fields) = entry.fields(&NAMED) else { continue };

@@ -58,7 +58,7 @@ fn reads_every_setting_of_the_server() {
             "schemas": {"mode": "warn", "unknownEvents": "accept"},
             "plugins": {"fuel": 50000, "memoryBytes": 65536, "threads": 4,
                         "large": {"fuel": 60000, "memoryBytes": 131072, "atOnce": 3},
-                        "limits": {"js": {"fuel": 70000}, "py": {"memoryBytes": 262144}}}}"#,
+                        "limits": {"js": {"fuel": 70000}, "py": {"memoryBytes": 262144}, "gone": null}}}"#,
     )
     .expect("valid");
     assert_eq!((config.listen.to_string(), config.admin.port()), ("0.0.0.0:80".to_owned(), 0));

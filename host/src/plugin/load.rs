@@ -198,12 +198,12 @@ fn check_start(needed: u64, limits: &RunLimits) -> Result<(), LoadError> {
 
 fn build(linker: &Linker<Sandbox>, compiler: &Compiler, order: &Order<'_>) -> Result<PluginPre<Sandbox>, LoadError> {
     let component = compiler.component(linker.engine(), order)?;
-    let linker = wasi::link(linker, &component).map_err(|error| misfit(&*error))?;
+    let linker = wasi::link(linker, &component)?;
     let pre = linker.instantiate_pre(&component).map_err(|error| misfit(&*error))?;
     PluginPre::new(pre).map_err(|error| misfit(&*error))
 }
 
-fn misfit(error: &dyn std::error::Error) -> LoadError {
+pub(super) fn misfit(error: &dyn std::error::Error) -> LoadError {
     LoadError::Contract { message: with_causes(error) }
 }
 

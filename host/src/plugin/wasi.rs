@@ -11,11 +11,14 @@ use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType};
 
 use self::lines::Lines;
 use super::contract::Level;
+use super::load::{LoadError, misfit};
 use super::sandbox::{LogBook, Sandbox};
 use super::words::shown;
 
 /// The version of WASI: any patch of it, since none changes what another has.
 const VERSION: &str = "0.2.";
+/// Functions, resources and types of all interfaces a plugin imports. WASI 0.2 has some 400.
+const MAX_IMPORTS: u64 = 2_000;
 /// Names from a file are shown up to this much.
 const MAX_SHOWN_BYTES: usize = 120;
 
@@ -92,26 +95,41 @@ pub(super) fn is_offered(import: &str) -> bool {
 
 /// A linker that also meets what the component imports of WASI, as far as it is offered. In the names and the
 /// version that the component uses, so that nothing depends on which patch of 0.2 it was made for.
-pub(super) fn link(linker: &Linker<Sandbox>, component: &Component) -> wasmtime::Result<Linker<Sandbox>> {
+pub(super) fn link(linker: &Linker<Sandbox>, component: &Component) -> Result<Linker<Sandbox>, LoadError> {
+    let (world, engine) = (component.component_type(), component.engine());
     let mut linker = linker.clone();
-    // First nothing works; then what we have takes its place.
     linker.allow_shadowing(true);
-    let engine = component.engine();
-    for (import, item) in component.component_type().imports(engine) {
+    let mut number = 0;
+    for (import, item) in world.imports(engine) {
         let (Some(define), ComponentItem::ComponentInstance(interface)) = (definition(import), item.ty) else {
             continue;
         };
-        let mut instance = linker.instance(import)?;
-        for (name, item) in interface.exports(engine) {
-            match item.ty {
-                ComponentItem::ComponentFunc(_) => absent(&mut instance, import, name)?,
-                ComponentItem::Resource(_) => instance.resource(name, resource(name), |_, _| Ok(()))?,
-                _ => {}
-            }
+        let names: Vec<_> = interface.exports(engine).map(|(name, item)| (name, item.ty)).collect();
+        number += names.len() as u64;
+        if number > MAX_IMPORTS {
+            return Err(LoadError::TooBig { what: "imports of WASI", number, limit: MAX_IMPORTS });
         }
-        define(&mut instance)?;
+        offer(&mut linker, import, &names, define).map_err(|error| misfit(&*error))?;
     }
     Ok(linker)
+}
+
+/// First nothing works; then what we have takes its place.
+fn offer(
+    linker: &mut Linker<Sandbox>,
+    import: &str,
+    names: &[(&str, ComponentItem)],
+    define: Define,
+) -> wasmtime::Result<()> {
+    let mut instance = linker.instance(import)?;
+    for (name, item) in names {
+        match item {
+            ComponentItem::ComponentFunc(_) => absent(&mut instance, import, name)?,
+            ComponentItem::Resource(_) => instance.resource(name, resource(name), |_, _| Ok(()))?,
+            _ => {}
+        }
+    }
+    define(&mut instance)
 }
 
 fn definition(import: &str) -> Option<Define> {
@@ -154,8 +172,8 @@ impl Wasi {
         self.stderr.end(Level::Warn, logs);
     }
 
-    /// The last line on stderr that says anything: where runtimes say why they abort.
+    /// Why the runtime aborted, if it said so.
     pub(super) fn last_words(&self) -> Option<&str> {
-        self.stderr.last()
+        self.stderr.telling()
     }
 }

@@ -346,9 +346,9 @@ mod tests {
             keys.map(|(key, _)| *key).collect()
         }
 
-        fn popped(&mut self, found: Option<Taken<u8, u32>>) {
+        fn popped(&mut self, found: Option<&Taken<u8, u32>>) {
             let eligible = self.eligible();
-            let Some(Taken { key, size, job }) = found else {
+            let Some(&Taken { key, size, job }) = found else {
                 self.passed_over.clear();
                 return assert!(eligible.is_empty(), "idle though {eligible:?} wait");
             };
@@ -386,7 +386,7 @@ mod tests {
                         let may_find = queue.has_turns();
                         let found = queue.pop();
                         prop_assert!(may_find || found.is_none(), "a thread would have slept");
-                        account.popped(found);
+                        account.popped(found.as_ref());
                     }
                     Step::Done(place) if !account.running.is_empty() => {
                         let (key, size) = account.running.swap_remove(place % account.running.len());
@@ -405,7 +405,7 @@ mod tests {
             }
             // Drained: everything that waits comes out, and nothing is remembered of it.
             while !account.running.is_empty() || account.waiting.values().any(|jobs| !jobs.is_empty()) {
-                account.popped(queue.pop());
+                account.popped(queue.pop().as_ref());
                 if let Some((key, size)) = account.running.pop() {
                     queue.done(&key, size);
                 }

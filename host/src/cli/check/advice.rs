@@ -1,7 +1,8 @@
 //! What is well-formed and yet cannot work: hints, because only people know what is meant.
 
-use crate::config::{Environment, Hint, Home, Layer, UnknownEvents, Variables, nearest};
-use crate::ids::EventType;
+use crate::config::{Environment, Hint, Home, Layer, PluginLimits, UnknownEvents, Variables, nearest};
+use crate::ids::{EventType, PluginName};
+use crate::plugin::Catalog;
 use crate::reload::file_with;
 use crate::revision::Revision;
 use crate::webhook::Webhook;
@@ -18,6 +19,21 @@ pub(super) fn on_folders(home: &Home, variables: &Variables, environment: &Envir
         return Vec::new();
     };
     vec![Hint { file: home.display(&absent), pointer: String::new(), message }]
+}
+
+/// Limits of plugins that are not there. They may come later.
+pub(super) fn on_limits(limits: &PluginLimits, layers: &[Layer], plugins: &Catalog) -> Vec<Hint> {
+    let absent = limits.named.keys().filter(|name| plugins.get(name).is_none());
+    let hint = |name: &PluginName| {
+        let pointer = format!("/plugins/limits/{name}");
+        let known = plugins.iter().map(|plugin| plugin.name.as_str());
+        let message = match nearest(name.as_str(), known) {
+            Some(meant) => format!("no plugin {name} is loaded: did you mean {meant}?"),
+            None => format!("no plugin {name} is loaded, so this limits nothing"),
+        };
+        Hint { file: file_with(layers, &pointer).to_owned(), pointer, message }
+    };
+    absent.map(hint).collect()
 }
 
 /// What keeps a webhook from ever working. One that is switched off need not work.
@@ -59,6 +75,7 @@ fn never_comes<'s, I: Iterator<Item = &'s str>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::NamedLimits;
 
     #[test]
     fn a_type_without_schema_never_comes() {
@@ -71,6 +88,18 @@ mod tests {
         assert_eq!((says("entry.publihs", false), says("entry.publihs", true)), (near.clone(), near));
         assert!(says("order.paid", false).is_some_and(|message| message.ends_with("add schemas/order.paid.json")));
         assert_eq!(says("order.paid", true), None);
+    }
+
+    #[test]
+    fn limits_of_absent_plugins_are_pointed_out() {
+        let entry = NamedLimits { fuel: None, memory_bytes: None };
+        let named = [("redakt".parse().expect("a name"), entry)].into();
+        let limits = PluginLimits { named, ..PluginLimits::default() };
+        let layer = Layer { file: "server".into(), text: r#"{"plugins": {"limits": {"redakt": {}}}}"#.into() };
+        let hints = on_limits(&limits, &[layer], &Catalog::default());
+        let shown: Vec<_> = hints.iter().map(ToString::to_string).collect();
+        let expected = "server at /plugins/limits/redakt: no plugin redakt is loaded, so this limits nothing";
+        assert_eq!(shown, [expected]);
     }
 
     #[test]

@@ -191,3 +191,11 @@ fn an_interface_of_another_shape_does_not_fit() {
     let words = refusal(&Guest::new().importing(&["wasi:random/random@0.2.77"], packages, import).wasm());
     assert!(words.starts_with("does not fit"), "{words}");
 }
+
+#[test]
+fn a_flood_of_imports_is_refused() {
+    let functions = (0..2_001).fold(String::new(), |all, number| format!("{all} (export \"f{number}\" (func))"));
+    let text = format!("(component (import \"wasi:random/random@0.2.0\" (instance {functions})))");
+    let words = refusal(&wat::parse_str(text).expect("valid"));
+    assert!(words.starts_with("has 2001 imports of WASI, limit 2000;"), "{words}");
+}

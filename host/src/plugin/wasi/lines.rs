@@ -6,12 +6,16 @@ use super::super::sandbox::LogBook;
 /// More than a log keeps of a line, so that the log knows what it cuts.
 const MAX_LINE_BYTES: usize = 4 << 10;
 
+/// What runtimes add when they abort, after they said why.
+const NOISE: [&str; 5] =
+    ["note: run with `RUST_BACKTRACE", "thread '", "Stack:", "Redirecting call to abort()", "Python function threw"];
+
 /// One output.
 #[derive(Default)]
 pub(super) struct Lines {
     /// The line that was begun, up to [`MAX_LINE_BYTES`].
     begun: Vec<u8>,
-    last: Option<String>,
+    telling: Option<String>,
 }
 
 impl Lines {
@@ -33,19 +37,23 @@ impl Lines {
         }
     }
 
-    /// The last line that was not blank.
-    pub(super) fn last(&self) -> Option<&str> {
-        self.last.as_deref()
+    /// The last line that says something: not a frame of a backtrace, which are indented, and no noise.
+    pub(super) fn telling(&self) -> Option<&str> {
+        self.telling.as_deref()
     }
 
     fn line(&mut self, level: Level, logs: &mut LogBook) {
         let text = String::from_utf8_lossy(&self.begun);
         logs.add(level, logs.excerpt(level, &text));
-        if !text.trim().is_empty() {
-            self.last = Some(text.into_owned());
+        if is_telling(&text) {
+            self.telling = Some(text.into_owned());
         }
         self.begun.clear();
     }
+}
+
+fn is_telling(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with(char::is_whitespace) && !NOISE.iter().any(|noise| line.starts_with(noise))
 }
 
 #[cfg(test)]
@@ -61,7 +69,7 @@ mod tests {
         lines.end(Level::Info, &mut logs);
         lines.write(&[b'x'; MAX_LINE_BYTES + 1], Level::Warn, &mut logs);
         lines.write(b"\xff\n\n", Level::Warn, &mut logs);
-        assert_eq!(lines.last().map(str::len), Some(MAX_LINE_BYTES));
+        assert_eq!(lines.telling().map(str::len), Some(MAX_LINE_BYTES));
         let (kept, cut) = logs.into_lines();
         let kept: Vec<_> = kept.iter().map(|line| (line.level.as_str(), line.message.as_str())).collect();
         let long = "x".repeat(2 << 10);
@@ -70,5 +78,26 @@ mod tests {
             [("info", "one line"), ("info", "two"), ("info", ""), ("info", "three"), ("warn", &long), ("warn", "")]
         );
         assert!(cut);
+    }
+
+    #[test]
+    fn the_reason_of_an_abort_is_found_among_what_runtimes_say() {
+        for (said, reason) in [
+            (
+                "Traceback (most recent call last):\n  File \"/0/app.py\", line 10, in transform\nKeyError: 'x'\n\n\
+                 thread '<unnamed>' (1) panicked at runtime/src/lib.rs:1293:29:\n\
+                 Python function threw an unexpected exception\nnote: run with `RUST_BACKTRACE=1` environment variable\n",
+                "KeyError: 'x'",
+            ),
+            (
+                "can't access property \"a\", b is undefined\nStack:\n  f@x.js:1:2\n\nRedirecting call to abort() to x\n\n",
+                "can't access property \"a\", b is undefined",
+            ),
+            ("thread 'main' panicked at src/lib.rs:3:5:\nboom\nnote: run with `RUST_BACKTRACE=1`\n", "boom"),
+        ] {
+            let (mut lines, mut logs) = (Lines::default(), LogBook::default());
+            lines.write(said.as_bytes(), Level::Warn, &mut logs);
+            assert_eq!(lines.telling(), Some(reason));
+        }
     }
 }

@@ -20,6 +20,8 @@ const TICK_NS: u64 = 1_000;
 const NS_PER_MS: u64 = 1_000_000;
 /// Of one call. A runtime asks for some bytes to seed its own generator.
 const MAX_RANDOM_BYTES: u64 = 64 << 10;
+/// Each is looked up.
+const FUEL_PER_POLLABLE: u64 = 100;
 /// How much an output takes at once, as it says itself. It takes more if it gets more.
 const WRITE_BYTES: u64 = 64 << 10;
 
@@ -120,7 +122,7 @@ pub(super) fn poll(interface: &mut Interface<'_>) -> Defined {
     answer::<(Resource<Pollable>,), _>(interface, "[method]pollable.ready", |_| (true,))?;
     answer::<(Resource<Pollable>,), _>(interface, "[method]pollable.block", |_| ())?;
     interface.func_wrap("poll", |mut store: Store<'_>, (pollables,): (Vec<Resource<Pollable>>,)| {
-        charge(&mut store, pollables.len() as u64)?;
+        charge(&mut store, FUEL_PER_POLLABLE.saturating_mul(pollables.len() as u64))?;
         let all: Vec<_> = (0_u32..).take(pollables.len()).collect();
         if all.is_empty() { Err(WasiFault::EmptyPoll.into()) } else { Ok((all,)) }
     })
