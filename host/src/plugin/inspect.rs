@@ -12,7 +12,7 @@ use super::load::{ImportFault, LoadError};
 use super::words::shown;
 use crate::config::PluginLimits;
 
-/// Functions of a file: compiling takes about 20 µs each, and cannot be cancelled.
+/// Functions of a file: compiling takes about 20 µs each.
 const MAX_FUNCTIONS: u64 = 50_000;
 /// Core modules in a component: the componentiser makes three of one.
 const MAX_MODULES: u64 = MAX_INSTANCES as u64;

@@ -97,7 +97,8 @@ impl Cache {
     pub(super) fn exceeded(&self, key: &Key) -> Option<Exceeded> {
         let exceeded = serde_json::from_slice(&self.get(key, What::Exceeded)?).ok()?;
         let file = self.path(key, What::Exceeded);
-        tracing::info!(file = %file.display(), "not compiled again: it went beyond its limits before; delete the file to try");
+        let file = file.display();
+        tracing::info!(%file, "not compiled again, because it went beyond its limits before; delete the file to try");
         Some(exceeded)
     }
 
