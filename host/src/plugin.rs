@@ -50,7 +50,7 @@ use crate::webhook::Webhook;
 /// A larger file in `plugins/` is refused unread.
 pub const MAX_PLUGIN_FILE_BYTES: u64 = 32 << 20;
 
-/// Compiles and runs plugins.
+/// Loads and runs plugins.
 pub struct Engine {
     linkers: Linkers,
     compiler: Arc<Compiler>,
@@ -112,7 +112,8 @@ impl Engine {
         Ok(Self { linkers: Linkers::new(&engine::build(threads)?)?, compiler, loading: Mutex::new(()) })
     }
 
-    /// Validates, compiles, smoke-instantiates and asks for the manifest. Blocking: tens of milliseconds.
+    /// Validates, has it compiled, smoke-instantiates and asks for the manifest. Blocking: a fraction of a second for
+    /// a usual plugin, and at most what `compile` allows.
     ///
     /// # Errors
     /// When the bytes are not a plugin this host can run.

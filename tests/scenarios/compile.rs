@@ -80,7 +80,7 @@ async fn a_bomb_for_the_compiler_ends_in_a_process_of_its_own_and_hurts_nobody()
     let receiver = Receiver::start().await;
     let redacted = json!({ "url": receiver.url(), "events": ["*"],
         "plugins": [ { "plugin": "redact", "config": { "remove": ["/entry/city"] } } ] });
-    let host = Hookwright::builder()
+    let mut host = Hookwright::builder()
         .plugin("redact")
         .webhook("redacted", redacted)
         .webhook("plain", json!({ "url": receiver.url(), "events": ["*"] }))
@@ -132,6 +132,11 @@ async fn a_bomb_for_the_compiler_ends_in_a_process_of_its_own_and_hurts_nobody()
     assert_eq!(check.status.code(), Some(78));
     let report = String::from_utf8_lossy(&check.stdout).into_owned();
     assert!(report.contains("plugins/redact.wasm") && report.contains("MiB of memory"), "{report}");
+    host.kill().await;
+    host.restart().await;
+    let status = host.api("/v1/status").await;
+    assert_eq!(redact(&status)["digest"], good, "the good version stays");
+    assert!(status["revision"]["faults"].to_string().contains("MiB of memory"), "{status}");
     host.write("plugins/redact.wasm", bundled_plugin("redact"));
     host.status("the good file", |status| status["revision"]["faults"] == json!([])).await;
 }

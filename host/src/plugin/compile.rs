@@ -6,6 +6,7 @@
 mod artefact;
 mod cache;
 mod child;
+mod exceeded;
 mod fingerprint;
 mod protocol;
 mod pump;
@@ -24,7 +25,8 @@ pub use self::cache::Cache;
 pub use self::worker::run_if_asked;
 
 use self::artefact::Artefact;
-use self::cache::Key;
+use self::cache::{Key, What};
+use self::exceeded::Exceeded;
 use self::protocol::{Allowance, Request};
 use super::engine::EngineKind;
 use super::inspect::Shape;
@@ -85,20 +87,27 @@ impl Compiler {
         if let Some(known) = self.known(engine, &key) {
             return Ok(known);
         }
-        let artefact = self.compile(engine, &key, order)?;
+        if let Some(exceeded) = self.cache.as_ref().and_then(|cache| cache.exceeded(&key)) {
+            return Err(exceeded.into());
+        }
+        let artefact = self.compile(engine, &key, order).inspect_err(|error| {
+            if let (Some(cache), Some(exceeded)) = (&self.cache, Exceeded::of(error)) {
+                cache.put_exceeded(&key, &exceeded);
+            }
+        })?;
         let component = artefact.component(engine).map_err(|error| LoadError::CompilerFailed(format!("{error:#}")))?;
         if let Some(cache) = &self.cache {
-            cache.put(&key, &artefact);
+            cache.put_code(&key, &artefact);
         }
         Ok(component)
     }
 
     fn known(&self, engine: &wasmtime::Engine, key: &Key) -> Option<Component> {
         let cache = self.cache.as_ref()?;
-        match cache.get(key)?.component(engine) {
+        match cache.code(key)?.component(engine) {
             Ok(component) => Some(component),
             Err(error) => {
-                cache.discard(key, &format!("wasmtime refuses it: {error:#}"));
+                cache.discard(key, What::Code, &format!("wasmtime refuses it: {error:#}"));
                 None
             }
         }

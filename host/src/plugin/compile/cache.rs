@@ -1,6 +1,6 @@
-//! `data/compiled/`: the code of plugins compiled before, so that a start does not compile them all again.
+//! `data/compiled/`: what came of compiling plugins, so that a start does not compile them all again.
 //!
-//! A file is a tag, then the code. The tag is an HMAC over the code and over what the file is for, with a key that
+//! A file is a tag, then the contents. The tag is an HMAC over those and over what the file is for, with a key that
 //! only this host reads; a file without the right one is deleted, whatever is the matter with it. Bounded in bytes:
 //! what was not used for longest goes. Losing any of it costs time, nothing else.
 
@@ -9,12 +9,14 @@ mod secret;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use self::secret::HmacKey;
 use super::artefact::Artefact;
+use super::exceeded::Exceeded;
 use crate::ids::Digest;
 use crate::plugin::engine::EngineKind;
 
@@ -25,8 +27,10 @@ const MAX_FILE_BYTES: u64 = MAX_CACHE_BYTES;
 const TAG_BYTES: usize = 32;
 /// Tells tags of this format from whatever else the key may come to be used for.
 const DOMAIN: &[u8] = b"hookwright compiled plugin 1";
+/// After this, what exceeded its allowance is tried once more.
+const EXCEEDED_FOR: Duration = Duration::from_hours(24);
 
-/// Code that was compiled before.
+/// What was compiled before.
 pub struct Cache {
     folder: PathBuf,
     key: HmacKey,
@@ -34,7 +38,7 @@ pub struct Cache {
     writes: bool,
 }
 
-/// What code is for.
+/// What it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) plugin: Digest,
@@ -42,13 +46,25 @@ pub(super) struct Key {
     pub(super) engine: EngineKind,
 }
 
+/// What is known of a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Code,
+    /// That there is none.
+    Exceeded,
+}
+
 impl Key {
-    fn file_name(&self) -> String {
+    fn file_name(&self, what: What) -> String {
         let engine = match self.engine {
             EngineKind::Small => "small",
             EngineKind::Large => "large",
         };
-        format!("{}-{}-{engine}", self.plugin, self.fingerprint.short())
+        let what = match what {
+            What::Code => "",
+            What::Exceeded => "-exceeded",
+        };
+        format!("{}-{}-{engine}{what}", self.plugin, self.fingerprint.short())
     }
 }
 
@@ -73,35 +89,30 @@ impl Cache {
         Some(Self { folder: data.join("compiled"), key, max_bytes: MAX_CACHE_BYTES, writes: false })
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Artefact> {
-        match self.read(key) {
-            Ok(code) => Some(Artefact::from_verified_file(code)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                self.discard(key, &error.to_string());
-                None
-            }
-        }
+    pub(super) fn code(&self, key: &Key) -> Option<Artefact> {
+        self.get(key, What::Code).map(Artefact::from_verified_file)
     }
 
-    /// Keeps code for the next time. What prevents it is logged.
-    pub(super) fn put(&self, key: &Key, artefact: &Artefact) {
-        let code = artefact.bytes();
-        if !self.writes || code.len() as u64 > MAX_FILE_BYTES.min(self.max_bytes) - TAG_BYTES as u64 {
-            return;
-        }
-        let path = self.path(key);
-        let tag = self.tag(key, code).finalize().into_bytes();
-        let kept =
-            files::replace(&path, &[&tag, code]).and_then(|()| files::evict(&self.folder, self.max_bytes, &path));
-        if let Err(error) = kept {
-            tracing::warn!(%error, file = %path.display(), "a compiled plugin is not kept");
-        }
+    /// What compiling it exceeded, not long ago.
+    pub(super) fn exceeded(&self, key: &Key) -> Option<Exceeded> {
+        let exceeded = serde_json::from_slice(&self.get(key, What::Exceeded)?).ok()?;
+        let file = self.path(key, What::Exceeded);
+        let file = file.display();
+        tracing::info!(%file, "not compiled again, because it went beyond its limits before; delete the file to try");
+        Some(exceeded)
+    }
+
+    pub(super) fn put_code(&self, key: &Key, artefact: &Artefact) {
+        self.put(key, What::Code, artefact.bytes());
+    }
+
+    pub(super) fn put_exceeded(&self, key: &Key, exceeded: &Exceeded) {
+        self.put(key, What::Exceeded, &serde_json::to_vec(exceeded).unwrap_or_default());
     }
 
     /// Deletes a file that cannot be what was written.
-    pub(super) fn discard(&self, key: &Key, reason: &str) {
-        let path = self.path(key);
+    pub(super) fn discard(&self, key: &Key, what: What, reason: &str) {
+        let path = self.path(key, what);
         tracing::warn!(file = %path.display(), reason, "a compiled plugin is not used, and compiled again");
         if self.writes
             && let Err(error) = std::fs::remove_file(&path)
@@ -110,29 +121,60 @@ impl Cache {
         }
     }
 
-    fn read(&self, key: &Key) -> io::Result<Vec<u8>> {
-        let mut file = files::open_private(&self.path(key))?;
-        let mut code = files::read_whole(&mut file, MAX_FILE_BYTES)?;
-        let tag: [u8; TAG_BYTES] = match code.split_first_chunk() {
+    /// Keeps it for the next time. What prevents that is logged.
+    fn put(&self, key: &Key, what: What, contents: &[u8]) {
+        if !self.writes || contents.len() as u64 > MAX_FILE_BYTES.min(self.max_bytes) - TAG_BYTES as u64 {
+            return;
+        }
+        let path = self.path(key, what);
+        let tag = self.tag(key, what, contents).finalize().into_bytes();
+        let kept = files::replace(&path, &[&tag, contents]);
+        let kept = kept.and_then(|()| files::evict(&self.folder, self.max_bytes, &path));
+        if let Err(error) = kept {
+            tracing::warn!(%error, file = %path.display(), "a compiled plugin is not kept");
+        }
+    }
+
+    fn get(&self, key: &Key, what: What) -> Option<Vec<u8>> {
+        match self.read(key, what) {
+            Ok(contents) => contents,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.discard(key, what, &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn read(&self, key: &Key, what: What) -> io::Result<Option<Vec<u8>>> {
+        let mut file = files::open_private(&self.path(key, what))?;
+        let mut contents = files::read_whole(&mut file, MAX_FILE_BYTES)?;
+        let tag: [u8; TAG_BYTES] = match contents.split_first_chunk() {
             Some((tag, _)) => *tag,
             None => return Err(io::Error::other("it is too short")),
         };
-        code.drain(..TAG_BYTES);
-        self.tag(key, &code).verify_slice(&tag).map_err(|_| io::Error::other("its tag is wrong"))?;
-        if self.writes {
-            files::mark_used(&file);
+        contents.drain(..TAG_BYTES);
+        self.tag(key, what, &contents).verify_slice(&tag).map_err(|_| io::Error::other("its tag is wrong"))?;
+        match what {
+            What::Exceeded if files::age(&file)? > EXCEEDED_FOR => return Ok(None),
+            What::Code if self.writes => files::mark_used(&file),
+            What::Code | What::Exceeded => {}
         }
-        Ok(code)
+        Ok(Some(contents))
     }
 
-    fn tag(&self, key: &Key, code: &[u8]) -> Hmac<Sha256> {
+    fn tag(&self, key: &Key, what: What, contents: &[u8]) -> Hmac<Sha256> {
         let Key { plugin, fingerprint, engine } = key;
-        let engine = [match engine {
+        let engine = match engine {
             EngineKind::Small => 0,
             EngineKind::Large => 1,
-        }];
+        };
+        let what = match what {
+            What::Code => 0,
+            What::Exceeded => 1,
+        };
         // All but the last of fixed length.
-        let parts: [&[u8]; 5] = [DOMAIN, plugin.as_bytes(), fingerprint.as_bytes(), &engine, code];
+        let parts: [&[u8]; 5] = [DOMAIN, plugin.as_bytes(), fingerprint.as_bytes(), &[engine, what], contents];
         let mut tag = Hmac::<Sha256>::new(&self.key.padded());
         for part in parts {
             tag.update(part);
@@ -140,8 +182,8 @@ impl Cache {
         tag
     }
 
-    fn path(&self, key: &Key) -> PathBuf {
-        self.folder.join(key.file_name())
+    fn path(&self, key: &Key, what: What) -> PathBuf {
+        self.folder.join(key.file_name(what))
     }
 }
 

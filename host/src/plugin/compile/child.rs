@@ -64,7 +64,8 @@ pub(super) fn ask(
     if status.success() { answer(said) } else { Err(cause_of_death(status, &said, &allowance)) }
 }
 
-/// A started process. Of the host it has nothing: all that the host opens is closed in its children. It does not outlive this value, and leaves no zombie.
+/// A started process. It does not outlive this value, and leaves no zombie. Of the host it has nothing open: what
+/// Rust opens is closed in children.
 struct Process(Child);
 
 impl Process {

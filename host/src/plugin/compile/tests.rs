@@ -146,7 +146,7 @@ fn code_that_wasmtime_refuses_is_compiled_again() {
     let key =
         Key { plugin: Digest::of(&bench.wasm), fingerprint: fingerprint::of(&bench.engine), engine: EngineKind::Small };
     let cache = Cache::open(bench.data.path()).expect("a cache");
-    cache.put(&key, &Artefact::from_here(b"of a wasmtime to come".to_vec()));
+    cache.put_code(&key, &Artefact::from_here(b"of a wasmtime to come".to_vec()));
     assert!(!bench.compile(false));
     assert!(bench.compile(true) && bench.compile(false));
 }

@@ -66,8 +66,16 @@ pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
 
 /// For [`evict`]. A file that cannot be marked only goes earlier.
 pub(super) fn mark_used(file: &File) {
-    let now = u64::try_from(clock::now().as_ms()).unwrap_or(0);
-    let _ = file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(now));
+    let _ = file.set_modified(now());
+}
+
+/// Since it was written, or marked; nothing if that is in the future.
+pub(super) fn age(file: &File) -> io::Result<Duration> {
+    Ok(now().duration_since(file.metadata()?.modified()?).unwrap_or_default())
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(clock::now().as_ms()).unwrap_or(0))
 }
 
 /// Deletes what was not used for longest, until the folder has `max_bytes` at most. `kept` stays.
