@@ -32,8 +32,53 @@ static TEMPLATE: LazyLock<(Vec<u8>, usize)> = LazyLock::new(|| {
     (body, number_at)
 });
 
-/// The body of event number `sequence`.
+/// Which events are posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Create,
+    Update,
+    Delete,
+    /// `entry.create` of so many models in turn, by the event's number.
+    Models(u32),
+}
+
+impl Kind {
+    pub(crate) const fn event_type(self) -> &'static str {
+        match self {
+            Self::Create | Self::Models(_) => "entry.create",
+            Self::Update => "entry.update",
+            Self::Delete => "entry.delete",
+        }
+    }
+
+    /// The body of event number `sequence`.
+    pub(crate) fn body(self, sequence: u32) -> Bytes {
+        let mut body = numbered(sequence);
+        put(&mut body, b"{\"event\":\"", self.event_type().as_bytes());
+        if let Self::Models(models) = self {
+            put(&mut body, b"\"model\":\"", model(sequence % models).as_bytes());
+        }
+        body.into()
+    }
+}
+
+/// The name of a model, as long as the template's.
+pub(crate) fn model(number: u32) -> String {
+    format!("art-{number:03}")
+}
+
+/// Overwrites what follows `mark`, which stands in every body.
+fn put(body: &mut [u8], mark: &[u8], text: &[u8]) {
+    let Some(at) = body.windows(mark.len()).position(|window| window == mark) else { return };
+    body.iter_mut().skip(at + mark.len()).zip(text).for_each(|(old, new)| *old = *new);
+}
+
+/// The body of `entry.create` number `sequence`.
 pub(crate) fn of(sequence: u32) -> Bytes {
+    numbered(sequence).into()
+}
+
+fn numbered(sequence: u32) -> Vec<u8> {
     let (template, number_at) = &*TEMPLATE;
     let mut body = template.clone();
     let mut rest = sequence;
@@ -41,7 +86,7 @@ pub(crate) fn of(sequence: u32) -> Bytes {
         *digit = DECIMALS[(rest % 10) as usize];
         rest /= 10;
     }
-    body.into()
+    body
 }
 
 /// The number in a body, wherever a plugin moved it.
@@ -73,6 +118,18 @@ mod tests {
             let value: Value = serde_json::from_slice(&body).expect("JSON");
             assert_eq!(value.pointer(MASKED_POINTER), Some(&EMAIL.into()));
         }
+    }
+
+    #[test]
+    fn kinds_differ_in_what_they_are_about() {
+        for kind in [Kind::Create, Kind::Update, Kind::Delete, Kind::Models(200)] {
+            let body = kind.body(417);
+            assert_eq!((body.len(), sequence(&body)), (BODY_BYTES, Some(417)));
+            let value: Value = serde_json::from_slice(&body).expect("JSON");
+            assert_eq!(value["event"], kind.event_type());
+            assert_eq!(value["model"], if kind == Kind::Models(200) { "art-017" } else { "article" });
+        }
+        assert_eq!(Kind::Create.body(7), of(7));
     }
 
     #[test]

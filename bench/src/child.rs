@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::HOST;
+use hyper::header::{AUTHORIZATION, HOST};
 use hyper::{Request, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -53,6 +53,25 @@ impl Child {
         let address = started
             .with_context(|| format!("{} did not start; it said: {}", program(&command), log_tail(home.path())))?;
         Ok(Self { process, id, address, home })
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// What the dispatcher says of itself.
+    pub(crate) async fn status(&self) -> anyhow::Result<Value> {
+        let run: Value = serde_json::from_slice(&fs::read(self.home().join("data/run.json"))?)?;
+        let admin: SocketAddr = run["admin"].as_str().context("no admin listener")?.parse()?;
+        let token = fs::read_to_string(self.home().join("data/admin.token"))?;
+        let request = Request::get("/v1/status")
+            .header(HOST, admin.to_string())
+            .header(AUTHORIZATION, format!("Bearer {}", token.trim()))
+            .body(Full::new(Bytes::new()))?;
+        let (status, body) =
+            client::connected(admin, |mut requests| async move { requests.send(request).await }).await?;
+        anyhow::ensure!(status.is_success(), "status answered {status}");
+        Ok(serde_json::from_slice(&body)?)
     }
 
     /// Asks it to end, and makes it end when it does not.

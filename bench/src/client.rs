@@ -13,8 +13,8 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// More of an answer than any system under test has to say.
-const ANSWER_BYTES: usize = 64 << 10;
+/// More of an answer than any system under test has to say: the status of hundreds of webhooks and plugins.
+const ANSWER_BYTES: usize = 4 << 20;
 
 /// Sends requests, one at a time.
 pub(crate) struct Requests(SendRequest<Full<Bytes>>);

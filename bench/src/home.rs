@@ -28,25 +28,47 @@ pub(crate) enum Stages<'p> {
 
 /// Writes configuration, and the plugin if there is one, below `home`.
 pub(crate) fn write(home: &Path, receiver: SocketAddr, stages: Stages<'_>) -> anyhow::Result<()> {
+    write_server(home)?;
+    write_webhook(home, "bench", &webhook(receiver, stages))?;
+    if let Stages::Full { plugins } = stages {
+        copy_redact(home, plugins)?;
+    }
+    Ok(())
+}
+
+/// Settings without a webhook.
+pub(crate) fn write_server(home: &Path) -> anyhow::Result<()> {
     let server = json!({
         "server": { "listen": "127.0.0.1:0", "admin": "127.0.0.1:0" },
         "sources": [ { "name": "bench", "token": TOKEN } ],
         "egress": { "allow": [ "127.0.0.0/8" ] },
     });
-    write_json(&home.join("config/server.json"), &server)?;
-    write_json(&home.join("config/webhooks/bench.json"), &webhook(receiver, stages))?;
-    if let Stages::Full { plugins } = stages {
-        let file = format!("{PLUGIN}.wasm");
-        let (from, to) = (plugins.join(&file), home.join("plugins").join(&file));
-        fs::create_dir_all(home.join("plugins"))?;
-        fs::copy(&from, to).with_context(|| {
-            format!("cannot copy {}: build the plugins first, or say --plugins DIR", from.display())
-        })?;
-    }
-    Ok(())
+    write_json(&home.join("config/server.json"), &server)
 }
 
-fn webhook(receiver: SocketAddr, stages: Stages<'_>) -> Value {
+pub(crate) fn write_webhook(home: &Path, id: &str, webhook: &Value) -> anyhow::Result<()> {
+    write_json(&home.join(format!("config/webhooks/{id}.json")), webhook)
+}
+
+/// Puts the bundled plugin from `plugins` into the home.
+pub(crate) fn copy_redact(home: &Path, plugins: &Path) -> anyhow::Result<()> {
+    let from = plugins.join(format!("{PLUGIN}.wasm"));
+    let wasm = fs::read(&from)
+        .with_context(|| format!("cannot read {}: build the plugins first, or say --plugins DIR", from.display()))?;
+    write_plugin(home, PLUGIN, &wasm)
+}
+
+/// Puts a plugin into the home at once: written beside, then renamed.
+pub(crate) fn write_plugin(home: &Path, name: &str, wasm: &[u8]) -> anyhow::Result<()> {
+    let folder = home.join("plugins");
+    let (beside, file) = (folder.join(format!(".{name}.new")), folder.join(format!("{name}.wasm")));
+    fs::create_dir_all(&folder)?;
+    fs::write(&beside, wasm).with_context(|| format!("cannot write {}", beside.display()))?;
+    fs::rename(&beside, &file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// A webhook that delivers to `receiver`.
+pub(crate) fn webhook(receiver: SocketAddr, stages: Stages<'_>) -> Value {
     let mut webhook = json!({
         "name": "Bench",
         "url": format!("http://{receiver}/"),

@@ -29,6 +29,7 @@ const REFUSAL_CHARS: usize = 600;
 pub(crate) struct Load {
     pub(crate) target: SocketAddr,
     pub(crate) connections: u32,
+    pub(crate) kind: body::Kind,
     pub(crate) ledger: Arc<Ledger>,
 }
 
@@ -70,9 +71,9 @@ impl Load {
     {
         let mut tasks = JoinSet::new();
         for connection in 0..self.connections {
-            let (post_on, ledger, target) = (post_on.clone(), Arc::clone(&self.ledger), self.target);
+            let (post_on, ledger, target, kind) = (post_on.clone(), Arc::clone(&self.ledger), self.target, self.kind);
             tasks.spawn(client::connected(target, move |requests| {
-                post_on(connection, Poster { requests, ledger, headers: headers(target) })
+                post_on(connection, Poster { requests, kind, ledger, headers: headers(target, kind) })
             }));
         }
         let all = async {
@@ -90,6 +91,7 @@ impl Load {
 /// Posts events over one connection.
 struct Poster {
     requests: Requests,
+    kind: body::Kind,
     ledger: Arc<Ledger>,
     headers: HeaderMap,
 }
@@ -99,7 +101,7 @@ impl Poster {
     async fn post(&mut self, late: Option<Duration>) -> anyhow::Result<()> {
         let number =
             self.ledger.number().context("faster than the bench can record: fewer seconds, or raise its cap")?;
-        let mut request = Request::new(Full::new(body::of(number)));
+        let mut request = Request::new(Full::new(self.kind.body(number)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static("/v1/events");
         *request.headers_mut() = self.headers.clone();
@@ -121,12 +123,12 @@ fn refusal(status: StatusCode, answer: &Bytes) -> String {
 }
 
 /// What Strapi sends.
-fn headers(target: SocketAddr) -> HeaderMap {
+fn headers(target: SocketAddr, kind: body::Kind) -> HeaderMap {
     let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
     HeaderMap::from_iter([
         (HOST, value(target.to_string())),
         (AUTHORIZATION, value(format!("Bearer {TOKEN}"))),
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (HeaderName::from_static("x-strapi-event"), HeaderValue::from_static("entry.create")),
+        (HeaderName::from_static("x-strapi-event"), HeaderValue::from_static(kind.event_type())),
     ])
 }

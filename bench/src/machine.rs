@@ -37,7 +37,12 @@ pub(crate) fn cpu_time(process: u32) -> Option<Duration> {
 
 /// The most memory a process ever had resident, in MiB.
 pub(crate) fn peak_rss_mib(process: u32) -> Option<f64> {
-    peak_rss_in(&fs::read_to_string(format!("/proc/{process}/status")).ok()?)
+    mib_in("VmHWM:", &fs::read_to_string(format!("/proc/{process}/status")).ok()?)
+}
+
+/// The memory a process has resident now, in MiB.
+pub(crate) fn rss_mib(process: u32) -> Option<f64> {
+    mib_in("VmRSS:", &fs::read_to_string(format!("/proc/{process}/status")).ok()?)
 }
 
 fn cpu_time_in(stat: &str) -> Option<Duration> {
@@ -49,8 +54,8 @@ fn cpu_time_in(stat: &str) -> Option<Duration> {
     Some(Duration::from_secs_f64(f64::from(ticks) / TICKS_PER_SECOND))
 }
 
-fn peak_rss_in(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn mib_in(field: &str, status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: u32 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(f64::from(kib) / 1024.0)
 }
@@ -82,9 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn reads_peak_memory() {
-        assert_eq!(peak_rss_in("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n"), Some(2.0));
-        assert_eq!(peak_rss_in("Name:\tx\n"), None);
+    fn reads_memory() {
+        let status = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t 1024 kB\n";
+        assert_eq!((mib_in("VmHWM:", status), mib_in("VmRSS:", status)), (Some(2.0), Some(1.0)));
+        assert_eq!(mib_in("VmHWM:", "Name:\tx\n"), None);
     }
 
     #[test]

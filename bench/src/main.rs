@@ -1,4 +1,5 @@
-//! The smoke bench: what the whole way of an event costs, as a share of what this machine could do at best.
+//! The smoke bench: what the whole way of an event costs, as a share of what this machine could do at best. And, as
+//! subcommands, what a plugin costs, what hostile ones cost their neighbours, and what reloads cost.
 //!
 //! Generator and receiver live in this process; the systems under test are child processes, measured in turn in
 //! the same invocation. `bench/README.md` says what the figures mean.
@@ -13,18 +14,21 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::measure::Plan;
 use crate::summary::Summary;
-use crate::system::{Setup, System};
+use crate::system::{Bundled, Setup, System};
 
 mod body;
 mod child;
 mod client;
 mod home;
+mod hostile;
 mod ledger;
 mod load;
 mod machine;
 mod measure;
+mod plugins;
 mod receiver;
 mod relay;
+mod reloads;
 mod report;
 mod stats;
 mod summary;
@@ -46,6 +50,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Role {
+    /// Measure one call of a plugin: fresh instance, reused instance, native, QuickJS
+    Plugins(plugins::PluginsArgs),
+    /// Measure neighbours' latency without and with the hostile corpus beside them
+    Hostile(hostile::HostileArgs),
+    /// Swap plugins over and over while events flow, and look for what gets lost or mixed up
+    Reloads(reloads::ReloadsArgs),
     /// Be the bare relay: started by the bench itself
     #[command(hide = true)]
     Relay(relay::RelayArgs),
@@ -57,6 +67,8 @@ struct Bench {
     plan: Plan,
     #[command(flatten)]
     setup: Setup,
+    #[command(flatten)]
+    bundled: Bundled,
     /// What to measure, in this order
     #[arg(long, value_enum, value_delimiter = ',', default_value = "relay,plain,full")]
     systems: Vec<System>,
@@ -71,6 +83,9 @@ struct Bench {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.role {
+        Some(Role::Plugins(args)) => plugins::run(&args),
+        Some(Role::Hostile(args)) => in_runtime(hostile::run(&args)),
+        Some(Role::Reloads(args)) => in_runtime(reloads::run(&args)),
         Some(Role::Relay(args)) => relay::run(&args).map(|()| ExitCode::SUCCESS),
         None => bench(&cli.bench),
     };
@@ -81,14 +96,7 @@ fn main() -> ExitCode {
 }
 
 fn bench(args: &Bench) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    let summary = runtime.block_on(async {
-        // Dropping the measurement ends its child and removes its folder, which a signal alone would not.
-        tokio::select! {
-            summary = measure_all(args) => summary,
-            stopped = interrupted() => Err(stopped),
-        }
-    })?;
+    let summary = in_runtime(measure_all(args))?;
     std::io::stdout().lock().write_all(report::text(&summary).as_bytes())?;
     if let Some(file) = &args.json {
         let text = serde_json::to_string_pretty(&report::json(&summary))?;
@@ -96,6 +104,18 @@ fn bench(args: &Bench) -> anyhow::Result<ExitCode> {
     }
     let missed = args.check && !summary.goal_met();
     Ok(if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Runs a measurement to its end, or until interrupted.
+fn in_runtime<T>(measurement: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    runtime.block_on(async {
+        // Dropping the measurement ends its child and removes its folder, which a signal alone would not.
+        tokio::select! {
+            done = measurement => done,
+            stopped = interrupted() => Err(stopped),
+        }
+    })
 }
 
 /// Every system once per round, in turn, so that a machine that slows down slows them all.
@@ -106,7 +126,7 @@ async fn measure_all(args: &Bench) -> anyhow::Result<Summary> {
     for round in 1..=plan.rounds {
         let mut figures = Vec::new();
         for &system in &args.systems {
-            let measured = measure::measure(system, &plan, &args.setup)
+            let measured = measure::measure(system, &plan, &args.setup, &args.bundled)
                 .await
                 .with_context(|| format!("failed to measure {} in round {round}", system.name()))?;
             eprintln!(

@@ -7,13 +7,14 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
+use crate::body::Kind;
 use crate::child::Child;
 use crate::ledger::{Ledger, Micros};
 use crate::load::Load;
 use crate::machine;
 use crate::receiver::Receiver;
 use crate::stats::percentile;
-use crate::system::{Setup, System};
+use crate::system::{Bundled, Setup, System};
 
 /// The ledger has room for so many events per second of full load: several times what a fast machine relays.
 const EVENTS_PER_SECOND_CAP: u32 = 200_000;
@@ -119,11 +120,12 @@ impl Plan {
 ///
 /// # Errors
 /// When it does not start, hangs, refuses everything, or does not do the work it is measured for.
-pub(crate) async fn measure(system: System, plan: &Plan, setup: &Setup) -> anyhow::Result<Measured> {
+pub(crate) async fn measure(system: System, plan: &Plan, setup: &Setup, bundled: &Bundled) -> anyhow::Result<Measured> {
     let ledger = Arc::new(plan.ledger());
     let receiver = Receiver::start(system.expected(), Arc::clone(&ledger)).await?;
-    let child = system.start(setup, receiver.address).await?;
-    let load = Load { target: child.address, connections: plan.connections, ledger: Arc::clone(&ledger) };
+    let child = system.start(setup, bundled, receiver.address).await?;
+    let load =
+        Load { target: child.address, connections: plan.connections, kind: Kind::Create, ledger: Arc::clone(&ledger) };
 
     let full_load = full_load(plan, &load, &child).await?;
     drain(&ledger).await;
@@ -188,7 +190,7 @@ async fn fixed_rate(plan: &Plan, load: &Load) -> anyhow::Result<Latency> {
 }
 
 /// Waits until everything accepted was delivered, or the wait is over: the ledger then tells what is missing.
-async fn drain(ledger: &Ledger) {
+pub(crate) async fn drain(ledger: &Ledger) {
     let drained = async {
         let mut look = interval(LOOK_EVERY);
         while ledger.undelivered() > 0 {

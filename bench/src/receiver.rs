@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::body;
 use crate::ledger::Ledger;
+use crate::reloads::stamps;
 
 /// Every so many events, one is checked.
 const CHECK_EVERY: u32 = 64;
@@ -29,6 +30,10 @@ pub(crate) enum Expected {
     Untouched,
     /// Rewritten by the plugin, and signed.
     MaskedAndSigned,
+    /// Stamped by one version of the plugin of its model, one of so many.
+    Stamped { models: u32 },
+    /// Whatever it is: only what arrives is of interest.
+    Anything,
 }
 
 /// Listens until dropped.
@@ -85,11 +90,19 @@ async fn receive(
 }
 
 fn note(headers: &HeaderMap, body: &Bytes, expected: Expected, ledger: &Ledger) {
+    if matches!(expected, Expected::Anything) {
+        return;
+    }
     let now = ledger.now();
     let Some(number) = body::sequence(body) else {
         return ledger.wrong("a delivery carries no number of ours".to_owned());
     };
     ledger.delivered(number, now);
+    if let Expected::Stamped { models } = expected
+        && let Some(wrong) = stamps::wrong(headers, number % models)
+    {
+        return ledger.wrong(format!("event {number} {wrong}"));
+    }
     if !number.is_multiple_of(CHECK_EVERY) {
         return;
     }
@@ -103,6 +116,6 @@ fn note(headers: &HeaderMap, body: &Bytes, expected: Expected, ledger: &Ledger) 
         Expected::MaskedAndSigned if body::is_unmasked(body) => {
             ledger.wrong(format!("event {number} was delivered without the plugin's change"));
         }
-        Expected::Untouched | Expected::MaskedAndSigned => {}
+        Expected::Untouched | Expected::MaskedAndSigned | Expected::Stamped { .. } | Expected::Anything => {}
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::child::Child;
@@ -27,12 +28,17 @@ pub(crate) struct Setup {
     /// The dispatcher [default: beside this program]
     #[arg(long, env = "HOOKWRIGHT_BIN", value_name = "FILE")]
     hookwright: Option<PathBuf>,
-    /// The folder with redact.wasm
-    #[arg(long, env = "HOOKWRIGHT_PLUGINS", value_name = "DIR", default_value = "plugins")]
-    plugins: PathBuf,
     /// Where home folders are made: decides on which disk events are committed [default: beside this program]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+}
+
+/// Where to find the bundled plugins.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bundled {
+    /// The folder with redact.wasm
+    #[arg(long, env = "HOOKWRIGHT_PLUGINS", value_name = "DIR", default_value = "plugins")]
+    pub(crate) plugins: PathBuf,
 }
 
 impl Setup {
@@ -42,6 +48,26 @@ impl Setup {
             // Not the system's folder for temporary files: that is often kept in memory, where commits cost nothing.
             None => Ok(own_folder()?),
         }
+    }
+
+    /// An empty home folder.
+    pub(crate) fn home(&self) -> anyhow::Result<TempDir> {
+        let scratch = self.scratch()?;
+        tempfile::Builder::new()
+            .prefix("bench-home-")
+            .tempdir_in(&scratch)
+            .with_context(|| format!("cannot make a folder in {}", scratch.display()))
+    }
+
+    /// Starts the dispatcher on a home folder, and waits until it is ready.
+    pub(crate) async fn start(&self, home: TempDir) -> anyhow::Result<Child> {
+        let mut command = Command::new(self.hookwright()?);
+        command.args([OsString::from("--home"), home.path().into(), "serve".into()]);
+        // Measured as it comes: what the caller's shell sets for other hosts does not reach it.
+        for name in ["HOOKWRIGHT_ENV", "HOOKWRIGHT_HOME", "RUST_LOG"] {
+            command.env_remove(name);
+        }
+        Child::start(command, home).await
     }
 
     fn hookwright(&self) -> anyhow::Result<PathBuf> {
@@ -71,18 +97,15 @@ impl System {
     }
 
     /// Starts it as a child process that delivers to `receiver`, and waits until it is ready.
-    pub(crate) async fn start(self, setup: &Setup, receiver: SocketAddr) -> anyhow::Result<Child> {
-        let scratch = setup.scratch()?;
-        let home = tempfile::Builder::new()
-            .prefix("bench-home-")
-            .tempdir_in(&scratch)
-            .with_context(|| format!("cannot make a folder in {}", scratch.display()))?;
-        let command = match self {
-            Self::Relay => relay(home.path(), receiver)?,
-            Self::Plain => hookwright(setup, home.path(), receiver, Stages::Plain)?,
-            Self::Full => hookwright(setup, home.path(), receiver, Stages::Full { plugins: &setup.plugins })?,
+    pub(crate) async fn start(self, setup: &Setup, bundled: &Bundled, receiver: SocketAddr) -> anyhow::Result<Child> {
+        let home = setup.home()?;
+        let stages = match self {
+            Self::Relay => return Child::start(relay(home.path(), receiver)?, home).await,
+            Self::Plain => Stages::Plain,
+            Self::Full => Stages::Full { plugins: &bundled.plugins },
         };
-        Child::start(command, home).await
+        home::write(home.path(), receiver, stages)?;
+        setup.start(home).await
     }
 }
 
@@ -90,17 +113,6 @@ fn relay(home: &Path, receiver: SocketAddr) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args([OsString::from("relay"), "--home".into(), home.into()]);
     command.args(["--to".into(), format!("http://{receiver}/")]);
-    Ok(command)
-}
-
-fn hookwright(setup: &Setup, home: &Path, receiver: SocketAddr, stages: Stages<'_>) -> anyhow::Result<Command> {
-    home::write(home, receiver, stages)?;
-    let mut command = Command::new(setup.hookwright()?);
-    command.args([OsString::from("--home"), home.into(), "serve".into()]);
-    // Measured as it comes: what the caller's shell sets for other hosts does not reach it.
-    for name in ["HOOKWRIGHT_ENV", "HOOKWRIGHT_HOME", "RUST_LOG"] {
-        command.env_remove(name);
-    }
     Ok(command)
 }
 

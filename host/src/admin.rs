@@ -26,6 +26,7 @@ use crate::http::{health, with_fallbacks};
 use crate::ids::Digest;
 use crate::intake::Intake;
 use crate::reload::ReloadHandle;
+use crate::rerun::Reruns;
 use crate::revision::Live;
 use crate::store::Administration;
 
@@ -37,6 +38,7 @@ pub struct AdminState {
     pub dispatcher: Dispatcher,
     pub reload: ReloadHandle,
     pub intake: Arc<Intake>,
+    pub reruns: Arc<Reruns>,
     /// SHA-256 of the admin token.
     pub token: Digest,
     pub info: Arc<HostInfo>,
@@ -65,6 +67,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/events/{id}/why", get(events::why))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::one))
+        .route("/v1/deliveries/{id}/rerun", post(deliveries::rerun))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{id}/admit", post(quarantine::admit))
         .route("/v1/tail", get(tail::tail));

@@ -23,6 +23,7 @@ mod init;
 mod json;
 mod listen;
 mod logging;
+mod plugin;
 mod receiver;
 mod reload;
 mod screen;
@@ -83,6 +84,9 @@ enum Command {
     /// Look at webhooks
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Look at plugins, go back to an earlier version, repeat a run
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -137,6 +141,7 @@ async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
         Command::Event(command) => event::run(&home, command).await,
         Command::Delivery(command) => delivery::run(&home, command).await,
         Command::Webhook(command) => webhook::run(&home, command).await,
+        Command::Plugin(command) => plugin::run(&home, command).await,
         Command::Completions(args) => completions::run(&args),
     }
 }

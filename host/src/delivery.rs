@@ -1,14 +1,16 @@
 //! A delivery: its states, its attempts, and what the plugin chain made of it.
 
+mod chain;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use self::chain::{Binding, ChainRecord, ChainVerdict, Changes, Conditions, LogLine, PluginRun, RunVerdict};
 use crate::clock::Timestamp;
-use crate::ids::{DeliveryId, Digest, EventId, PluginName, WebhookId};
+use crate::ids::{DeliveryId, EventId, PluginName, WebhookId};
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,98 +114,6 @@ impl Serialize for HeldCause {
     }
 }
 
-/// What the chain changed. All empty: the event goes out byte for byte.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Changes {
-    /// The rewritten payload. Stored beside the record, not in its JSON.
-    #[serde(skip)]
-    pub data: Option<Bytes>,
-    pub content_type: Option<String>,
-    /// Checked by the plugin room: valid names in lower case, valid values, none that the host owns.
-    pub set_headers: Vec<(String, String)>,
-    pub remove_headers: Vec<String>,
-    pub annotations: Vec<(String, String)>,
-}
-
-/// What the chain as a whole decided.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "verdict", rename_all = "camelCase")]
-pub enum ChainVerdict {
-    Deliver {
-        changes: Changes,
-    },
-    Drop {
-        plugin: PluginName,
-        reason: String,
-    },
-    Hold {
-        plugin: PluginName,
-        reason: String,
-    },
-    Fail {
-        plugin: PluginName,
-        reason: String,
-    },
-    /// A retryable failure: run the chain again after this long.
-    #[serde(rename_all = "camelCase")]
-    Again {
-        plugin: PluginName,
-        reason: String,
-        after_ms: u64,
-    },
-}
-
-/// A run of the whole chain over one delivery: the decision and the evidence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ChainRecord {
-    #[serde(flatten)]
-    pub verdict: ChainVerdict,
-    /// One per plugin that ran, in order.
-    pub runs: Vec<PluginRun>,
-}
-
-impl ChainRecord {
-    /// No plugins: deliver byte for byte.
-    pub fn untouched() -> Self {
-        Self { verdict: ChainVerdict::Deliver { changes: Changes::default() }, runs: Vec::new() }
-    }
-
-    /// The rewritten payload, if there is one.
-    pub fn data(&self) -> Option<&Bytes> {
-        match &self.verdict {
-            ChainVerdict::Deliver { changes } => changes.data.as_ref(),
-            _ => None,
-        }
-    }
-}
-
-/// Evidence of one plugin's run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PluginRun {
-    pub plugin: PluginName,
-    /// Absent when the plugin was not there to run.
-    pub digest: Option<Digest>,
-    /// In words: `delivered unchanged`, `rewrote payload (312 → 298 bytes)`, `dropped: …`, `trapped: …`.
-    pub summary: String,
-    pub logs: Vec<LogLine>,
-    /// Log lines or bytes that were over the limit and are not in `logs`.
-    pub logs_cut: bool,
-    pub fuel: u64,
-    pub memory_bytes: u64,
-    pub micros: u64,
-}
-
-/// A line a plugin logged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogLine {
-    /// `trace`, `debug`, `info`, `warn`, `error`, `critical`.
-    pub level: String,
-    pub message: String,
-}
-
 /// One HTTP try.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -214,6 +124,7 @@ pub struct Attempt {
     pub micros: u64,
     pub url: String,
     /// As sent; values of secret headers are replaced by `…`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub request_headers: Vec<(String, String)>,
     pub result: AttemptResult,
 }
@@ -233,9 +144,12 @@ pub enum AttemptResult {
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     pub status: u16,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
     /// The first [`crate::egress::RESPONSE_CAPTURE_BYTES`], as text (invalid UTF-8 replaced).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
+    #[serde(default, skip_serializing_if = "is_false")]
     pub body_cut: bool,
 }
 
@@ -273,6 +187,11 @@ pub struct DeliveryView {
     pub reason: Option<String>,
     pub held_for: Option<HeldCause>,
     pub chain: Option<ChainRecord>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What happens to a delivery after a run or an attempt.
@@ -332,13 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_record_reads_back() {
-        let record = ChainRecord {
-            verdict: ChainVerdict::Again { plugin: "p".parse().expect("name"), reason: "busy".into(), after_ms: 5 },
-            runs: vec![],
-        };
-        let text = serde_json::to_string(&record).expect("serialises");
-        assert_eq!(text, r#"{"verdict":"again","plugin":"p","reason":"busy","afterMs":5,"runs":[]}"#);
-        assert_eq!(serde_json::from_str::<ChainRecord>(&text).expect("reads"), record);
+    fn what_is_empty_takes_no_room() {
+        let response = Response { status: 204, headers: vec![], body: String::new(), body_cut: false };
+        assert_eq!(serde_json::to_string(&response).expect("serialises"), r#"{"status":204}"#);
     }
 }

@@ -22,9 +22,13 @@ use crate::tasks::{self, OnPanic};
 use crate::transform::TransformPool;
 use crate::webhook::Webhook;
 
+pub use self::breaks::Stopped;
+
+use self::breaks::Breaks;
 use self::lanes::Lanes;
 
 mod binding;
+mod breaks;
 mod claim;
 mod follow;
 mod lanes;
@@ -56,6 +60,7 @@ struct Inner {
     store: Arc<dyn Store>,
     administration: Arc<dyn Administration>,
     transform: TransformPool,
+    breaks: Breaks,
     lanes: Mutex<Lanes>,
     /// Attempts under way at once, per webhook, with the size each was made for.
     slots: Mutex<HashMap<WebhookId, (u32, Arc<Semaphore>)>>,
@@ -109,6 +114,7 @@ impl Dispatcher {
             store,
             administration,
             transform,
+            breaks: Breaks::default(),
             lanes: Mutex::default(),
             slots: Mutex::default(),
             run_states: ArcSwap::from_pointee(
@@ -154,6 +160,11 @@ impl Dispatcher {
 
     pub fn run_state(&self, webhook: &WebhookId) -> Option<RunState> {
         self.inner.run_states.load().get(webhook).cloned()
+    }
+
+    /// The plugins that are not run any more for a webhook of this revision, because they kept breaking.
+    pub fn stopped(&self, revision: &Revision) -> Vec<Stopped> {
+        self.inner.breaks.list(revision)
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {

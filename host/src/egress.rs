@@ -7,11 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderName, Method};
+use http::header::{ACCEPT, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use ipnet::IpNet;
-use reqwest::redirect;
 use rustix::io::Errno;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
 use url::{Host, Url};
 
@@ -37,9 +42,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 /// Sends requests to addresses its policy allows. Rebuilt when the policy changes.
 pub struct Egress {
     policy: Arc<Policy>,
-    client: reqwest::Client,
+    client: Client<Connector, Full<Bytes>>,
     exhausted: Throttle,
 }
+
+type Connector = HttpsConnector<HttpConnector<PolicyResolver>>;
 
 /// One request to send.
 #[derive(Debug, Clone)]
@@ -55,7 +62,18 @@ pub struct Outgoing {
 /// Egress cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the outbound client cannot be set up")]
-pub struct EgressError(#[source] reqwest::Error);
+pub struct EgressError(#[source] rustls::Error);
+
+/// Why there is no whole answer.
+#[derive(Debug, thiserror::Error)]
+enum ExchangeError {
+    #[error("the URL cannot be requested")]
+    Url(#[from] http::Error),
+    #[error("no answer")]
+    Head(#[from] hyper_util::client::legacy::Error),
+    #[error("no whole answer")]
+    Body(#[from] hyper::Error),
+}
 
 impl Egress {
     /// A client under this policy. Without system certificates it still starts: every https delivery then
@@ -65,16 +83,7 @@ impl Egress {
     /// When TLS cannot be set up at all.
     pub fn new(allow: &[IpNet]) -> Result<Self, EgressError> {
         let policy = Arc::new(Policy::new(allow));
-        let client = match builder(&policy).build() {
-            Ok(client) => client,
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn Error,
-                    "no system certificates: https deliveries will fail; install ca-certificates or set SSL_CERT_FILE"
-                );
-                builder(&policy).tls_certs_only([]).build().map_err(EgressError)?
-            }
-        };
+        let client = client(&policy, tls()?);
         Ok(Self { policy, client, exhausted: Throttle::new() })
     }
 
@@ -117,7 +126,7 @@ impl Egress {
         }
     }
 
-    fn failed(&self, error: &reqwest::Error) -> AttemptResult {
+    fn failed(&self, error: &ExchangeError) -> AttemptResult {
         let result = describe(error);
         // Recorded nowhere else: it is no attempt.
         if let AttemptResult::Error { kind: SendErrorKind::Exhausted, message } = &result
@@ -128,14 +137,15 @@ impl Egress {
         result
     }
 
-    async fn exchange(&self, request: Outgoing) -> Result<Response, reqwest::Error> {
-        let Outgoing { method, url, headers, body, deadline: _ } = request;
-        let mut answer = self.client.request(method, url).headers(headers).body(body).send().await?;
-        let status = answer.status().as_u16();
-        let headers = captured_headers(answer.headers());
+    async fn exchange(&self, request: Outgoing) -> Result<Response, ExchangeError> {
+        let answer = self.client.request(in_full(request)?).await?;
+        let (head, mut answer) = answer.into_parts();
+        let headers = captured_headers(&head.headers);
         let mut body = Vec::new();
         let mut body_cut = false;
-        while let Some(chunk) = answer.chunk().await? {
+        while let Some(frame) = answer.frame().await {
+            // Trailers are nobody's business.
+            let Ok(chunk) = frame?.into_data() else { continue };
             let room = RESPONSE_CAPTURE_BYTES - body.len();
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if chunk.len() > room {
@@ -144,22 +154,56 @@ impl Egress {
                 break;
             }
         }
-        Ok(Response { status, headers, body: String::from_utf8_lossy(&body).into_owned(), body_cut })
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Ok(Response { status: head.status.as_u16(), headers, body, body_cut })
     }
 }
 
+/// The request with what every client says of itself, unless it is said otherwise.
+fn in_full(outgoing: Outgoing) -> Result<Request<Full<Bytes>>, http::Error> {
+    let Outgoing { method, url, mut headers, body, deadline: _ } = outgoing;
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("Hookwright/", env!("CARGO_PKG_VERSION"))));
+    let mut request = Request::new(Full::new(body));
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
+        (method, Uri::try_from(url.as_str())?, headers);
+    Ok(request)
+}
+
+/// One connection pool, HTTP/1. Follows no redirect, knows no proxy; repeats only what a stale connection of the pool
+/// refused before a byte was written.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes outbound clients")]
-fn builder(policy: &Arc<Policy>) -> reqwest::ClientBuilder {
-    // Only the first call installs it; the provider is the same every time.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .dns_resolver(PolicyResolver::new(Arc::clone(policy)))
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .retry(reqwest::retry::never())
+fn client(policy: &Arc<Policy>, tls: ClientConfig) -> Client<Connector, Full<Bytes>> {
+    let mut http = HttpConnector::new_with_resolver(PolicyResolver::new(Arc::clone(policy)));
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
+    Client::builder(TokioExecutor::new())
         .pool_max_idle_per_host(IDLE_PER_HOST)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .user_agent(concat!("Hookwright/", env!("CARGO_PKG_VERSION")))
+        .pool_timer(TokioTimer::new())
+        .build(connector)
+}
+
+/// Certificates are judged by the system's roots. Without any, no `https` receiver is trusted.
+fn tls() -> Result<ClientConfig, EgressError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = || {
+        ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(EgressError)
+    };
+    match builder()?.try_with_platform_verifier() {
+        Ok(config) => Ok(config.with_no_client_auth()),
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "no system certificates: https deliveries will fail; install ca-certificates or set SSL_CERT_FILE"
+            );
+            Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+        }
+    }
 }
 
 fn is_localhost(name: &str) -> bool {
@@ -183,7 +227,7 @@ fn captured_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// Finds out by the types in the error's chain what kind of failure it was.
-fn describe(error: &reqwest::Error) -> AttemptResult {
+fn describe(error: &ExchangeError) -> AttemptResult {
     let chain = links(error);
     if let Some(resolve) = chain.iter().find_map(|error| error.downcast_ref::<ResolveError>()) {
         let kind = match resolve {
@@ -198,12 +242,12 @@ fn describe(error: &reqwest::Error) -> AttemptResult {
         return AttemptResult::Error { kind: SendErrorKind::Tls, message };
     }
     let exhausted = chain.iter().any(|error| error.downcast_ref().is_some_and(is_exhausted));
-    let kind = match error.is_connect() {
+    let kind = match error {
         _ if exhausted => SendErrorKind::Exhausted,
-        true => SendErrorKind::Connect,
-        false => SendErrorKind::Broken,
+        ExchangeError::Head(error) if error.is_connect() => SendErrorKind::Connect,
+        _ => SendErrorKind::Broken,
     };
-    // The outer texts say "error sending request for url (…)": the innermost one is what people need.
+    // The outer texts say "client error (Connect)": the innermost one is what people need.
     let message = chain.last().map_or_else(|| error.to_string(), ToString::to_string);
     AttemptResult::Error { kind, message }
 }

@@ -21,7 +21,9 @@ use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
 use crate::ids::{Digest, SourceName};
 use crate::intake::{self, Intake};
+use crate::plugin::Compiler;
 use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
+use crate::rerun::Reruns;
 use crate::revision::Revision;
 use crate::store::StoreError;
 use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
@@ -100,7 +102,8 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let home = Home::new(options.home);
     let strictness = if options.strict { Strictness::Strict } else { Strictness::Lenient };
     let home_lock = HomeLock::take(&home.data())?;
-    let loader = open_loader(&home, strictness).await?;
+    let stop = CancellationToken::new();
+    let loader = open_loader(&home, strictness, stop.clone()).await?;
     let revision = Arc::clone(loader.revision());
     let environment = loader.environment().to_owned();
 
@@ -112,7 +115,6 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let admin = bind(revision.server.admin, "server.admin").await?;
     let info = Arc::new(HostInfo { environment, started, listen: public.1, admin: admin.1 });
 
-    let stop = CancellationToken::new();
     let admin_token = tokens::read_or_make(&home.data().join("admin.token"), "hwa_")?;
     let local = local_source(&home, &revision)?;
     let reloading = reload::spawn(loader, stop.clone());
@@ -122,7 +124,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         live: Arc::clone(&live),
         store: store.clone(),
         administration: store.clone(),
-        transform,
+        transform: transform.clone(),
     })
     .await?;
     let intake = Arc::new(Intake::new(intake::Parts {
@@ -132,12 +134,14 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         dispatcher: dispatcher.clone(),
         local,
     }));
+    let reruns = Reruns::new(home.root().to_owned(), Arc::clone(&live), store.clone(), transform);
     let admin_state = AdminState {
         live,
         administration: store.clone(),
         dispatcher: dispatcher.clone(),
         reload: reloading.handle.clone(),
         intake: Arc::clone(&intake),
+        reruns: Arc::new(reruns),
         token: Digest::of(admin_token.as_bytes()),
         info: Arc::clone(&info),
         stop: stop.clone(),
@@ -199,10 +203,11 @@ impl Host {
     }
 }
 
-async fn open_loader(home: &Home, strictness: Strictness) -> Result<Loader, StartError> {
+async fn open_loader(home: &Home, strictness: Strictness, stop: CancellationToken) -> Result<Loader, StartError> {
     let home = home.clone();
     // Reads files and compiles plugins.
-    tasks::blocking(move || Loader::open(home, strictness, clock::now())).await
+    let compiling = move || Loader::open(home.clone(), Compiler::of_host(&home, stop), strictness, clock::now());
+    tasks::blocking(compiling).await
 }
 
 async fn open_store(home: &Home, revision: &Revision) -> Result<(Arc<SqliteStore>, StoreLock), BuildError> {

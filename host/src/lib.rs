@@ -6,7 +6,9 @@ pub mod clock;
 pub mod delivery;
 pub mod duration;
 pub mod event;
+mod files;
 pub mod ids;
+mod inert;
 pub mod pattern;
 pub mod pointer;
 pub mod secret;
@@ -16,6 +18,7 @@ pub mod throttle;
 pub mod webhook;
 
 pub mod config;
+pub mod kept;
 pub mod plugin;
 pub mod revision;
 pub mod schemas;
@@ -27,6 +30,7 @@ pub mod egress;
 pub mod http;
 pub mod intake;
 pub mod reload;
+pub mod rerun;
 
 pub mod admin;
 pub mod cli;

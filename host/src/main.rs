@@ -9,7 +9,12 @@ use hookwright::cli::{self, Cli};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+fn main() -> ExitCode {
+    // A process that compiles is under limits that the runtime's threads would not fit into.
+    hookwright::plugin::compile_if_asked().unwrap_or_else(command_line)
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn command_line() -> ExitCode {
     cli::run(Cli::parse()).await
 }

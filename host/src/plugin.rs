@@ -3,10 +3,14 @@
 //! A fresh instance for every run; fuel, memory, output and log limits; no state from one run to the next.
 //! Does not decide which plugins run, nor on which thread.
 
+mod backtrace;
+pub(crate) mod binding;
 mod broken;
 mod chain;
 mod changes;
+mod compile;
 mod contract;
+mod counts;
 mod engine;
 mod inspect;
 mod load;
@@ -16,15 +20,19 @@ mod wasi;
 mod words;
 
 #[cfg(test)]
-pub(crate) mod guests;
-#[cfg(test)]
 pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(test)]
+pub(crate) use hookwright_hostile::guest as guests;
+
+pub(crate) use self::chain::held_unrun;
 pub use self::chain::run_chain;
+pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};
+pub use self::counts::Counts;
 pub(crate) use self::engine::EngineKind;
 pub use self::load::{ImportFault, LoadError};
 
@@ -42,9 +50,10 @@ use crate::webhook::Webhook;
 /// A larger file in `plugins/` is refused unread.
 pub const MAX_PLUGIN_FILE_BYTES: u64 = 32 << 20;
 
-/// Compiles and runs plugins.
+/// Loads and runs plugins.
 pub struct Engine {
     linkers: Linkers,
+    compiler: Arc<Compiler>,
     /// One at a time: compiling takes a whole processor, and a trial run takes a slot of the pool.
     loading: Mutex<()>,
 }
@@ -54,6 +63,8 @@ pub struct Plugin {
     pub name: PluginName,
     pub digest: Digest,
     pub manifest: Manifest,
+    /// Of the runs since it was loaded.
+    pub counts: Arc<Counts>,
     code: Code,
     /// Of the config, if the manifest has one.
     schema: Option<Compiled>,
@@ -75,6 +86,8 @@ pub struct Manifest {
 #[derive(Clone, Default)]
 pub struct Catalog {
     plugins: BTreeMap<PluginName, Arc<Plugin>>,
+    /// What loaded them; it can also load earlier versions of them.
+    engine: Option<Arc<Engine>>,
 }
 
 /// One run of a chain: what `transform` executes on its threads.
@@ -95,17 +108,20 @@ impl Engine {
     ///
     /// # Errors
     /// When wasmtime cannot be set up on this machine.
-    pub fn new(threads: NonZeroU32) -> Result<Self, LoadError> {
-        Ok(Self { linkers: Linkers::new(&engine::build(threads)?)?, loading: Mutex::new(()) })
+    pub fn new(threads: NonZeroU32, compiler: Arc<Compiler>) -> Result<Self, LoadError> {
+        Ok(Self { linkers: Linkers::new(&engine::build(threads)?)?, compiler, loading: Mutex::new(()) })
     }
 
-    /// Validates, compiles, smoke-instantiates and asks for the manifest. Blocking: tens of milliseconds.
+    /// Validates, has it compiled, smoke-instantiates and asks for the manifest. Blocking: a fraction of a second for
+    /// a usual plugin, and at most what `compile` allows.
     ///
     /// # Errors
     /// When the bytes are not a plugin this host can run.
     pub fn load(&self, name: &PluginName, wasm: &[u8], limits: &LimitsByKind) -> Result<Plugin, LoadError> {
         let _turn = self.turn();
-        load::load(&self.linkers, limits, wasm).map(|loaded| Plugin::new(name.clone(), Digest::of(wasm), loaded))
+        let digest = Digest::of(wasm);
+        let loaded = load::load(&self.linkers, limits, &self.compiler, digest, wasm)?;
+        Ok(Plugin::new(name.clone(), digest, loaded))
     }
 
     /// The same version of a plugin under other limits, if these are others: nothing is compiled.
@@ -119,7 +135,8 @@ impl Engine {
         }
         let _turn = self.turn();
         let loaded = load::try_out(plugin.code.clone(), limits)?;
-        Ok(Arc::new(Plugin::new(plugin.name.clone(), plugin.digest, loaded)))
+        let limited = Plugin::new(plugin.name.clone(), plugin.digest, loaded);
+        Ok(Arc::new(Plugin { counts: Arc::clone(&plugin.counts), ..limited }))
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {
@@ -130,7 +147,7 @@ impl Engine {
 impl Plugin {
     fn new(name: PluginName, digest: Digest, loaded: Loaded) -> Self {
         let Loaded { code, limits, manifest, schema } = loaded;
-        Self { name, digest, manifest, code, schema, limits }
+        Self { name, digest, manifest, counts: Arc::default(), code, schema, limits }
     }
 
     /// Which engine runs it.
@@ -177,7 +194,16 @@ impl ChainJob {
 
 impl Catalog {
     pub fn new(plugins: BTreeMap<PluginName, Arc<Plugin>>) -> Self {
-        Self { plugins }
+        Self { plugins, engine: None }
+    }
+
+    #[must_use]
+    pub fn with_engine(self, engine: Arc<Engine>) -> Self {
+        Self { engine: Some(engine), ..self }
+    }
+
+    pub fn engine(&self) -> Option<&Arc<Engine>> {
+        self.engine.as_ref()
     }
 
     pub fn get(&self, name: &PluginName) -> Option<&Arc<Plugin>> {

@@ -6,6 +6,7 @@
 
 mod builtin;
 mod compile;
+mod effort;
 mod folder;
 mod shorten;
 

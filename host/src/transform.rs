@@ -1,16 +1,18 @@
-//! Threads that run plugin chains. One webhook holds at most half of them, so that none starves the rest; chains
-//! with large plugins are few at once, for their memory, and leave at least one thread to the others.
+//! Threads that run plugin chains. One webhook holds at most half of them, and so do all webhooks with costly chains
+//! together, so that neither one nor many of them starve the rest; chains with large plugins are few at once, for their
+//! memory.
 //!
 //! Does not bound the queue: every waiting job belongs to a caller that waits for it.
 
 mod fair_queue;
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use self::fair_queue::{FairQueue, Size, Taken, Ticket};
+use self::fair_queue::{Caps, FairQueue, Size, Taken, Ticket};
 use crate::delivery::{ChainRecord, ChainVerdict};
 use crate::ids::WebhookId;
 use crate::plugin::{ChainJob, EngineKind, run_chain};
@@ -18,6 +20,11 @@ use crate::tasks::{self, OnPanic};
 
 /// Fewer would let one webhook hold them all.
 const MIN_THREADS: usize = 2;
+/// A webhook whose last chain burnt this much has costly chains: about a millisecond, or 40 KB of JSON rewritten. By
+/// fuel and not by the clock, so that a busy machine makes nobody costly.
+const COSTLY_FUEL: u64 = 5_000_000;
+/// So many webhooks are remembered as costly; beyond, all are forgotten and found again.
+const MAX_COSTLY: usize = 10_000;
 
 /// The threads. Dropping the last handle ends them after their current run.
 #[derive(Clone)]
@@ -46,8 +53,9 @@ impl TransformPool {
         run: impl Fn(&ChainJob) -> ChainRecord + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let threads = threads.max(MIN_THREADS);
-        let queue = FairQueue::new(threads / 2, large_at_once.min(threads - 1));
-        let state = State { queue, idle: 0, closed: false };
+        let half = threads / 2;
+        let queue = FairQueue::new(Caps { per_key: half, costly: half, large: large_at_once });
+        let state = State { queue, known_costly: HashSet::new(), idle: 0, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), run: Box::new(run) });
         let owner = Arc::new(Owner { shared });
         for _ in 0..threads {
@@ -112,9 +120,38 @@ struct Shared {
 
 struct State {
     queue: FairQueue<WebhookId, Waiting>,
+    /// The webhooks whose jobs are costly.
+    known_costly: HashSet<WebhookId>,
     /// Threads that wait for work.
     idle: usize,
     closed: bool,
+}
+
+impl State {
+    /// What its plugins, and the last chain of its webhook, let one expect of a job.
+    fn expected(&self, webhook: &WebhookId, job: &ChainJob) -> Size {
+        match job.kind() {
+            EngineKind::Large => Size::Large,
+            EngineKind::Small if self.known_costly.contains(webhook) => Size::Costly,
+            EngineKind::Small => Size::Small,
+        }
+    }
+
+    /// A chain that was popped has ended.
+    fn done(&mut self, webhook: &WebhookId, size: Size, record: &ChainRecord) {
+        self.queue.done(webhook, size);
+        let fuel = record.runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.fuel));
+        if fuel < COSTLY_FUEL {
+            self.known_costly.remove(webhook);
+            return;
+        }
+        if self.known_costly.len() >= MAX_COSTLY {
+            self.known_costly.clear();
+        }
+        if self.known_costly.insert(webhook.clone()) {
+            self.queue.make_costly(webhook);
+        }
+    }
 }
 
 impl Shared {
@@ -122,7 +159,7 @@ impl Shared {
     fn work(&self) {
         while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next() {
             let record = self.run_guarded(&job);
-            self.lock().queue.done(&key, size);
+            self.lock().done(&key, size, &record);
             // Refused when the caller has gone: nobody wants to know.
             let _ = answer.send(record);
         }
@@ -150,7 +187,7 @@ impl Shared {
         if state.closed {
             return Err(Closed);
         }
-        let size = size(&waiting.job);
+        let size = state.expected(webhook, &waiting.job);
         let ticket = state.queue.push(webhook, size, waiting);
         self.wake_if_needed(&state);
         Ok(ticket)
@@ -183,18 +220,11 @@ impl Shared {
     }
 }
 
-fn size(job: &ChainJob) -> Size {
-    match job.kind() {
-        EngineKind::Small => Size::Small,
-        EngineKind::Large => Size::Large,
-    }
-}
-
 fn panicked(job: &ChainJob) -> ChainRecord {
     let Some(first) = job.webhook.plugins.first() else { return ChainRecord::untouched() };
     let plugin = first.plugin.clone();
     let reason = format!("the host panicked while running plugin {plugin} or one after it");
-    ChainRecord { verdict: ChainVerdict::Hold { plugin, reason }, runs: Vec::new() }
+    ChainRecord { verdict: ChainVerdict::Hold { plugin, reason }, runs: Vec::new(), conditions: None }
 }
 
 #[cfg(test)]
@@ -203,6 +233,7 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+    use crate::delivery::PluginRun;
     use crate::plugin::Catalog;
     use crate::webhook::{OnError, PluginUse};
 
@@ -296,6 +327,39 @@ mod tests {
         gate.open();
         assert!(waiting.await.is_ok() && slow.await.iter().all(Result::is_ok));
         assert_eq!(gate.count.lock().expect("sound").most_inside, 1);
+    }
+
+    #[tokio::test]
+    async fn costly_webhooks_together_leave_threads_to_the_cheap_ones() {
+        let gate = Arc::new(Gate::default());
+        let at = Arc::clone(&gate);
+        let pool = TransformPool::start_with(2, 2, move |job| {
+            let costly = job.webhook.id.as_str().starts_with("costly");
+            if costly && job.run > 1 {
+                at.pass();
+            }
+            burning(if costly { COSTLY_FUEL } else { COSTLY_FUEL - 1 })
+        })
+        .expect("threads start");
+        // Each is found out once.
+        for number in 0..5 {
+            assert!(pool.run(job(&format!("costly{number}"))).await.is_ok());
+        }
+        let again = |number| pool.run(ChainJob { run: 2, ..job(&format!("costly{number}")) });
+        let mut costly = Box::pin(join_all((0..5).map(again)));
+        assert!(costly.as_mut().now_or_never().is_none());
+        gate.wait_for_runs(1);
+        for _ in 0..3 {
+            assert!(pool.run(job("cheap")).await.is_ok());
+        }
+        gate.open();
+        assert!(costly.await.iter().all(Result::is_ok));
+        assert_eq!(gate.count.lock().expect("sound").most_inside, 1);
+    }
+
+    fn burning(fuel: u64) -> ChainRecord {
+        let run = PluginRun { fuel, ..PluginRun::example("p") };
+        ChainRecord { runs: vec![run], ..ChainRecord::untouched() }
     }
 
     #[tokio::test]

@@ -97,6 +97,13 @@ pub enum OnError {
     Skip,
 }
 
+impl OnError {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Which events of a matching type a webhook wants.
 #[derive(Debug, PartialEq)]
 pub enum Filter {

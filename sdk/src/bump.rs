@@ -1,7 +1,10 @@
 //! The allocator of a plugin: memory is handed out from bottom to top and given back only at the top, because an
 //! instance lives for one delivery and all its memory goes with it. That costs a few instructions per allocation,
 //! little code, and no page of memory that is not used.
-#![cfg_attr(target_family = "wasm", expect(unsafe_code, reason = "an allocator hands out raw memory"))]
+#![cfg_attr(
+    all(target_family = "wasm", feature = "alloc"),
+    expect(unsafe_code, reason = "an allocator hands out raw memory")
+)]
 
 /// Which addresses are taken. Knows nothing of memory itself.
 #[cfg(any(test, all(target_family = "wasm", feature = "alloc")))]

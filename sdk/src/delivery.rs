@@ -21,10 +21,11 @@ pub struct Delivery {
     pub source: String,
     /// When the event was accepted, in milliseconds since 1970.
     pub received_ms: u64,
-    /// 1 for the first run of the chain over this delivery.
+    /// 1 for the first run of the chain over this delivery; one more after each retryable failure, and after each
+    /// time that the delivery was held for a plugin.
     pub run: u32,
     pub webhook: Webhook,
-    /// Context outside the payload, `traceparent` for instance.
+    /// Context outside the payload, by lower-case name: `traceparent`, `tracestate`.
     pub attributes: Vec<(String, String)>,
     /// Incoming headers; names in lower case; never credentials.
     pub headers: Vec<(String, String)>,
@@ -106,6 +107,11 @@ impl Delivery {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
+    /// The context attribute of this name, `traceparent` for instance.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// Whether the event is of this type: `entry.publish`, or `entry.*` for all of a kind.
     pub fn is(&self, event_type: &str) -> bool {
         match event_type.strip_suffix('*') {
@@ -159,6 +165,19 @@ impl Delivery {
         Self { config: config.to_string(), ..self }
     }
 
+    /// With one more context attribute.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.attributes.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// As a later run of the chain.
+    #[must_use]
+    pub fn with_run(self, run: u32) -> Self {
+        Self { run, ..self }
+    }
+
     /// With one more incoming header.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -177,6 +196,8 @@ mod tests {
     fn helpers_find_what_is_there() {
         let delivery =
             Delivery::example("entry.create", json!({"entry": {"id": 7}})).with_header("X-Strapi-Event", "e");
+        let delivery = delivery.with_attribute("traceparent", "00-1-2-3").with_run(2);
+        assert_eq!((delivery.attribute("traceparent"), delivery.run), (Some("00-1-2-3"), 2));
         assert_eq!(delivery.entry(), Ok(Some(&json!({"id": 7}))));
         assert_eq!(delivery.pointer("/entry/id"), Ok(Some(&json!(7))));
         assert_eq!(delivery.pointer("/entry/none"), Ok(None));

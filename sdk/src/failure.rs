@@ -22,6 +22,8 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 pub struct Failure {
     pub kind: FailureKind,
     pub message: String,
+    /// For programs: what kind of failure this is, whatever the message says.
+    pub code: Option<String>,
 }
 
 /// Whether another try may help.
@@ -36,17 +38,29 @@ pub enum FailureKind {
 impl Failure {
     /// The same delivery would fail again.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Permanent, message: message.into() }
+        Self { kind: FailureKind::Permanent, message: message.into(), code: None }
     }
 
     /// Another try may succeed; the host chooses when.
     pub fn retry(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Retryable(None), message: message.into() }
+        Self { kind: FailureKind::Retryable(None), message: message.into(), code: None }
     }
 
     /// Another try may succeed after `delay`.
     pub fn retry_after(message: impl Into<String>, delay: Duration) -> Self {
-        Self { kind: FailureKind::Retryable(Some(delay)), message: message.into() }
+        Self { kind: FailureKind::Retryable(Some(delay)), message: message.into(), code: None }
+    }
+
+    /// With a code that stays the same while messages change: 1 to 64 lower-case letters, digits, `.`, `_` or `-`, a
+    /// letter first. The host takes any other for a broken contract.
+    /// ```
+    /// # use hookwright_sdk::Failure;
+    /// let failure = Failure::permanent("/entry/slug is not there").with_code("missing-field");
+    /// assert_eq!(failure.to_string(), "/entry/slug is not there [missing-field]");
+    /// ```
+    #[must_use]
+    pub fn with_code(self, code: impl Into<String>) -> Self {
+        Self { code: Some(code.into()), ..self }
     }
 
     /// Says what was being done when it failed: `context: message`.
@@ -59,7 +73,8 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.code.as_ref().map_or(Ok(()), |code| write!(f, " [{code}]"))
     }
 }
 

@@ -142,7 +142,7 @@ impl From<Failure> for types::Failure {
             FailureKind::Permanent => types::FailureKind::Permanent,
             FailureKind::Retryable(delay) => types::FailureKind::Retryable(delay.map(milliseconds)),
         };
-        Self { kind, message: failure.message }
+        Self { kind, message: failure.message, code: failure.code }
     }
 }
 

@@ -27,12 +27,13 @@ pub fn log(level: Level, message: fmt::Arguments<'_>) {
     }
 }
 
-/// Milliseconds since 1970, fixed at the start of the run.
+/// Milliseconds since 1970, fixed at the start of the chain's run and recorded: it does not move while plugins run.
 pub fn now_ms() -> u64 {
     system::now_ms()
 }
 
-/// The next number of a sequence seeded by delivery and run: the same run sees the same numbers.
+/// The next number of a sequence seeded by delivery, run and plugin: the same run sees the same numbers, so that it can
+/// be repeated. Not for secrets.
 pub fn random_u64() -> u64 {
     system::random_u64()
 }

@@ -1,11 +1,17 @@
 //! What Hookwright does, end to end, through the real binary.
 
+// What it sees of processes is Linux's way of telling.
+#[cfg(target_os = "linux")]
+mod compile;
 mod configuration;
 mod crash;
 mod delivery;
 mod file_changes;
+mod hostile;
+mod plugin_swaps;
 mod plugins;
 mod refusals;
 mod reload;
 mod senders;
 mod terminal;
+mod versions;

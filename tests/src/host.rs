@@ -67,6 +67,10 @@ impl Hookwright {
         self.home.path()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it is running")
+    }
+
     pub fn listen(&self) -> SocketAddr {
         self.listen
     }
@@ -150,6 +154,13 @@ impl Hookwright {
     /// Runs a command of the binary on this home, with the host's environment.
     pub async fn command(&self, arguments: &[&str]) -> Output {
         output(command(self.home(), arguments).envs(self.environment.iter().cloned())).await
+    }
+
+    /// The most memory the host ever had resident, as Linux counts it.
+    pub fn peak_memory_bytes(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
     }
 
     /// SIGKILL: no goodbye.

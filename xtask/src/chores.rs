@@ -33,7 +33,7 @@ fn build(more: &[&str]) -> Result<()> {
 
 /// Measures.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    plugins::build_bundled()?;
+    plugins::build_bench()?;
     let build = ["build", "--release", "--package", "hookwright", "--package", "hookwright-bench"];
     step("build", || run(&mut cargo(build)))?;
     let mut bench = Command::new(target_dir().join("release/hookwright-bench"));

@@ -13,7 +13,7 @@ cargo xtask <command>
 
   demo [args]    build everything and show five events on their way; args go to `hookwright demo`
   test           build everything and run every test
-  plugins        build the bundled plugins into plugins/*.wasm, and those that only tests use
+  plugins        build the bundled plugins into plugins/*.wasm, and those that only tests and benches use
   bench [args]   build for speed and run the benchmarks; args go to `hookwright-bench`
   help           this text
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         (Some("demo"), _) => chores::demo(&rest),
         (Some("bench"), _) => chores::bench(&rest),
         (Some("test"), true) => chores::test(),
-        (Some("plugins"), true) => plugins::build_all(),
+        (Some("plugins"), true) => plugins::build_all().and_then(|()| plugins::build_bench()),
         (None | Some("help" | "--help" | "-h"), _) => {
             print!("{HELP}");
             Ok(())

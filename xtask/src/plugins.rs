@@ -28,6 +28,18 @@ pub(crate) fn build_all() -> Result<()> {
     build(&[bundled(), (root().join("tests/guests"), guest_folder())])
 }
 
+/// Builds the bundled ones and the guests of the benches: `edit`, and as `edit-reused` the same with Rust's own
+/// allocator, for an instance that is used again.
+pub(crate) fn build_bench() -> Result<()> {
+    build(&[bundled(), (root().join("bench/guests"), guest_folder())])?;
+    step("plugins for a reused instance", || {
+        let (mut cargo, built) = toolchain()?.build();
+        cargo.args(["--profile", PROFILE, "--package", "edit", "--no-default-features"]);
+        run(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags()))?;
+        install(&built.join(PROFILE).join("edit.wasm"), &guest_folder().join("edit-reused.wasm"))
+    })
+}
+
 /// Where the bundled plugins go.
 pub(crate) fn folder() -> PathBuf {
     root().join("plugins")

@@ -33,8 +33,10 @@ impl Budget {
         self.cut |= surplus > 0;
         attempts.drain(..surplus);
         for run in view.chain.iter_mut().flat_map(|chain| &mut chain.runs) {
-            if !self.takes(run.logs.iter().map(|line| line.message.len()).sum()) {
+            let logs: usize = run.logs.iter().map(|line| line.message.len()).sum();
+            if !self.takes(logs + run.backtrace.iter().map(String::len).sum::<usize>()) {
                 run.logs.clear();
+                run.backtrace.clear();
                 run.logs_cut = true;
             }
         }
@@ -76,16 +78,7 @@ mod tests {
 
     fn view(log_bytes: usize) -> DeliveryView {
         let line = LogLine { level: "info".to_owned(), message: "l".repeat(log_bytes) };
-        let run = PluginRun {
-            plugin: "redact".parse().expect("a name"),
-            digest: None,
-            summary: "delivered unchanged".to_owned(),
-            logs: vec![line],
-            logs_cut: false,
-            fuel: 1,
-            memory_bytes: 1,
-            micros: 1,
-        };
+        let run = PluginRun { logs: vec![line], ..PluginRun::example("redact") };
         DeliveryView {
             id: DeliveryId::from_bytes([2; 16]),
             event: EventId::from_bytes([1; 16]),

@@ -11,6 +11,7 @@ use super::views::{Delivery, FullDelivery};
 use crate::delivery;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{DeliveryId, WebhookId};
+use crate::rerun::{Rerun, Terms};
 use crate::store::DeliveryFilter;
 
 #[derive(Deserialize)]
@@ -35,6 +36,21 @@ pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<DeliveryL
     let found = admin.administration.deliveries(DeliveryFilter { webhook, state }, before, limit).await?;
     let next = found.last().map(|delivery| delivery.id);
     Ok(Json(DeliveryList { deliveries: found.iter().map(Delivery::of).collect(), next }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RerunQuery {
+    /// With today's config and limits.
+    #[serde(default)]
+    today: bool,
+}
+
+/// Repeats the last run of the delivery's chain, and compares. Changes nothing.
+pub(super) async fn rerun(State(admin): Admin, Path(id): Path<String>, uri: Uri) -> Result<Json<Rerun>, Problem> {
+    let RerunQuery { today } = params::query(&uri)?;
+    let terms = if today { Terms::Today } else { Terms::AsRecorded };
+    Ok(Json(admin.reruns.rerun(params::id(&id)?, terms).await?))
 }
 
 pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<Json<FullDelivery>, Problem> {

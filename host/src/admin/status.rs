@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminState, params};
 use crate::clock::Timestamp;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, Stopped};
 use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::plugin::Plugin;
@@ -72,6 +72,13 @@ struct PluginStatus {
     digest: Digest,
     version: String,
     description: String,
+    /// Since this version was loaded.
+    runs: u64,
+    /// Of those, how many trapped, went over a limit or broke the contract.
+    breaks: u64,
+    /// The webhooks that it is not run for any more, because it kept breaking.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stopped: Vec<Stopped>,
 }
 
 #[derive(Serialize)]
@@ -92,7 +99,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         revision: RevisionStatus::of(&revision),
         sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
         webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, dispatcher)).collect(),
-        plugins: revision.plugins.iter().map(|plugin| PluginStatus::of(plugin)).collect(),
+        plugins: plugins(&revision, &dispatcher.stopped(&revision)),
         store: StoreStatus { durability },
         counts,
         refused: intake.refused().collect(),
@@ -148,13 +155,21 @@ impl From<RunState> for RunStateView {
     }
 }
 
+fn plugins(revision: &Revision, stopped: &[Stopped]) -> Vec<PluginStatus> {
+    let of = |plugin: &Plugin| stopped.iter().filter(|stopped| stopped.plugin == plugin.name).cloned().collect();
+    revision.plugins.iter().map(|plugin| PluginStatus::of(plugin, of(plugin))).collect()
+}
+
 impl PluginStatus {
-    fn of(plugin: &Plugin) -> Self {
+    fn of(plugin: &Plugin, stopped: Vec<Stopped>) -> Self {
         Self {
             name: plugin.name.clone(),
             digest: plugin.digest,
             version: plugin.manifest.version.clone(),
             description: plugin.manifest.description.clone(),
+            runs: plugin.counts.runs(),
+            breaks: plugin.counts.breaks(),
+            stopped,
         }
     }
 }

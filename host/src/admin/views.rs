@@ -185,7 +185,7 @@ mod tests {
         };
         let set = headers(&[("x-api-key", "hunter2"), ("x-site", "main"), ("x-login", "Bearer hunter2")]);
         let changes = Changes { set_headers: set.clone(), ..Changes::default() };
-        let mut chain = ChainRecord { verdict: ChainVerdict::Deliver { changes }, runs: vec![] };
+        let mut chain = ChainRecord { verdict: ChainVerdict::Deliver { changes }, runs: vec![], conditions: None };
         let mut attempt = Attempt {
             number: 1,
             started: Timestamp::from_ms(0),

@@ -117,7 +117,7 @@ fn show(delivery: &Value) -> String {
     parts.join("\n\n")
 }
 
-fn plugin_run(run: &Value) -> String {
+pub(super) fn plugin_run(run: &Value) -> String {
     let digest = json::text(run, "/digest");
     let mut text = format!(
         "  {} {}  {}",
@@ -127,14 +127,25 @@ fn plugin_run(run: &Value) -> String {
             "{}, fuel {}, {}",
             tail::took(json::number(run, "/micros")),
             json::number(run, "/fuel"),
-            digest.get(..12).unwrap_or("no file"),
+            version(run, &digest),
         )),
     );
+    for frame in json::list(run, "/backtrace") {
+        let _ = write!(text, "\n    {}", screen::faint(&format!("at {}", json::text(frame, ""))));
+    }
     for line in json::list(run, "/logs") {
         let line = format!("{}: {}", json::text(line, "/level"), json::text(line, "/message"));
         let _ = write!(text, "\n    {}", screen::faint(&line));
     }
     text
+}
+
+/// `0.1.0 ba7816bf8f01`
+fn version(run: &Value, digest: &str) -> String {
+    match digest.get(..12) {
+        Some(digest) => format!("{} {digest}", json::text(run, "/version")).trim_start().to_owned(),
+        None => "no file".to_owned(),
+    }
 }
 
 /// So much of a receiver's answer is shown.
@@ -175,7 +186,8 @@ mod tests {
         let answer = json!({
             "id": "dlv_1", "event": "evt_1", "webhook": "site-build", "state": "retrying", "due": "2026-11-23T20:46:15.196Z",
             "reason": "answered 503",
-            "chain": {"verdict": "deliver", "runs": [{"plugin": "redact", "digest": "ba7816bf8f01cfea", "summary": "rewrote payload (312 → 298 bytes)",
+            "chain": {"verdict": "deliver", "runs": [{"plugin": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0",
+                "summary": "panicked: no \u{1b}[2J", "backtrace": ["redact::path::find", "transform"],
                 "logs": [{"level": "info", "message": "masked 1"}], "fuel": 46597, "micros": 90}]},
             "attempts": 2,
             "attemptList": [
@@ -194,7 +206,9 @@ mod tests {
         reason   answered 503
 
         Plugins
-          redact rewrote payload (312 → 298 bytes)  90 µs, fuel 46597, ba7816bf8f01
+          redact panicked: no \u{1b}[2J  90 µs, fuel 46597, 0.1.0 ba7816bf8f01
+            at redact::path::find
+            at transform
             info: masked 1
 
         Attempts

@@ -19,6 +19,9 @@ fn as_text(status: &Value) -> String {
     let webhooks = json::list(status, "/webhooks");
     parts.push(section("Webhooks", if webhooks.is_empty() { None } else { Some(webhook::table(webhooks)) }));
     parts.push(section("Plugins", plugins(status)));
+    if let Some(stopped) = stopped_text(json::list(status, "/plugins")) {
+        parts.push(stopped);
+    }
     let faults = json::list(status, "/revision/faults");
     if !faults.is_empty() {
         parts.push(faults_text(faults));
@@ -88,6 +91,29 @@ fn section(title: &str, table: Option<screen::Table>) -> String {
 }
 
 /// Files that could not be taken as they are.
+/// The plugins that are not run any more for a webhook; none: there is none.
+pub(super) fn stopped_text(plugins: &[Value]) -> Option<String> {
+    let mut text = screen::styled("Not run any more", Style::new().red().bold());
+    let title = text.len();
+    for plugin in plugins {
+        let name = json::text(plugin, "/name");
+        for stopped in json::list(plugin, "/stopped") {
+            let heading = format!("{name} for webhook {}", json::text(stopped, "/webhook"));
+            let words = format!(
+                "broke {} times in a row, the last time at {}: {}",
+                json::number(stopped, "/breaks"),
+                json::text(stopped, "/since"),
+                json::text(stopped, "/reason"),
+            );
+            let remedy =
+                format!("go back with `hookwright plugin rollback {name}`, or copy a mended plugins/{name}.wasm");
+            let _ = write!(text, "\n  {} {}", screen::styled("✗", Style::new().red()), screen::heading(&heading));
+            let _ = write!(text, "\n    {}\n    {}", screen::inert(&words), screen::inert(&remedy));
+        }
+    }
+    (text.len() > title).then_some(text)
+}
+
 pub(super) fn faults_text(faults: &[Value]) -> String {
     let mut text = screen::styled("At fault", Style::new().red().bold());
     for fault in faults {
@@ -124,7 +150,8 @@ mod tests {
             "sources": ["strapi"],
             "webhooks": [{"id": "site-build", "name": "Site build", "url": "https://build.example/hook", "enabled": true,
                 "takesNew": true, "runState": null, "events": ["entry.*"], "plugins": ["redact"], "managedBy": "file"}],
-            "plugins": [{"name": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0", "description": "Remove or mask values"}],
+            "plugins": [{"name": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0", "description": "Remove or mask values", "stopped": [
+                {"webhook": "site-build", "breaks": 10, "since": "2026-11-23T20:41:15.196Z", "reason": "panicked: no"}]}],
             "store": {"durability": "wal, synchronous=FULL"},
             "counts": {"events": 12, "delivered": 10, "held": 2}
         });
@@ -153,6 +180,11 @@ mod tests {
         Plugins
           NAME    VERSION  DIGEST        DESCRIPTION
           redact  0.1.0    ba7816bf8f01  Remove or mask values
+
+        Not run any more
+          ✗ redact for webhook site-build
+            broke 10 times in a row, the last time at 2026-11-23T20:41:15.196Z: panicked: no
+            go back with `hookwright plugin rollback redact`, or copy a mended plugins/redact.wasm
 
         At fault
           ✗ config/webhooks/search.json at /url

@@ -18,7 +18,7 @@ pub(super) fn causes_in_force(webhook: &Webhook, plugins: &Catalog) -> Vec<HeldC
 }
 
 /// Covers every use of the plugin in the chain: whichever failed, mending it makes another binding.
-fn binding(webhook: &Webhook, plugins: &Catalog, plugin: &PluginName) -> Box<str> {
+pub(super) fn binding(webhook: &Webhook, plugins: &Catalog, plugin: &PluginName) -> Box<str> {
     let mut text = match plugins.get(plugin) {
         Some(plugin) => format!("{} {:?}", plugin.digest, plugin.limits()),
         None => "absent".to_owned(),

@@ -13,6 +13,7 @@ use crate::webhook::Webhook;
 
 /// `old` is none at start-up. Safe to repeat, also after an error in the middle.
 pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &Revision) -> Result<(), StoreError> {
+    inner.breaks.follow(new);
     let mut released = 0;
     for webhook in new.webhooks.values() {
         released += release_what_is_fixed(inner, new, webhook).await?;

@@ -8,7 +8,7 @@ use super::retry::{self, After};
 use super::{Inner, Notice, Permit, binding, request};
 use crate::clock;
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros};
-use crate::plugin::ChainJob;
+use crate::plugin::{ChainJob, held_unrun};
 use crate::revision::Revision;
 use crate::store::{Lease, Settled, Settlement, StoreError};
 use crate::tasks::{self, OnPanic};
@@ -117,7 +117,12 @@ async fn run_chain(inner: &Inner, revision: &Revision, webhook: &Arc<Webhook>, l
         run: lease.runs.saturating_add(1),
         now: clock::now(),
     };
-    inner.transform.run(job).await.ok()
+    if let Some((plugin, reason)) = inner.breaks.stopped(webhook, &revision.plugins) {
+        return Some(held_unrun(&job, &plugin, reason));
+    }
+    let record = inner.transform.run(job).await.ok()?;
+    inner.breaks.learn(webhook, &revision.plugins, &record, clock::now());
+    Some(record)
 }
 
 /// Where the delivery goes without an attempt; none: the chain says deliver.

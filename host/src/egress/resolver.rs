@@ -8,10 +8,13 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::Service;
 
 use super::policy::{Policy, Refusal};
 use crate::tasks;
@@ -21,6 +24,7 @@ const LOOKUPS: usize = 64;
 /// Lookups of one name at once.
 const LOOKUPS_PER_NAME: usize = 4;
 
+#[derive(Clone)]
 pub(super) struct PolicyResolver {
     policy: Arc<Policy>,
     lookups: Arc<Lookups>,
@@ -43,13 +47,18 @@ impl PolicyResolver {
     }
 }
 
-impl Resolve for PolicyResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for PolicyResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = ResolveError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ResolveError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let (policy, lookups) = (Arc::clone(&self.policy), Arc::clone(&self.lookups));
-        Box::pin(async move {
-            let addresses = lookup(&policy, &lookups, name.as_str()).await?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+        Box::pin(async move { Ok(lookup(&policy, &lookups, name.as_str()).await?.into_iter()) })
     }
 }
 

@@ -9,6 +9,7 @@ use super::problem::{Kind, Problem};
 use crate::ids::NameError;
 use crate::intake::{AdmitError, Refusal};
 use crate::reload::ReloadClosed;
+use crate::rerun::RerunError;
 use crate::schemas::Violation;
 use crate::store::StoreError;
 
@@ -85,6 +86,17 @@ impl From<StoreError> for Problem {
 impl From<ReloadClosed> for Problem {
     fn from(_: ReloadClosed) -> Self {
         Self::new(Kind::ShuttingDown, "The host is shutting down; nothing was reloaded.")
+    }
+}
+
+impl From<RerunError> for Problem {
+    fn from(error: RerunError) -> Self {
+        match error {
+            RerunError::NoDelivery(_) => Self::new(Kind::NotFound, error.to_string()),
+            RerunError::Store(error) => error.into(),
+            RerunError::Closed(_) => Self::new(Kind::ShuttingDown, "The host is shutting down; nothing was run."),
+            _ => Self::new(Kind::NotRepeatable, error.to_string()),
+        }
     }
 }
 

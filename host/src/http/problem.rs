@@ -20,6 +20,7 @@ pub enum Kind {
     MethodNotAllowed,
     BodyTooSlow,
     IdempotencyConflict,
+    NotRepeatable,
     BodyTooLarge,
     UnsupportedMediaType,
     NotAnEvent,
@@ -45,6 +46,7 @@ impl Kind {
             Self::IdempotencyConflict => {
                 (StatusCode::CONFLICT, "idempotency-conflict", "This idempotency key was used for other bytes")
             }
+            Self::NotRepeatable => (StatusCode::CONFLICT, "not-repeatable", "The run cannot be repeated"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This content type is not taken")

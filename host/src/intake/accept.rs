@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Intake, Refusal, shape};
 use crate::clock::Timestamp;
@@ -74,22 +74,17 @@ impl Intake {
 
     /// Stores what was judged and hands it to `dispatch`.
     ///
-    /// In a task of its own: a sender that hangs up drops the caller, and a commit whose leases nobody took
-    /// would leave deliveries leased to a living owner that does not know of them.
-    pub(super) async fn commit(
+    /// Seen through even if the sender hangs up, which drops the caller: a commit whose leases nobody took would leave
+    /// deliveries waiting that could be under way.
+    pub(super) fn commit(
         self: &Arc<Self>,
         candidate: Candidate,
         judged: Judged,
         now: Timestamp,
-    ) -> Result<Accepted, Refusal> {
-        let (answer, answered) = oneshot::channel();
+    ) -> impl Future<Output = Result<Accepted, Refusal>> {
         let intake = Arc::clone(self);
-        tasks::spawn("intake-commit", OnPanic::Log, async move {
-            // Fails when the sender has hung up; the event is accepted all the same.
-            let _ = answer.send(intake.append(candidate, judged, now).await);
-        });
-        // Dropped without an answer: the runtime is going down.
-        answered.await.unwrap_or(Err(Refusal::Store(StoreError::Closed)))
+        let append = async move { intake.append(candidate, judged, now).await };
+        tasks::see_through("intake-commit", OnPanic::Log, append)
     }
 
     async fn append(&self, candidate: Candidate, judged: Judged, now: Timestamp) -> Result<Accepted, Refusal> {

@@ -2,8 +2,9 @@
 
 use std::str::Utf8Error;
 
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::Trap;
 
+use super::backtrace;
 use super::engine::FUEL_PER_MICRO;
 use super::sandbox::{OverMemory, Sandbox};
 use super::wasi::WasiFault;
@@ -21,8 +22,9 @@ pub(super) enum Broken {
     Memory { wanted: usize, allowed: usize, setting: &'static str },
     #[error("ran out of stack ({} KiB){place}; it may call itself endlessly", stack_bytes >> 10)]
     Stack { stack_bytes: usize, place: Place },
-    #[error("panicked: {message}")]
-    Panicked { message: String },
+    /// The words are the plugin's own.
+    #[error("panicked{words}")]
+    Panicked { words: String },
     #[error("aborted without a message (`unreachable`){place}")]
     Aborted { place: Place },
     #[error("{0}")]
@@ -67,12 +69,12 @@ impl Broken {
         if error.is::<Utf8Error>() {
             return Self::NotUtf8;
         }
-        let place = place(error);
+        let place = Place(backtrace::innermost(error));
         match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => Self::Fuel { units: limited.fuel },
             Some(Trap::StackOverflow) => Self::Stack { stack_bytes: limited.stack_bytes, place },
             Some(Trap::UnreachableCodeReached) => match sandbox.logs.critical().or(sandbox.wasi.last_words()) {
-                Some(message) => Self::Panicked { message: shown(message, MAX_MESSAGE_BYTES) },
+                Some(message) => Self::Panicked { words: shown(&last_words(message), MAX_MESSAGE_BYTES) },
                 None => Self::Aborted { place },
             },
             Some(trap) => Self::Trapped { what: what(*trap), place },
@@ -81,16 +83,15 @@ impl Broken {
     }
 }
 
+/// Rust begins a panic's message by `panicked at FILE:LINE:COLUMN:` on a line of its own.
+fn last_words(message: &str) -> String {
+    match message.strip_prefix("panicked") {
+        Some(words) => words.replacen(":\n", ": ", 1),
+        None => format!(": {message}"),
+    }
+}
+
 fn what(trap: Trap) -> String {
     let text = trap.to_string();
     text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
 }
-
-fn place(error: &wasmtime::Error) -> Place {
-    let trace = error.downcast_ref::<WasmBacktrace>();
-    let name = trace.and_then(|trace| trace.frames().first()).and_then(|frame| frame.func_name());
-    Place(name.map(|name| shown(name, MAX_NAME_BYTES)))
-}
-
-/// Of a function: mangled names can be very long.
-const MAX_NAME_BYTES: usize = 128;

@@ -2,18 +2,22 @@
 //! any of them can end the chain.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
+use super::changes::Objection;
 use super::contract::{Delivery, Failure, FailureKind, FieldParam, Verdict, WebhookParam};
 use super::run::Ran;
 use super::sandbox::Seed;
 use super::words::shown;
-use super::{ChainJob, Plugin, changes};
-use crate::delivery::{ChainRecord, ChainVerdict, Changes, PluginRun};
-use crate::ids::{Digest, PluginName};
+use super::{ChainJob, Plugin, binding, changes};
+use crate::delivery::{ChainRecord, ChainVerdict, Changes, Conditions, PluginRun, RunVerdict};
+use crate::ids::PluginName;
 use crate::webhook::{OnError, PluginUse};
 
 /// A reason or message from a plugin is cut after this much.
 const MAX_REASON_BYTES: usize = 1 << 10;
+/// Of a failure's code: they stand in tables and are compared.
+const MAX_CODE_BYTES: usize = 64;
 /// A retryable failure that names no delay.
 const DEFAULT_AGAIN_MS: u64 = 10_000;
 /// The shortest and the longest delay a plugin gets, whatever it asks for.
@@ -25,8 +29,10 @@ const ATTRIBUTES: [&str; 2] = ["traceparent", "tracestate"];
 pub fn run_chain(job: &ChainJob) -> ChainRecord {
     let mut chain = Chain { job, changes: Changes::default(), runs: Vec::with_capacity(job.webhook.plugins.len()) };
     let ended = job.webhook.plugins.iter().find_map(|step| chain.step(step));
-    let verdict = ended.unwrap_or(ChainVerdict::Deliver { changes: chain.changes });
-    ChainRecord { verdict, runs: chain.runs }
+    let verdict = ended.unwrap_or_else(|| ChainVerdict::Deliver { changes: std::mem::take(&mut chain.changes) });
+    let Chain { runs, .. } = chain;
+    let conditions = Conditions { run: job.run, now: job.now, webhook: binding::of_webhook(&job.webhook) };
+    ChainRecord { verdict, conditions: (!runs.is_empty()).then_some(conditions), runs }
 }
 
 struct Chain<'a> {
@@ -42,23 +48,41 @@ impl Chain<'_> {
         let name = &step.plugin;
         let Some(plugin) = self.job.plugins.get(name) else {
             let reason = format!("plugin {name} is not loaded; put {name}.wasm into plugins/");
-            return Some(self.hold(name, None, reason));
+            return Some(self.hold(name, None, RunVerdict::Absent, reason));
         };
         // A fault of ours or of wasmtime's in here must cost this delivery a hold, not the host a thread.
         let ran = catch_unwind(AssertUnwindSafe(|| self.call(plugin, step)));
-        let Ok(Ran { outcome, logs, logs_cut, fuel, memory_bytes, micros }) = ran else {
+        let Ok(Ran { outcome, backtrace, logs, logs_cut, fuel, memory_bytes, micros }) = ran else {
             let reason = format!("the host panicked while running plugin {name}");
-            return Some(self.hold(name, Some(plugin.digest), reason));
+            plugin.counts.add(RunVerdict::Broke);
+            return Some(self.hold(name, Some(plugin), RunVerdict::Broke, reason));
         };
-        let (summary, ended) = match outcome {
+        let Ended { verdict, summary, code, ends } = match outcome {
             Ok(Ok(Verdict::Deliver(wanted))) => self.deliver(name, wanted),
             Ok(Ok(Verdict::Drop(reason))) => dropped(name, &reason),
-            Ok(Err(failure)) => failed(step, &failure),
+            Ok(Err(failure)) => match failure_code(failure.code) {
+                Ok(code) => failed(step, failure.kind, &failure.message, code),
+                Err(objection) => broke(name, &objection.into()),
+            },
             Err(broken) => broke(name, &broken),
         };
-        let (plugin, digest) = (name.clone(), Some(plugin.digest));
-        self.runs.push(PluginRun { plugin, digest, summary, logs, logs_cut, fuel, memory_bytes, micros });
-        ended
+        plugin.counts.add(verdict);
+        self.runs.push(PluginRun {
+            plugin: name.clone(),
+            digest: Some(plugin.digest),
+            version: Some(plugin.manifest.version.clone()),
+            verdict,
+            summary,
+            code,
+            backtrace,
+            logs,
+            logs_cut,
+            fuel,
+            memory_bytes,
+            micros,
+            binding: Some(binding::of_use(plugin, step)),
+        });
+        ends
     }
 
     fn call(&self, plugin: &Plugin, step: &PluginUse) -> Ran<Result<Verdict, Failure>> {
@@ -91,42 +115,94 @@ impl Chain<'_> {
     fn deliver(&mut self, name: &PluginName, wanted: super::contract::Changes) -> Ended {
         let input = self.changes.data.clone().unwrap_or_else(|| self.job.event.data.clone());
         match changes::merge(&mut self.changes, wanted, &input) {
-            Ok(summary) => (summary, None),
+            Ok(summary) => Ended { verdict: RunVerdict::Delivered, summary, code: None, ends: None },
             Err(objection) => broke(name, &objection.into()),
         }
     }
 
     /// Ends the chain at a plugin that could not run.
-    fn hold(&mut self, name: &PluginName, digest: Option<Digest>, reason: String) -> ChainVerdict {
-        self.runs.push(PluginRun {
-            plugin: name.clone(),
-            digest,
-            summary: reason.clone(),
-            logs: Vec::new(),
-            logs_cut: false,
-            fuel: 0,
-            memory_bytes: 0,
-            micros: 0,
-        });
+    fn hold(
+        &mut self,
+        name: &PluginName,
+        plugin: Option<&Arc<Plugin>>,
+        verdict: RunVerdict,
+        reason: String,
+    ) -> ChainVerdict {
+        self.runs.push(not_run(name, plugin.map(AsRef::as_ref), verdict, reason.clone()));
         ChainVerdict::Hold { plugin: name.clone(), reason }
     }
 }
 
-/// A summary for the evidence, and the verdict if the chain ends here.
-type Ended = (String, Option<ChainVerdict>);
+/// Holds a delivery without running anything, because `plugin` kept breaking.
+pub(crate) fn held_unrun(job: &ChainJob, plugin: &Plugin, reason: String) -> ChainRecord {
+    let run = not_run(&plugin.name, Some(plugin), RunVerdict::Stopped, reason.clone());
+    let conditions = Conditions { run: job.run, now: job.now, webhook: binding::of_webhook(&job.webhook) };
+    let verdict = ChainVerdict::Hold { plugin: plugin.name.clone(), reason };
+    ChainRecord { verdict, runs: vec![run], conditions: Some(conditions) }
+}
+
+fn not_run(name: &PluginName, plugin: Option<&Plugin>, verdict: RunVerdict, summary: String) -> PluginRun {
+    PluginRun {
+        plugin: name.clone(),
+        digest: plugin.map(|plugin| plugin.digest),
+        version: plugin.map(|plugin| plugin.manifest.version.clone()),
+        verdict,
+        summary,
+        code: None,
+        backtrace: Vec::new(),
+        logs: Vec::new(),
+        logs_cut: false,
+        fuel: 0,
+        memory_bytes: 0,
+        micros: 0,
+        binding: None,
+    }
+}
+
+/// How one plugin's run ended.
+struct Ended {
+    verdict: RunVerdict,
+    summary: String,
+    code: Option<String>,
+    /// The verdict if the chain ends here.
+    ends: Option<ChainVerdict>,
+}
+
+/// The code of a failure, checked: it is for programs, so it is not cut to fit.
+fn failure_code(code: Option<String>) -> Result<Option<String>, Objection> {
+    let fits = |code: &str| {
+        code.len() <= MAX_CODE_BYTES
+            && code.starts_with(|first: char| first.is_ascii_lowercase())
+            && code.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+    };
+    match code {
+        Some(code) if !fits(&code) => Err(Objection::FailureCode { code: shown(&code, MAX_CODE_BYTES) }),
+        code => Ok(code),
+    }
+}
 
 fn dropped(name: &PluginName, reason: &str) -> Ended {
     let reason = shown(reason, MAX_REASON_BYTES);
-    (format!("dropped: {reason}"), Some(ChainVerdict::Drop { plugin: name.clone(), reason }))
+    Ended {
+        verdict: RunVerdict::Dropped,
+        summary: format!("dropped: {reason}"),
+        code: None,
+        ends: Some(ChainVerdict::Drop { plugin: name.clone(), reason }),
+    }
 }
 
 /// A failure the plugin returned: the only thing `onError` is about.
-fn failed(step: &PluginUse, failure: &Failure) -> Ended {
-    let (plugin, message) = (step.plugin.clone(), shown(&failure.message, MAX_REASON_BYTES));
+fn failed(step: &PluginUse, kind: FailureKind, message: &str, code: Option<String>) -> Ended {
+    let plugin = step.plugin.clone();
+    let mut message = shown(message, MAX_REASON_BYTES);
+    if let Some(code) = &code {
+        message.extend([" [", code, "]"]);
+    }
     let reason = format!("plugin {plugin} failed: {message}");
     let summary = format!("failed: {message}");
-    let verdict = match (step.on_error, failure.kind) {
-        (OnError::Skip, _) => return (format!("{summary} (skipped)"), None),
+    let ended = |summary, ends| Ended { verdict: RunVerdict::Failed, summary, code, ends };
+    let verdict = match (step.on_error, kind) {
+        (OnError::Skip, _) => return ended(format!("{summary} (skipped)"), None),
         (_, FailureKind::Retryable(after_ms)) => {
             let after_ms = after_ms.unwrap_or(DEFAULT_AGAIN_MS).clamp(*AGAIN_MS.start(), *AGAIN_MS.end());
             ChainVerdict::Again { plugin, reason, after_ms }
@@ -135,11 +211,16 @@ fn failed(step: &PluginUse, failure: &Failure) -> Ended {
         (OnError::Fail, FailureKind::Permanent) => ChainVerdict::Fail { plugin, reason },
         (OnError::Drop, FailureKind::Permanent) => ChainVerdict::Drop { plugin, reason },
     };
-    (summary, Some(verdict))
+    ended(summary, Some(verdict))
 }
 
 /// A run that broke off holds, whatever `onError` says: nothing passes untransformed.
 fn broke(name: &PluginName, broken: &super::broken::Broken) -> Ended {
     let reason = format!("plugin {name} {broken}");
-    (broken.to_string(), Some(ChainVerdict::Hold { plugin: name.clone(), reason }))
+    Ended {
+        verdict: RunVerdict::Broke,
+        summary: broken.to_string(),
+        code: None,
+        ends: Some(ChainVerdict::Hold { plugin: name.clone(), reason }),
+    }
 }

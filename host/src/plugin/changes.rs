@@ -35,7 +35,7 @@ const HOST_OWNED: [&str; 10] = [
 ];
 const HOST_OWNED_PREFIXES: [&str; 3] = ["webhook-", "x-hookwright-", "proxy-"];
 
-/// How changes break the contract. Reads after "broke the contract: ".
+/// How an answer breaks the contract. Reads after "broke the contract: ".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Objection {
     #[error("{name:?} is not a header name")]
@@ -48,8 +48,10 @@ pub(super) enum Objection {
     ContentTypeHeader,
     #[error("{value:?} is not a content type")]
     ContentType { value: String },
-    #[error("too many or too large {what}: {} with {bytes} bytes, limit {max_count} with {max_bytes} bytes", count(*.number, "entry"))]
+    #[error("too many or too large {what}: {number} with {bytes} bytes, limit {max_count} with {max_bytes} bytes")]
     TooMuch { what: &'static str, number: usize, bytes: usize, max_count: usize, max_bytes: usize },
+    #[error("the failure's code {code:?} is not 1 to 64 lower-case letters, digits, '.', '_' or '-', a letter first")]
+    FailureCode { code: String },
     #[error("the new payload has {bytes} bytes, limit {max_bytes}")]
     Output { bytes: usize, max_bytes: usize },
 }

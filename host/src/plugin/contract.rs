@@ -3,11 +3,11 @@
 /// What the contract is called, whatever its version.
 pub(super) const PACKAGE: &str = "hookwright:plugin/";
 /// The one version of the contract this host speaks.
-pub(super) const VERSION: &str = "0.1.0";
+pub(super) const VERSION: &str = "0.2.0";
 /// The only interface with functions that a plugin may import.
-pub(super) const HOST_INTERFACE: &str = "hookwright:plugin/host@0.1.0";
+pub(super) const HOST_INTERFACE: &str = "hookwright:plugin/host@0.2.0";
 /// Imported by every component, for its types alone.
-pub(super) const TYPES_INTERFACE: &str = "hookwright:plugin/types@0.1.0";
+pub(super) const TYPES_INTERFACE: &str = "hookwright:plugin/types@0.2.0";
 
 wasmtime::component::bindgen!({
     path: "../sdk/wit",

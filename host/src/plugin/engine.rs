@@ -3,12 +3,14 @@
 
 use std::num::NonZeroU32;
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
+};
 
 use super::LoadError;
 
 /// What a plugin runs on, told from its file alone (see `inspect`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub(crate) enum EngineKind {
     /// Pooled and tuned for what Rust makes.
     Small,
@@ -70,6 +72,11 @@ pub(super) struct Engines {
     pub(super) large: wasmtime::Engine,
 }
 
+/// For a process that only compiles: the settings of each engine that [`build`] may come to, without a pool.
+pub(super) fn compiling(kind: EngineKind) -> [Config; 2] {
+    [Room::Plenty, Room::Scarce].map(|room| config(kind, room))
+}
+
 impl EngineKind {
     pub(super) const fn bounds(self) -> &'static Bounds {
         match self {
@@ -106,6 +113,8 @@ fn engine(kind: EngineKind, room: Room) -> Result<wasmtime::Engine, LoadError> {
 pub(super) fn config(kind: EngineKind, room: Room) -> Config {
     let mut config = Config::new();
     config
+        // Otherwise the environment decides, and the compiler's has nothing to say.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .consume_fuel(true)
         .operator_cost(costs())
         .max_wasm_stack(kind.bounds().stack_bytes)
@@ -149,9 +158,12 @@ fn pooled(threads: NonZeroU32) -> Config {
 }
 
 /// One unit each, but for the instructions that call into the runtime: a loop of them must not outlast its fuel
-/// by far. What they move is charged by the byte on top.
+/// by far. What they move is charged by the byte on top. Calls cost as much as they take where the processor cannot
+/// foresee the return: hundreds of functions deep, one unit each made a second of 20 ms.
 fn costs() -> OperatorCost {
     OperatorCost {
+        Call: 10,
+        CallIndirect: 10,
         MemoryGrow: u8::MAX,
         TableGrow: u8::MAX,
         MemoryInit: 50,

@@ -14,6 +14,10 @@ use super::{contract, wasi};
 
 /// Functions of a file: compiling takes about 20 µs each.
 const MAX_FUNCTIONS: u64 = 50_000;
+/// Types of functions: half a megabyte of them took the compiler ten seconds. A Rust plugin has some hundred bytes.
+const MAX_TYPE_BYTES: u64 = 64 << 10;
+/// A Rust plugin has one; wasmtime keeps room for 16,000.
+const MAX_GLOBALS: u64 = 10_000;
 /// Components inside the component. Only shims, of which wit-component makes one for each exported interface.
 const MAX_SHIMS: u64 = 16;
 /// What a component makes of them: each is unrolled when it is compiled.
@@ -27,7 +31,7 @@ const COMPONENTISER_TABLES: u64 = 1;
 const MAX_SHOWN_BYTES: usize = 120;
 
 /// The two shapes a plugin file can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) enum Shape {
     /// A core module that carries its contract in a custom section.
     Module,
@@ -69,6 +73,8 @@ struct Seen {
     shim_instances: u64,
     functions: u64,
     effort: Effort,
+    type_bytes: u64,
+    globals: u64,
     memories: u64,
     tables: u64,
     /// Of the largest table.
@@ -147,6 +153,11 @@ impl Seen {
     /// What core modules are made of.
     fn core(&mut self, payload: &Payload<'_>) -> Result<(), LoadError> {
         match payload {
+            Payload::TypeSection(types) => {
+                self.type_bytes += types.range().end.saturating_sub(types.range().start) as u64;
+                within("bytes of types", self.type_bytes, MAX_TYPE_BYTES)?;
+            }
+            Payload::GlobalSection(globals) => self.globals += u64::from(globals.count()),
             Payload::FunctionSection(functions) => self.functions += u64::from(functions.count()),
             Payload::CodeSectionEntry(body) => self.effort.add(body)?,
             Payload::MemorySection(memories) => {
@@ -188,6 +199,7 @@ impl Seen {
         within("components inside the component", self.shims, MAX_SHIMS)?;
         within("instances of components", self.shim_instances, MAX_SHIM_INSTANCES)?;
         within("functions", self.functions, MAX_FUNCTIONS)?;
+        within("globals", self.globals, MAX_GLOBALS)?;
         within("memories", self.memories, u64::from(*memories))?;
         within("tables", self.tables, u64::from(*tables))?;
         if shape == Shape::Module && !self.has_contract {

@@ -1,20 +1,20 @@
 //! From the bytes of a file to a plugin that has started and described itself once.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
-use wasmtime::component::{Component, Linker};
-use wit_component::ComponentEncoder;
+use wasmtime::component::Linker;
 
 use super::broken::Broken;
+use super::compile::{Compiler, Order};
 use super::contract::{self, PluginPre};
 use super::engine::{EngineKind, Engines};
-use super::inspect::{Shape, inspect};
+use super::inspect::inspect;
 use super::sandbox::{self, Sandbox};
 use super::words::shown;
 use super::{MAX_PLUGIN_FILE_BYTES, Manifest, run, wasi};
 use crate::config::{LimitsByKind, RunLimits};
+use crate::ids::Digest;
 use crate::schemas::Compiled;
 
 /// Of a manifest's name and of its version: they stand in tables.
@@ -23,6 +23,10 @@ const MAX_DESCRIPTION_BYTES: usize = 1 << 10;
 const MAX_SCHEMA_BYTES: usize = 64 << 10;
 /// Messages of the tools below us are cut after this much.
 const MAX_MESSAGE_BYTES: usize = 1 << 10;
+
+/// What the author of a file can do that is hard to compile.
+const SIMPLER: &str =
+    "build it in release mode, and split its largest functions (many blocks, locals or branch tables in one)";
 
 /// Why a file is not a usable plugin, in words that name the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,25 @@ pub enum LoadError {
     Invalid(String),
     #[error("the WebAssembly compiler failed on this file; please report it with the file")]
     CompilerPanicked,
+    #[error("the WebAssembly compiler failed on this file: {0}; please report it with the file")]
+    CompilerFailed(String),
+    #[error("the process that compiles cannot be started: {0}; look at the system's limits (ulimit -u), then reload")]
+    CompilerStart(String),
+    #[error("not compiled, because the host is shutting down")]
+    Stopping,
+    #[error("the program file of this host was replaced by another version; restart the host")]
+    AnotherVersion,
+    #[error("compiling it took more than {seconds} s of processor time; {SIMPLER}")]
+    CompileTime { seconds: u64 },
+    #[error("compiling it took more than {seconds} s by the clock; reload when the machine is less busy, or {SIMPLER}")]
+    CompileWait { seconds: u64 },
+    #[error("compiling it took more than {mib} MiB of memory; {SIMPLER}")]
+    CompileMemory { mib: u64 },
+    #[error("compiles to more than {mib} MiB; {SIMPLER}")]
+    CompiledSize { mib: u64 },
+    /// What was found in the component that was made of a module, in words.
+    #[error("{0}")]
+    Componentised(String),
     #[error("on a trial run of `describe` it {0}")]
     Describe(String),
     #[error("`describe` answered with {what} of {bytes} bytes, limit {limit}")]
@@ -61,6 +84,13 @@ pub enum LoadError {
     ManifestEmpty(&'static str),
     #[error("`describe` answered with a config schema that is not one: {0}")]
     ConfigSchema(String),
+}
+
+impl LoadError {
+    /// Nothing is wrong with the file: it may load at the next look.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::CompilerStart(_) | Self::Stopping)
+    }
 }
 
 /// Why an import cannot be met.
@@ -81,8 +111,9 @@ pub enum ImportFault {
     #[error("WASI preview 1 (target wasm32-wasip1) is not offered; build for the target wasm32-unknown-unknown")]
     Preview1,
     #[error(
-        "made for version {version} of the contract, this host speaks {}; build it with the matching hookwright-sdk",
-        contract::VERSION
+        "made for version {version} of the contract, this host speaks {own}; build it again with the hookwright-sdk that \
+         comes with this host (its `sdk/wit/plugin.wit` says {own})",
+        own = contract::VERSION
     )]
     Version { version: String },
 }
@@ -131,15 +162,22 @@ fn linker(engine: &wasmtime::Engine) -> Result<Linker<Sandbox>, LoadError> {
     Ok(linker)
 }
 
-pub(super) fn load(linkers: &Linkers, limits: &LimitsByKind, wasm: &[u8]) -> Result<Loaded, LoadError> {
+pub(super) fn load(
+    linkers: &Linkers,
+    limits: &LimitsByKind,
+    compiler: &Compiler,
+    digest: Digest,
+    wasm: &[u8],
+) -> Result<Loaded, LoadError> {
     if wasm.len() as u64 > MAX_PLUGIN_FILE_BYTES {
         return Err(LoadError::FileSize { bytes: wasm.len() });
     }
     let inspected = inspect(wasm)?;
     let limits = limits.of(inspected.kind);
     check_start(inspected.start_bytes, &limits)?;
-    // Both tools are fed with bytes from outside; a fault of theirs must cost one file, not the host.
-    let built = catch_unwind(AssertUnwindSafe(|| build(linkers.of(inspected.kind), inspected.shape, wasm)));
+    let order = Order { digest, engine: inspected.kind, shape: inspected.shape, wasm };
+    // What wasmtime links was made of bytes from outside; a fault of its must cost one file, not the host.
+    let built = catch_unwind(AssertUnwindSafe(|| build(linkers.of(inspected.kind), compiler, &order)));
     let pre = built.unwrap_or(Err(LoadError::CompilerPanicked))?;
     try_out(Code { kind: inspected.kind, pre, start_bytes: inspected.start_bytes }, limits)
 }
@@ -158,24 +196,11 @@ fn check_start(needed: u64, limits: &RunLimits) -> Result<(), LoadError> {
     if needed > allowed { Err(LoadError::Memory { needed, allowed, setting }) } else { Ok(()) }
 }
 
-fn build(linker: &Linker<Sandbox>, shape: Shape, wasm: &[u8]) -> Result<PluginPre<Sandbox>, LoadError> {
-    let component = match shape {
-        Shape::Module => Cow::Owned(componentise(wasm)?),
-        Shape::Component => Cow::Borrowed(wasm),
-    };
-    let component = Component::from_binary(linker.engine(), &component)
-        .map_err(|error| LoadError::Invalid(with_causes(&*error)))?;
+fn build(linker: &Linker<Sandbox>, compiler: &Compiler, order: &Order<'_>) -> Result<PluginPre<Sandbox>, LoadError> {
+    let component = compiler.component(linker.engine(), order)?;
     let linker = wasi::link(linker, &component)?;
     let pre = linker.instantiate_pre(&component).map_err(|error| misfit(&*error))?;
     PluginPre::new(pre).map_err(|error| misfit(&*error))
-}
-
-/// Wraps a core module as the component that its custom section speaks of.
-fn componentise(wasm: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let encode = || ComponentEncoder::default().validate(true).module(wasm)?.encode();
-    let component = encode().map_err(|error| misfit(&*error))?;
-    inspect(&component)?;
-    Ok(component)
 }
 
 pub(super) fn misfit(error: &dyn std::error::Error) -> LoadError {
@@ -183,7 +208,7 @@ pub(super) fn misfit(error: &dyn std::error::Error) -> LoadError {
 }
 
 /// An error and all its causes on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     shown(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "), MAX_MESSAGE_BYTES)
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use wasmtime::Store;
 
+use super::backtrace;
 use super::broken::{Broken, Limited};
 use super::changes::max_output_bytes;
 use super::contract::{Delivery, Failure, Manifest, Verdict};
@@ -21,6 +22,8 @@ const FUEL_PER_INPUT_BYTE: u64 = 300;
 /// A call's outcome, and what it cost.
 pub(super) struct Ran<T> {
     pub(super) outcome: Result<T, Broken>,
+    /// Of a run that broke off.
+    pub(super) backtrace: Vec<String>,
     pub(super) logs: Vec<LogLine>,
     pub(super) logs_cut: bool,
     pub(super) fuel: u64,
@@ -56,6 +59,7 @@ fn run<T>(
     let budget = limits.fuel.get().saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64));
     let result = store.set_fuel(budget).and_then(|()| call(&mut store));
     store.data_mut().end();
+    let backtrace = result.as_ref().err().map(backtrace::frames).unwrap_or_default();
     let outcome = result.map_err(|error| {
         let (memory_setting, stack_bytes) = (limits.memory_setting, bounds.stack_bytes);
         Broken::from_error(&error, store.data(), Limited { fuel: budget, memory_setting, stack_bytes })
@@ -64,5 +68,5 @@ fn run<T>(
     let sandbox = store.into_data();
     let memory_bytes = sandbox.memory.used() as u64;
     let (logs, logs_cut) = sandbox.logs.into_lines();
-    Ran { outcome, logs, logs_cut, fuel, memory_bytes, micros: delivery::micros(started.elapsed()) }
+    Ran { outcome, backtrace, logs, logs_cut, fuel, memory_bytes, micros: delivery::micros(started.elapsed()) }
 }

@@ -4,6 +4,7 @@ mod chain;
 mod files;
 mod hostile;
 mod kinds;
+mod repeat;
 mod wasi;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -14,11 +15,11 @@ use bytes::Bytes;
 use http::Method;
 
 use super::guests::{
-    ANSWER, CONTENT_TYPE, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_DELAY, FAILURE_MESSAGE, Guest, REMOVE_HEADERS,
-    SET_HEADERS, TEXT, VERDICT,
+    ANSWER, DATA, DELIVERY_DATA, DROP_REASON, FAILURE_CODE, FAILURE_DELAY, FAILURE_MESSAGE, Guest, SET_HEADERS, TEXT,
+    VERDICT,
 };
 use super::*;
-use crate::delivery::{ChainRecord, ChainVerdict, Changes};
+use crate::delivery::{ChainRecord, ChainVerdict, Changes, RunVerdict};
 use crate::ids::EventId;
 use crate::webhook::{Headers, OnError, PluginUse};
 
@@ -37,7 +38,8 @@ const LARGE: RunLimits = RunLimits {
 const THREADS: NonZeroU32 = NonZeroU32::new(64).expect("not zero");
 const BODY: &str = r#"{"event":"entry.create"}"#;
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(THREADS).expect("wasmtime works here"));
+static ENGINE: LazyLock<Engine> =
+    LazyLock::new(|| Engine::new(THREADS, Arc::new(Compiler::in_process())).expect("wasmtime works here"));
 
 fn load(wasm: &[u8]) -> Result<Plugin, LoadError> {
     ENGINE.load(&"test".parse().expect("a name"), wasm, &LIMITS)
@@ -97,16 +99,20 @@ fn job_of(plugins: impl IntoIterator<Item = Plugin>, on_error: OnError) -> Chain
     job("site", uses.collect(), Catalog::new(plugins))
 }
 
-fn run_with(guest: &Guest, on_error: OnError) -> ChainRecord {
-    run_chain(&job_of([load(&guest.wasm()).unwrap_or_else(|error| panic!("{error}"))], on_error))
+/// Plugin `test`, whose file differs by `number`.
+pub(crate) fn version(number: u32) -> (Plugin, Vec<u8>) {
+    let wasm = Guest::new().with(&format!("(global i32 (i32.const {number}))")).wasm();
+    (load(&wasm).expect("loads"), wasm)
 }
 
-/// Under `onError: skip`, which must let nothing of this pass.
-fn held(guest: &Guest) -> String {
-    match run_with(guest, OnError::Skip).verdict {
-        ChainVerdict::Hold { plugin, reason } if plugin.as_str() == "test" => reason,
-        other => panic!("held was expected, got {other:?}"),
-    }
+/// A catalog with one plugin, `test`.
+pub(crate) fn loaded() -> Catalog {
+    let plugin = Arc::new(load(&Guest::new().wasm()).expect("loads"));
+    Catalog::new(BTreeMap::from([(plugin.name.clone(), plugin)]))
+}
+
+fn run_with(guest: &Guest, on_error: OnError) -> ChainRecord {
+    run_chain(&job_of([load(&guest.wasm()).unwrap_or_else(|error| panic!("{error}"))], on_error))
 }
 
 fn delivered(record: &ChainRecord) -> &Changes {
@@ -125,4 +131,12 @@ fn set_header(name: usize, value: usize) -> String {
          (call $pair (i32.const {SET_HEADERS}) (i32.const 1024) (i32.const 1))",
         TEXT as usize + name
     )
+}
+
+/// Under `onError: skip`, which must let nothing of this pass.
+fn held(guest: &Guest) -> String {
+    match run_with(guest, OnError::Skip).verdict {
+        ChainVerdict::Hold { plugin, reason } if plugin.as_str() == "test" => reason,
+        other => panic!("held was expected, got {other:?}"),
+    }
 }

@@ -5,8 +5,8 @@
 //! but by [`LastGood::keep`]. Does not judge which files are good.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ use super::layout::Layout;
 use super::scan::{self, Content, Snapshot};
 use crate::clock::Timestamp;
 use crate::config::Home;
+use crate::files::replace_private;
+use crate::ids::Digest;
 use crate::revision::Fault;
 
 const FOLDER: &str = "data/last-good";
@@ -60,6 +62,11 @@ impl LastGood {
         }
     }
 
+    /// Whether another version than `digest` of the plugin was in force when it last was good.
+    pub(super) fn has_other_plugin(&self, path: &str, digest: Digest) -> bool {
+        matches!(self.copies.get(path), Some(Content::Plugin(known)) if *known != digest)
+    }
+
     /// Makes the copies what `good` says; those in neither `good` nor `kept` are removed.
     /// What could not be written is reported, and tried again the next time.
     pub(super) fn keep(
@@ -94,9 +101,9 @@ impl LastGood {
     fn write(&self, home: &Path, path: &str, content: &Content) -> io::Result<bool> {
         let target = self.root.join(path);
         match content {
-            Content::Text(text) => replace(&target, text.as_bytes())?,
+            Content::Text(text) => replace_private(&target, text.as_bytes())?,
             Content::Plugin(digest) => match scan::read_plugin(&home.join(path), *digest) {
-                Ok(bytes) => replace(&target, &bytes)?,
+                Ok(bytes) => replace_private(&target, &bytes)?,
                 Err(scan::PluginMoved(_)) => return Ok(false),
             },
             Content::Unusable(_) | Content::Absent => return Ok(false),
@@ -110,44 +117,9 @@ fn fault(what: &str, path: &str, error: &io::Error) -> Fault {
     Fault::of_file(&format!("{FOLDER}/{path}"), message)
 }
 
-/// Puts `bytes` in the place of `target`: whoever reads it, even after a power loss, finds old or new.
-fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
-        return Err(io::Error::other("has no file name"));
-    };
-    private(DirBuilder::new().recursive(true)).create(folder)?;
-    let temporary = folder.join(format!(".{}.new", name.to_string_lossy()));
-    let mut file = private_file(OpenOptions::new().write(true).create(true).truncate(true)).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, target)?;
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(unix)]
-fn private(builder: &mut DirBuilder) -> &mut DirBuilder {
-    std::os::unix::fs::DirBuilderExt::mode(builder, 0o700)
-}
-
-#[cfg(unix)]
-fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
-}
-
-#[cfg(not(unix))]
-fn private(builder: &mut DirBuilder) -> &mut DirBuilder {
-    builder
-}
-
-#[cfg(not(unix))]
-fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Digest;
 
     const WEBHOOK: &str = "config/webhooks/a.json";
     const PLUGIN: &str = "plugins/p.wasm";

@@ -12,6 +12,7 @@ use super::scan::{self, Snapshot};
 use super::settle::{Settled, Settler};
 use crate::clock::Timestamp;
 use crate::config::{Home, Variables};
+use crate::plugin::Compiler;
 use crate::revision::{Fault, Revision};
 
 /// So many faults are reported: more help nobody.
@@ -65,13 +66,13 @@ impl Loader {
     ///
     /// # Errors
     /// When there is no usable configuration, or a fault and no leniency.
-    pub fn open(home: Home, strictness: Strictness, now: Timestamp) -> Result<Self, StartError> {
+    pub fn open(home: Home, compiler: Compiler, strictness: Strictness, now: Timestamp) -> Result<Self, StartError> {
         let layout = Layout::new(&environment(&home)?);
         let last_good = LastGood::open(home.root(), &layout, now);
         let seen = scan::scan(home.root(), &layout, &Snapshot::default(), now);
         let (settler, settled) = Settler::start(last_good.paths(), &seen, &layout);
         let ground = Ground { home: &home, layout: &layout, last_good: &last_good, files: settler.accepted() };
-        let parts = Parts::start(&ground)?;
+        let parts = Parts::start(&ground, compiler)?;
         let faults = collect(&settled.faults, &[], parts.faults(&ground));
         if strictness == Strictness::Strict && !faults.is_empty() {
             return Err(StartError::Strict(faults));
@@ -96,7 +97,8 @@ impl Loader {
     /// # Errors
     /// When it would not start.
     pub fn dry_run(home: Home, now: Timestamp) -> Result<Arc<Revision>, StartError> {
-        Self::open(home, Strictness::Lenient, now).map(|loader| loader.revision)
+        let compiler = Compiler::of_dry_run(&home);
+        Self::open(home, compiler, Strictness::Lenient, now).map(|loader| loader.revision)
     }
 
     /// The environment whose overlays apply.
@@ -134,14 +136,17 @@ impl Loader {
         Outcome { revision: self.next_revision(now), look_again: look_again.into_iter().chain(retry).min() }
     }
 
-    /// Copies what is good to `data/last-good/`. Problems show in the faults of the next look, and are tried
+    /// Copies what is good to `data/last-good/`, and plugins in force to `data/plugins/`. Problems show in the faults of the next look, and are tried
     /// again then.
     pub(super) fn keep_last_good(&mut self) {
         if !self.owes_copies {
             return;
         }
+        let Self { home, layout, last_good, settler, parts, .. } = self;
+        let versions = parts.keep_versions(&Ground { home, layout, last_good, files: settler.accepted() });
         let Keeping { good, kept } = self.parts.keeping(&self.ground());
         self.keeping_faults = self.last_good.keep(self.home.root(), &good, &kept);
+        self.keeping_faults.extend(versions);
         self.owes_copies = !self.keeping_faults.is_empty();
     }
 

@@ -1,6 +1,7 @@
 //! Everything a revision is made of, each part advanced on its own: what is unchanged is kept as it is, what is
 //! bad keeps its last good version. Reads no folder; only plugins are read here, one at a time.
 
+mod bound;
 mod layered;
 mod plugins;
 mod settings;
@@ -18,6 +19,7 @@ use super::schema_files::SchemaFiles;
 use crate::clock::Timestamp;
 use crate::config::{Home, ServerConfig};
 use crate::egress::Egress;
+use crate::plugin::Compiler;
 use crate::revision::{Fault, Revision};
 use crate::schemas::{SchemaFault, SchemaSet};
 use layered::Layered;
@@ -62,7 +64,7 @@ impl Parts {
     ///
     /// # Errors
     /// When there is no usable server configuration, not even of an earlier run.
-    pub(super) fn start(ground: &Ground<'_>) -> Result<Self, StartError> {
+    pub(super) fn start(ground: &Ground<'_>, compiler: Compiler) -> Result<Self, StartError> {
         let mut settings = Settings::default();
         settings.advance(ground, false);
         let server = match settings.server() {
@@ -70,7 +72,7 @@ impl Parts {
             None => return Err(StartError::Unusable(settings.faults_of_files())),
         };
         let mut parts = Self {
-            plugins: Plugins::start(&server.plugins)?,
+            plugins: Plugins::start(&server.plugins, Arc::new(compiler))?,
             egress: Arc::new(Egress::new(&server.egress_allow)?),
             egress_fault: None,
             started: Arc::clone(&server),
@@ -90,7 +92,8 @@ impl Parts {
             self.advance_egress(&server);
             self.server = server;
         }
-        self.plugins.advance(ground, &self.server.plugins);
+        let bound = self.webhooks.bound(ground, &self.settings);
+        self.plugins.advance(ground, &self.server.plugins, &bound);
         self.webhooks.advance(ground, &self.settings, self.plugins.catalog());
         self.schemas.advance(ground.files, ground.last_good, compile_schemas);
     }
@@ -120,6 +123,11 @@ impl Parts {
         faults.extend(self.webhooks.faults(self.plugins.catalog()));
         faults.extend(self.schemas.faults().iter().cloned());
         faults
+    }
+
+    /// Keeps the bytes of the plugin versions in force, and from now on of each before it comes into force.
+    pub(super) fn keep_versions(&mut self, ground: &Ground<'_>) -> Vec<Fault> {
+        self.plugins.keep_versions(ground)
     }
 
     pub(super) fn keeping(&self, ground: &Ground<'_>) -> Keeping {

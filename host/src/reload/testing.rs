@@ -38,6 +38,10 @@ impl TestHome {
         fs::write(full, text).expect("written");
     }
 
+    pub(super) fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).expect("moved");
+    }
+
     pub(super) fn remove(&self, path: &str) {
         fs::remove_file(self.path(path)).expect("removed");
     }
@@ -46,6 +50,11 @@ impl TestHome {
 /// A webhook's file, told apart by `path`.
 pub(super) fn webhook(path: &str) -> String {
     format!(r#"{{"url": "https://receiver.example/{path}", "events": ["*"]}}"#)
+}
+
+/// A plugin's file that takes only this one value for `limit`.
+pub(super) fn plugin_taking(limit: u32) -> Vec<u8> {
+    Guest::new().schema(&format!(r#"{{"properties":{{"limit":{{"const":{limit}}}}}}}"#)).wasm()
 }
 
 /// A plugin's file; another `version` has another digest.

@@ -16,6 +16,7 @@ use super::hints::Hints;
 use super::loader::{Loader, Outcome, Wish};
 use super::{ReloadHandle, Request};
 use crate::clock;
+use crate::inert::inert;
 use crate::revision::{Fault, Live, Revision};
 use crate::tasks::{self, OnPanic};
 
@@ -129,10 +130,11 @@ impl Reloader {
 
 fn log_faults(old: &[Fault], new: &[Fault]) {
     for fault in new.iter().filter(|fault| !old.contains(fault)) {
-        tracing::warn!("{fault}");
+        // What a file says of itself must not look like lines of ours.
+        tracing::warn!("{}", inert(&fault.to_string()));
     }
     for file in mended(old, new) {
-        tracing::info!("mended: {file}");
+        tracing::info!("mended: {}", inert(file));
     }
 }
 

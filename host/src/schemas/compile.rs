@@ -5,6 +5,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ReferencingError, ValidationError, Validator};
 use serde_json::Value;
 
+use super::effort;
 use super::folder::{BASE, Folder};
 use super::shorten::{limited, message, shortened};
 use super::{MAX_VIOLATIONS, Violation};
@@ -23,11 +24,13 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// A schema that refers to nothing outside of itself.
+    /// A schema that refers to nothing outside of itself. Of an author we need not trust: what would take for ever to
+    /// judge by is refused.
     ///
     /// # Errors
     /// In words, when this is not a usable JSON Schema.
     pub fn compile(schema: &Value) -> Result<Self, String> {
+        effort::check(schema)?;
         Self::compile_file("", schema, Folder::default())
     }
 

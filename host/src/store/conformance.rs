@@ -154,17 +154,7 @@ fn attempt(number: u32, status: u16) -> Attempt {
 }
 
 fn record(verdict: ChainVerdict) -> ChainRecord {
-    let run = PluginRun {
-        plugin: "redact".parse().expect("a plugin name"),
-        digest: None,
-        summary: "ran".into(),
-        logs: vec![],
-        logs_cut: false,
-        fuel: 46_597,
-        memory_bytes: 1 << 18,
-        micros: 9,
-    };
-    ChainRecord { verdict, runs: vec![run] }
+    ChainRecord { verdict, runs: vec![PluginRun::example("redact")], conditions: None }
 }
 
 /// A chain that rewrote the payload.

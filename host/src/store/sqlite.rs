@@ -19,9 +19,11 @@ use crate::store::{
 };
 
 mod append;
+mod checkpoint;
 mod claim;
 mod connection;
 mod holding;
+mod hot;
 mod leases;
 mod look;
 mod parcel;
@@ -40,6 +42,7 @@ mod tests;
 
 pub use schema::SchemaError;
 
+use checkpoint::{Checkpoints, StartError};
 use reader::Readers;
 use writer::{Room, Writer};
 
@@ -100,7 +103,12 @@ impl SqliteStore {
             .map_err(|source| OpenError::Sqlite { path: path.into(), source })?;
         let readers = (0..READERS).map(|_| connection::open_reader(path)).collect::<Result<_, _>>()?;
         let readers = Readers::start(readers).map_err(OpenError::Threads)?;
-        let writer = Writer::start(connection, epoch).map_err(OpenError::Threads)?;
+        let checkpoints =
+            Checkpoints::start(&mut connection, connection::open_writer(path)?).map_err(|error| match error {
+                StartError::Sqlite(source) => OpenError::Sqlite { path: path.into(), source },
+                StartError::Thread(error) => OpenError::Threads(error),
+            })?;
+        let writer = Writer::start(connection, checkpoints, epoch).map_err(OpenError::Threads)?;
         Ok(Self { shared: Arc::new(Shared { readers, writer }) })
     }
 

@@ -85,6 +85,9 @@ fn plugins(webhook: &Webhook, rules: &Rules<'_>, made: Option<Made<'_>>) -> Vec<
     ran.chain(not_run.map(|used| did_not_run(&used.plugin, rules, made))).collect()
 }
 
+/// Of a backtrace; `delivery show` has them all.
+const FRAMES_SHOWN: usize = 3;
+
 fn ran(chain: &ChainRecord) -> Vec<Gate> {
     let verdict_of = |plugin: &PluginName| match &chain.verdict {
         ChainVerdict::Again { plugin: by, .. } if by == plugin => Verdict::Wait,
@@ -94,7 +97,9 @@ fn ran(chain: &ChainRecord) -> Vec<Gate> {
     };
     let gates = chain.runs.iter().map(|run| {
         let version = run.digest.map(|digest| format!(", version {}", digest.short())).unwrap_or_default();
-        gate(&plugin_gate(&run.plugin), verdict_of(&run.plugin), format!("{}{version}", run.summary))
+        let frames = run.backtrace.iter().take(FRAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(" ← ");
+        let at = if frames.is_empty() { frames } else { format!(" at {frames}") };
+        gate(&plugin_gate(&run.plugin), verdict_of(&run.plugin), format!("{}{at}{version}", run.summary))
     });
     gates.collect()
 }

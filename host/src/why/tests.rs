@@ -134,16 +134,7 @@ fn uses(plugin: &str) -> PluginUse {
 }
 
 fn run(plugin: &str, summary: &str) -> PluginRun {
-    PluginRun {
-        plugin: plugin.parse().expect("valid"),
-        digest: Some(Digest::of(b"abc")),
-        summary: summary.into(),
-        logs: vec![],
-        logs_cut: false,
-        fuel: 1,
-        memory_bytes: 1,
-        micros: 1,
-    }
+    PluginRun { digest: Some(Digest::of(b"abc")), summary: summary.into(), ..PluginRun::example(plugin) }
 }
 
 fn for_model(model: &str) -> Filter {
@@ -155,6 +146,7 @@ fn each_gate_is_shown_in_order() {
     let chain = ChainRecord {
         verdict: ChainVerdict::Deliver { changes: crate::delivery::Changes::default() },
         runs: vec![run("redact", "rewrote payload (312 → 298 bytes)")],
+        conditions: None,
     };
     let why = Case::new()
         .with(|case| case.webhook.plugins = vec![uses("redact")])
@@ -325,6 +317,7 @@ fn plugins_stop_wait_or_are_missing() {
     let dropped = ChainRecord {
         verdict: ChainVerdict::Drop { plugin: "a".parse().expect("valid"), reason: "no".into() },
         runs: vec![run("a", "dropped: no")],
+        conditions: None,
     };
 
     assert_eq!(verdicts(two()), [Verdict::Unknown; 2]);

@@ -21,7 +21,7 @@ fn nothing_survives_a_run() {
 }
 
 /// Appends `!` to the payload, behind it on the heap.
-fn appending() -> Guest {
+pub(super) fn appending() -> Guest {
     let pointer = format!("(i32.load offset={DELIVERY_DATA} (local.get $delivery))");
     let length = format!("(i32.load offset={} (local.get $delivery))", DELIVERY_DATA + 4);
     Guest::new().transform(&format!(
@@ -73,7 +73,9 @@ fn a_drop_ends_the_chain_with_its_reason() {
     let record = run_with(&guest, OnError::Hold);
     let plugin = "test".parse().expect("a name");
     assert_eq!(record.verdict, ChainVerdict::Drop { plugin, reason: "not published".into() });
-    assert_eq!(record.runs[0].summary, "dropped: not published");
+    let run = &record.runs[0];
+    assert_eq!((run.verdict, run.summary.as_str()), (RunVerdict::Dropped, "dropped: not published"));
+    assert_eq!(run.version.as_deref(), Some("0.1.0"));
 }
 
 /// Fails with message `busy`: permanently (0), retryable (1), and after `delay` if given.
@@ -109,6 +111,32 @@ fn on_error_decides_about_failures_the_plugin_returned() {
     assert_eq!(skipped.runs[0].summary, "failed: busy (skipped)");
 }
 
+/// Fails with message `busy` and `code`.
+fn coded(code: &str) -> Guest {
+    failing(0, None).text(&format!("busy{code}")).transform(&format!(
+        "(i32.store (i32.const {FAILURE_CODE}) (i32.const 1))
+         (call $pair (i32.const {}) (i32.const {}) (i32.const {}))",
+        FAILURE_CODE + 4,
+        TEXT + 4,
+        code.len()
+    ))
+}
+
+#[test]
+fn a_failure_may_have_a_code_that_is_kept_and_shown() {
+    let record = run_with(&coded("missing-field"), OnError::Hold);
+    let ChainVerdict::Hold { reason, .. } = &record.verdict else { panic!("held was expected") };
+    assert_eq!(reason, "plugin test failed: busy [missing-field]");
+    let run = &record.runs[0];
+    assert_eq!((run.verdict, run.code.as_deref()), (RunVerdict::Failed, Some("missing-field")));
+    assert_eq!(run.summary, "failed: busy [missing-field]");
+    for bad in ["", "Missing", "missing field", "1st", "naïve", &"x".repeat(65)] {
+        let run = run_with(&coded(bad), OnError::Skip).runs.remove(0);
+        assert_eq!((run.verdict, run.code), (RunVerdict::Broke, None), "{bad:?}");
+        assert!(run.summary.starts_with("broke the contract: the failure's code"), "{}", run.summary);
+    }
+}
+
 #[test]
 fn a_plugin_that_is_not_there_holds() {
     let mut job = job_of([load(&Guest::new().wasm()).expect("loads")], OnError::Skip);
@@ -116,13 +144,13 @@ fn a_plugin_that_is_not_there_holds() {
     let record = run_chain(&job);
     let reason = "plugin test is not loaded; put test.wasm into plugins/".to_owned();
     assert_eq!(record.verdict, ChainVerdict::Hold { plugin: "test".parse().expect("a name"), reason });
-    assert_eq!(record.runs[0].digest, None);
+    assert_eq!((record.runs[0].digest, record.runs[0].verdict), (None, RunVerdict::Absent));
 }
 
 #[test]
 fn without_room_for_a_pool_instances_are_made_on_demand() {
     let linkers = Linkers::new(&engine::scarce().expect("wasmtime works here")).expect("links");
-    let engine = Engine { linkers, loading: Mutex::new(()) };
+    let engine = Engine { linkers, compiler: Arc::new(Compiler::in_process()), loading: Mutex::new(()) };
     let plugin = engine.load(&"test".parse().expect("a name"), &appending().wasm(), &LIMITS).expect("loads");
     let record = run_chain(&job_of([plugin], OnError::Hold));
     assert_eq!(delivered(&record).data.as_deref(), Some(format!("{BODY}!").as_bytes()));

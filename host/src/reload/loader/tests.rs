@@ -3,7 +3,7 @@ use std::fs;
 use super::*;
 use crate::clock;
 use crate::ids::Digest;
-use crate::reload::testing::{TestHome, plugin, webhook};
+use crate::reload::testing::{TestHome, plugin, plugin_taking, webhook};
 
 /// A host that can be restarted, and whose time runs as the test says.
 struct Bench {
@@ -15,7 +15,7 @@ struct Bench {
 impl Bench {
     fn start(home: TestHome) -> Self {
         let now = clock::now();
-        let mut loader = Loader::open(home.home(), Strictness::Lenient, now).expect("starts");
+        let mut loader = Loader::open(home.home(), Compiler::in_process(), Strictness::Lenient, now).expect("starts");
         loader.keep_last_good();
         Self { home, loader, now }
     }
@@ -102,12 +102,14 @@ fn without_a_last_good_version_a_webhook_is_left_out_and_the_server_does_not_sta
     assert_eq!((url(bench.revision(), "a"), url(bench.revision(), "b")), (None, Some("/b")));
     assert_eq!(faults(bench.revision()), ["config/webhooks/a.json"]);
 
-    let strict = Loader::open(bench.home.home(), Strictness::Strict, bench.now).err();
+    let strict = Loader::open(bench.home.home(), Compiler::in_process(), Strictness::Strict, bench.now).err();
     assert!(matches!(strict, Some(StartError::Strict(faults)) if faults.len() == 1));
 
     let home = TestHome::new();
     home.write("config/server.json", r#"{"server": {"listen": "nowhere"}}"#);
-    let error = Loader::open(home.home(), Strictness::Lenient, bench.now).err().expect("does not start");
+    let error = Loader::open(home.home(), Compiler::in_process(), Strictness::Lenient, bench.now)
+        .err()
+        .expect("does not start");
     assert!(error.to_string().contains("config/server.json /server/listen: "), "{error}");
 }
 
@@ -292,4 +294,71 @@ fn copies_that_cannot_be_kept_are_a_fault() {
 fn a_misnamed_file_is_pointed_out() {
     let mut bench = Bench::start(TestHome::filled());
     assert_eq!(faults(bench.write("config/webhooks/my hook.json", webhook("x"))), ["config/webhooks/my hook.json"]);
+}
+
+/// Webhook `a` with plugin `p` and this limit in its config.
+fn limited(limit: u32) -> String {
+    let plugins = format!(r#"[{{"plugin": "p", "config": {{"limit": {limit}}}}}]"#);
+    format!(r#"{{"url": "https://receiver.example/a", "events": ["*"], "plugins": {plugins}}}"#)
+}
+
+#[test]
+fn a_plugin_that_does_not_take_the_configs_of_its_webhooks_stays_out_until_it_does() {
+    let home = TestHome::filled();
+    home.write("plugins/p.wasm", plugin_taking(1));
+    home.write("config/webhooks/a.json", limited(1));
+    let mut bench = Bench::start(home);
+    let (old, new) = (Digest::of(&plugin_taking(1)), Digest::of(&plugin_taking(2)));
+    assert_eq!(digest(bench.write("plugins/p.wasm", plugin_taking(2)), "p"), Some(old));
+    let words = bench.revision().faults[0].to_string();
+    assert!(
+        words.starts_with(
+            "plugins/p.wasm: does not take what webhook a configures (config/webhooks/a.json at \
+             /plugins/0/config/limit: "
+        ) && words.ends_with("(its last good version stays in force)"),
+        "{words}"
+    );
+    let mut bench = bench.restart();
+    assert_eq!((digest(bench.revision(), "p"), url(bench.revision(), "a")), (Some(old), Some("/a")), "after a restart");
+    let mended = bench.write("config/webhooks/a.json", limited(2));
+    assert_eq!((digest(mended, "p"), faults(mended)), (Some(new), Vec::new()), "both change together");
+    let refused = bench.write("config/webhooks/a.json", limited(1));
+    assert_eq!(
+        (digest(refused, "p"), faults(refused)),
+        (Some(new), vec!["config/webhooks/a.json/plugins/0/config/limit!".into()])
+    );
+}
+
+#[test]
+fn no_version_comes_into_force_before_its_bytes_are_kept() {
+    let home = TestHome::filled();
+    home.write("plugins/p.wasm", plugin(1));
+    let mut bench = Bench::start(home);
+    let kept = |number: u32| bench_file(&Digest::of(&plugin(number)));
+    assert_eq!(fs::read(bench.home.path(&kept(1))).expect("kept at the start"), plugin(1));
+    // As a full disk, but for every user.
+    bench.home.rename("data/plugins", "data/moved");
+    bench.home.write("data/plugins", "in the way");
+    bench.home.write("plugins/p.wasm", plugin(2));
+    let mut looks = 0;
+    while bench.revision().faults.is_empty() {
+        let outcome = bench.loader.load(Wish::Changes, bench.now);
+        bench.now = outcome.look_again.unwrap_or(bench.now).max(bench.now.after(Duration::from_millis(1)));
+        looks += 1;
+        assert!(looks < 1000, "the fault is told");
+    }
+    let words = bench.revision().faults[0].to_string();
+    assert!(
+        words.starts_with("plugins/p.wasm: version ") && words.contains("cannot be kept in data/plugins"),
+        "{words}"
+    );
+    assert_eq!(digest(bench.revision(), "p"), Some(Digest::of(&plugin(1))));
+    bench.home.remove("data/plugins");
+    let mended = bench.settle();
+    assert_eq!((digest(mended, "p"), faults(mended)), (Some(Digest::of(&plugin(2))), Vec::new()));
+    assert_eq!(fs::read(bench.home.path(&kept(2))).expect("kept"), plugin(2));
+}
+
+fn bench_file(digest: &Digest) -> String {
+    format!("data/plugins/{digest}.wasm")
 }

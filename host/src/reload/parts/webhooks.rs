@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::bound::Bound;
 use super::layered::{Layered, failure, last_good_layers, reused};
 use super::settings::{Settings, with_either};
 use super::{Ground, Keeping};
@@ -37,6 +38,27 @@ impl Webhooks {
             // Both only grow, so that their sum never comes back to an earlier value.
             advance_one(&id, unit, ground, settings, catalog, settings.generation() + self.plugins);
         }
+    }
+
+    /// What webhooks ask of plugins, as their files say now; those that cannot be read, as they are in force.
+    pub(super) fn bound(&self, ground: &Ground<'_>, settings: &Settings) -> Bound {
+        let (mut bound, variables) = (Bound::default(), settings.variables());
+        let stems = ground.files.keys().filter_map(|path| ground.layout.webhook_stem(path));
+        let ids: BTreeSet<WebhookId> = stems.filter_map(|stem| stem.parse().ok()).collect();
+        for id in ids {
+            let layers = Layered::of(&ground.layout.webhook_layers(id.as_str()), ground.files, 0).texts();
+            let layers = layers.unwrap_or_default();
+            let file = checks::file_with(&layers, "/plugins").to_owned();
+            match config::parse_webhook(id.clone(), &layers, &variables) {
+                Ok(webhook) => bound.add(&webhook, &file),
+                Err(_) => {
+                    if let Some(webhook) = self.units.get(&id).and_then(Unit::value) {
+                        bound.add(webhook, &format!("config/webhooks/{id}.json"));
+                    }
+                }
+            }
+        }
+        bound
     }
 
     pub(super) fn in_force(&self) -> BTreeMap<WebhookId, Arc<Webhook>> {

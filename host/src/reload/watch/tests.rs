@@ -3,6 +3,7 @@ use std::fs;
 use tokio::time::timeout;
 
 use super::*;
+use crate::plugin::Compiler;
 use crate::reload::Strictness;
 use crate::reload::testing::{TestHome, plugin, webhook};
 
@@ -20,7 +21,9 @@ impl Bench {
         let home = TestHome::filled();
         home.write("plugins/p.wasm", plugin(1));
         let opened = home.home();
-        let loader = tasks::blocking(move || Loader::open(opened, Strictness::Lenient, clock::now())).await;
+        let loader =
+            tasks::blocking(move || Loader::open(opened, Compiler::in_process(), Strictness::Lenient, clock::now()))
+                .await;
         let stop = CancellationToken::new();
         Self { home, reloading: spawn(loader.expect("starts"), stop.clone()), stop }
     }

@@ -46,7 +46,7 @@ fn append_one(batch: &mut Batch<'_>, encoded: &Encoded) -> Result<Appended, Stor
         }
         remember(batch, encoded, key)?;
     }
-    batch.connection.prepare_cached(INSERT_EVENT)?.execute(params![
+    batch.hot.insert_event(batch.connection)?.execute(params![
         event.id.to_bytes(),
         event.event_type.as_str(),
         event.source.as_str(),
@@ -71,7 +71,7 @@ fn enqueue(batch: &mut Batch<'_>, encoded: &Encoded, delivery: &NewDelivery) -> 
     }
     let owner = delivery.lease.then_some(batch.epoch);
     let fence = i64::from(delivery.lease);
-    batch.connection.prepare_cached(INSERT_DELIVERY)?.execute(params![
+    batch.hot.insert_delivery(batch.connection)?.execute(params![
         delivery.id.to_bytes(),
         event.id.to_bytes(),
         delivery.lane.webhook.as_str(),
@@ -149,10 +149,10 @@ pub(super) fn delivery_ids(
     }
 }
 
-const INSERT_EVENT: &str = "INSERT INTO events (id, type, source, received, content_type, headers, deliveries, data) \
+pub(super) const INSERT_EVENT: &str = "INSERT INTO events (id, type, source, received, content_type, headers, deliveries, data) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-const INSERT_DELIVERY: &str = "INSERT INTO queue (id, event, webhook, lane_key, state, created, changed, due, owner, \
+pub(super) const INSERT_DELIVERY: &str = "INSERT INTO queue (id, event, webhook, lane_key, state, created, changed, due, owner, \
      fence, attempts, runs, chain_sent) VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?5, ?6, ?7, 0, 0, 0)";
 
 const FIND_KEY: &str = "SELECT seq, digest, event FROM idempotency WHERE source = ?1 AND key = ?2 AND received > ?3";

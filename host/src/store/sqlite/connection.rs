@@ -15,9 +15,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CACHED_STATEMENTS: usize = 64;
 /// Twice SQLite's default: a page holds several events of a kilobyte, and a commit takes a third fewer system calls.
 const DATABASE_PAGE_BYTES: u32 = 8192;
-/// Pages in the write-ahead log before it is copied into the database: 16 MiB, so that pages written again and again
-/// are copied once, and one copy delays a commit by some ten milliseconds.
-const CHECKPOINT_PAGES: u32 = 2048;
 /// The write-ahead log is cut back to this after a burst.
 const WAL_LIMIT_BYTES: u32 = 64 << 20;
 /// Page cache of the writer, negative for KiB.
@@ -83,7 +80,8 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     // macOS only: without it, fsync stops at the cache of the disk.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    // `checkpoint` sees to it.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB)
 }

@@ -57,7 +57,7 @@ pub(super) fn settle(batch: &mut Batch<'_>, settlements: &[Encoded]) -> Result<V
 fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, StoreError> {
     let connection = batch.connection;
     let id = settlement.token.delivery.to_bytes();
-    let Some(leased) = find_leased(connection, settlement.token)? else { return Ok(Settled::Stale) };
+    let Some(leased) = find_leased(batch, settlement.token)? else { return Ok(Settled::Stale) };
     if let Next::Released { due } = settlement.next {
         connection.prepare_cached(RELEASE)?.execute(params![id, due.as_ms()])?;
         return Ok(Settled::Done);
@@ -66,7 +66,7 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
     let attempts = leased.attempts.saturating_add(u32::from(settlement.attempt.is_some()));
     let change = Change { settlement, state, attempts, rewritten: leased.rewritten };
     if state.is_finished() {
-        finish(connection, &change)?;
+        finish(batch, &change)?;
     } else {
         keep(connection, &change)?;
     }
@@ -80,8 +80,8 @@ struct Leased {
     rewritten: Option<i64>,
 }
 
-fn find_leased(connection: &Connection, token: LeaseToken) -> Result<Option<Leased>, StoreError> {
-    let mut find = connection.prepare_cached(FIND_LEASED)?;
+fn find_leased(batch: &mut Batch<'_>, token: LeaseToken) -> Result<Option<Leased>, StoreError> {
+    let find = batch.hot.find_leased(batch.connection)?;
     let mut found = find.query(params![token.delivery.to_bytes(), token.epoch, token.fence])?;
     let Some(row) = found.next()? else { return Ok(None) };
     let fields = Fields::new("queue", row);
@@ -112,7 +112,7 @@ fn forget_payload(connection: &Connection, seq: Option<i64>) -> Result<(), Store
     Ok(())
 }
 
-fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError> {
+fn finish(batch: &mut Batch<'_>, change: &Change<'_>) -> Result<(), StoreError> {
     let Change { settlement, state, attempts, rewritten } = change;
     let id = settlement.token.delivery.to_bytes();
     let reason = match &settlement.next {
@@ -120,7 +120,7 @@ fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError
         _ => None,
     };
     let chain = settlement.chain.as_ref();
-    connection.prepare_cached(MOVE)?.execute(params![
+    batch.hot.finish(batch.connection)?.execute(params![
         id,
         state.as_str(),
         settlement.now,
@@ -133,8 +133,8 @@ fn finish(connection: &Connection, change: &Change<'_>) -> Result<(), StoreError
         // A new run's outcome takes the place of an earlier one's, also when it has no payload.
         rewritten.filter(|_| chain.is_none()),
     ])?;
-    forget_payload(connection, *rewritten)?;
-    connection.prepare_cached("DELETE FROM queue WHERE id = ?1")?.execute([id])?;
+    forget_payload(batch.connection, *rewritten)?;
+    batch.hot.take_off(batch.connection)?.execute([id])?;
     Ok(())
 }
 
@@ -182,16 +182,18 @@ pub(super) fn unfinished(fields: Fields<'_, '_>, column: usize) -> Result<State,
         .ok_or_else(|| fields.corrupt(column, &"not the state of an unfinished delivery"))
 }
 
-const FIND_LEASED: &str =
+pub(super) const FIND_LEASED: &str =
     "SELECT id, state, attempts, rewritten FROM queue WHERE id = ?1 AND owner = ?2 AND fence = ?3";
 
 const RELEASE: &str = "UPDATE queue SET owner = NULL, due = ?2 WHERE id = ?1";
 
 const INSERT_ATTEMPT: &str = "INSERT INTO attempts (delivery, record) VALUES (?1, ?2)";
 
-const MOVE: &str = "INSERT INTO deliveries (id, event, webhook, state, created, changed, attempts, runs, reason, \
+pub(super) const FINISH: &str = "INSERT INTO deliveries (id, event, webhook, state, created, changed, attempts, runs, reason, \
      chain, attempt, rewritten) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8, \
      coalesce(?9, (SELECT data FROM rewritten WHERE seq = ?10)) FROM queue WHERE id = ?1";
+
+pub(super) const TAKE_OFF: &str = "DELETE FROM queue WHERE id = ?1";
 
 const KEEP: &str = "UPDATE queue SET owner = NULL, state = ?2, changed = ?3, due = coalesce(?4, due), attempts = ?5, \
      runs = ?6, held_for = ?7, reason = ?8, chain = coalesce(?9, chain), rewritten = ?10, \

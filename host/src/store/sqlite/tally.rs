@@ -43,11 +43,9 @@ impl Tally {
         }
     }
 
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
-        if *self == Self::default() {
-            return Ok(());
-        }
-        connection.prepare_cached(ADD)?.execute([
+    /// The parameters of [`ADD`].
+    pub(super) const fn changes(&self) -> [i64; 10] {
+        [
             self.events,
             self.pending,
             self.retrying,
@@ -58,8 +56,7 @@ impl Tally {
             self.failed,
             self.quarantined,
             self.quarantine_bytes,
-        ])?;
-        Ok(())
+        ]
     }
 }
 
@@ -88,7 +85,7 @@ pub(super) fn quarantine(connection: &Connection) -> rusqlite::Result<(i64, i64)
     Ok(found.unwrap_or_default())
 }
 
-const ADD: &str = "UPDATE counters SET events = events + ?1, pending = pending + ?2, retrying = retrying + ?3, \
+pub(super) const ADD: &str = "UPDATE counters SET events = events + ?1, pending = pending + ?2, retrying = retrying + ?3, \
      held = held + ?4, delivered = delivered + ?5, dropped = dropped + ?6, superseded = superseded + ?7, \
      failed = failed + ?8, quarantined = quarantined + ?9, quarantine_bytes = quarantine_bytes + ?10";
 

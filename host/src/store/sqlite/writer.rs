@@ -10,6 +10,8 @@ use std::sync::{Arc, Weak};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
+use super::checkpoint::Checkpoints;
+use super::hot::Hot;
 use super::leases;
 use super::parcel::{Leases, Parcel};
 use super::queue::{Bounds, Queue, Refused};
@@ -42,16 +44,19 @@ pub(super) struct Writer {
 pub(super) type Jobs = Queue<Box<dyn Job>>;
 
 impl Writer {
-    pub(super) fn start(connection: Connection, epoch: i64) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, checkpoints: Checkpoints, epoch: i64) -> io::Result<Self> {
         let queue = Arc::new(Jobs::new());
         let (ending, ended) = watch::channel(());
         let thread = Thread { connection, epoch, queue: Arc::downgrade(&queue), failing: Throttle::new() };
         let jobs = Arc::clone(&queue);
         tasks::spawn_thread("store-writer", OnPanic::Abort, move || {
-            while let Some(batch) = jobs.take(COMMIT) {
-                thread.commit(batch);
+            let mut batch = Batch::new(&thread.connection, thread.epoch);
+            while let Some(calls) = jobs.take(COMMIT) {
+                thread.commit(&mut batch, calls);
             }
+            drop(batch);
             thread.say_goodbye();
+            drop(checkpoints);
             drop(thread);
             drop(ending);
         })?;
@@ -96,12 +101,29 @@ impl Drop for Writer {
 /// What calls work on: the open transaction, and what is written once for all of them.
 pub(super) struct Batch<'c> {
     pub(super) connection: &'c Connection,
+    /// Kept from batch to batch.
+    pub(super) hot: Hot<'c>,
     pub(super) epoch: i64,
     pub(super) tally: Tally,
     leasing: bool,
 }
 
-impl Batch<'_> {
+impl<'c> Batch<'c> {
+    fn new(connection: &'c Connection, epoch: i64) -> Self {
+        Self { connection, hot: Hot::default(), epoch, tally: Tally::default(), leasing: false }
+    }
+
+    fn begin(&mut self) {
+        (self.tally, self.leasing) = (Tally::default(), false);
+    }
+
+    fn write_tally(&mut self) -> rusqlite::Result<()> {
+        if self.tally == Tally::default() {
+            return Ok(());
+        }
+        self.hot.add(self.connection)?.execute(self.tally.changes()).map(drop)
+    }
+
     /// To be called before a lease is written: an owner that was thought dead exists again, so that its leases are
     /// found should it die.
     pub(super) fn begin_leasing(&mut self, now: Timestamp) -> Result<(), StoreError> {
@@ -175,39 +197,38 @@ enum Stopped {
 }
 
 impl Thread {
-    fn commit(&self, mut batch: Vec<Box<dyn Job>>) {
-        let result = match self.transact(&mut batch) {
-            Err(Stopped::ByCall(_)) if batch.len() > 1 => return self.commit_one_by_one(batch),
+    fn commit(&self, batch: &mut Batch<'_>, mut calls: Vec<Box<dyn Job>>) {
+        let result = match self.transact(batch, &mut calls) {
+            Err(Stopped::ByCall(_)) if calls.len() > 1 => return self.commit_one_by_one(batch, calls),
             Err(Stopped::ByCall(error) | Stopped::ByDatabase(error)) => Err(error),
             Ok(()) => Ok(()),
         };
         if let Err(error) = &result
             && let Some(left_out) = self.failing.pass(clock::now())
         {
-            tracing::warn!(calls = batch.len(), %error, left_out, "a commit failed; nothing of it was done");
+            tracing::warn!(calls = calls.len(), %error, left_out, "a commit failed; nothing of it was done");
         }
-        for job in batch {
+        for job in calls {
             job.answer(result.clone(), &self.queue);
         }
     }
 
-    fn commit_one_by_one(&self, batch: Vec<Box<dyn Job>>) {
-        for job in batch {
-            self.commit(vec![job]);
+    fn commit_one_by_one(&self, batch: &mut Batch<'_>, calls: Vec<Box<dyn Job>>) {
+        for job in calls {
+            self.commit(batch, vec![job]);
         }
     }
 
-    fn transact(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Stopped> {
+    fn transact(&self, batch: &mut Batch<'_>, jobs: &mut [Box<dyn Job>]) -> Result<(), Stopped> {
         let database = |error: rusqlite::Error| Stopped::ByDatabase(error.into());
         // Dropped before its commit, it rolls back.
         let transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(database)?;
-        let mut batch =
-            Batch { connection: &self.connection, epoch: self.epoch, tally: Tally::default(), leasing: false };
+        batch.begin();
         for job in jobs {
-            job.run(&mut batch).map_err(Stopped::ByCall)?;
+            job.run(batch).map_err(Stopped::ByCall)?;
         }
-        batch.tally.write(&self.connection).map_err(database)?;
+        batch.write_tally().map_err(database)?;
         transaction.commit().map_err(database)
     }
 

@@ -5,81 +5,128 @@ use std::fmt::Write as _;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+/// The contract that this host speaks.
+pub const VERSION: &str = "0.2.0";
+
 /// A core module that fulfils the contract, until told otherwise. Delivers unchanged.
 ///
 /// Memory: 256 the manifest, 512 the answer of `transform` (all zero: deliver unchanged), 2048 texts of the
 /// test, 65536 and up the heap. `$pair` writes two numbers, such as a pointer and a length.
-pub(crate) struct Guest {
+pub struct Guest {
     imports: String,
+    /// What the world imports beside the contract, and the packages of that.
+    interfaces: String,
+    packages: String,
     memory: String,
     transform: String,
     describe: String,
+    realloc: String,
     more: String,
-    contract: String,
+    version: String,
+    /// What is replaced in the finished text, and by what.
+    edits: Vec<(String, String)>,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Places inside the answer of `transform`, as the canonical ABI lays it out.
-pub(super) const ANSWER: u32 = 512;
-pub(super) const VERDICT: u32 = ANSWER + 8;
-pub(super) const DATA: u32 = ANSWER + 12;
-pub(super) const CONTENT_TYPE: u32 = ANSWER + 24;
-pub(super) const SET_HEADERS: u32 = ANSWER + 36;
-pub(super) const REMOVE_HEADERS: u32 = ANSWER + 44;
-pub(super) const DROP_REASON: u32 = ANSWER + 12;
-pub(super) const FAILURE_DELAY: u32 = ANSWER + 16;
-pub(super) const FAILURE_MESSAGE: u32 = ANSWER + 32;
+pub const ANSWER: u32 = 512;
+pub const VERDICT: u32 = ANSWER + 8;
+pub const DATA: u32 = ANSWER + 12;
+pub const CONTENT_TYPE: u32 = ANSWER + 24;
+pub const SET_HEADERS: u32 = ANSWER + 36;
+pub const REMOVE_HEADERS: u32 = ANSWER + 44;
+pub const ANNOTATIONS: u32 = ANSWER + 52;
+pub const DROP_REASON: u32 = ANSWER + 12;
+pub const FAILURE_DELAY: u32 = ANSWER + 16;
+pub const FAILURE_MESSAGE: u32 = ANSWER + 32;
+pub const FAILURE_CODE: u32 = ANSWER + 40;
 /// Where [`Guest::text`] puts its text.
-pub(super) const TEXT: u32 = 2048;
+pub const TEXT: u32 = 2048;
 
 /// Where `transform`'s argument has its payload: pointer, then length.
-pub(super) const DELIVERY_DATA: u32 = 92;
+pub const DELIVERY_DATA: u32 = 92;
 
 impl Guest {
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             imports: String::new(),
+            interfaces: String::new(),
+            packages: String::new(),
             memory: "(memory (export \"memory\") 2)".to_owned(),
             transform: String::new(),
             describe: String::new(),
+            realloc: String::new(),
             more: String::new(),
-            contract: include_str!("../../../sdk/wit/plugin.wit").to_owned(),
+            version: VERSION.to_owned(),
+            edits: Vec::new(),
         }
     }
 
     /// Instructions that `transform` begins with; its argument is `$delivery`.
-    pub(super) fn transform(mut self, code: &str) -> Self {
+    #[must_use]
+    pub fn transform(mut self, code: &str) -> Self {
         self.transform.push_str(code);
         self
     }
 
     /// Instructions that `describe` begins with.
-    pub(super) fn describe(mut self, code: &str) -> Self {
+    #[must_use]
+    pub fn describe(mut self, code: &str) -> Self {
         self.describe.push_str(code);
         self
     }
 
-    /// What the world imports beside the contract: the interfaces, their packages as WIT, and the module's imports.
-    pub(super) fn importing(mut self, interfaces: &[&str], packages: &str, imports: &str) -> Self {
-        let wanted = interfaces.iter().fold(String::new(), |wanted, name| format!("{wanted} import {name};"));
-        self.contract = self.contract.replace("import host;", &format!("import host; {wanted}"));
-        self.contract.push_str(packages);
-        self.imports.push_str(imports);
+    /// Instructions that the guest's allocator begins with.
+    #[must_use]
+    pub fn realloc(mut self, code: &str) -> Self {
+        self.realloc.push_str(code);
+        self
+    }
+
+    /// With `from` in the finished text replaced by `to`.
+    #[must_use]
+    pub fn edit(mut self, from: &str, to: &str) -> Self {
+        self.edits.push((from.to_owned(), to.to_owned()));
         self
     }
 
     /// Further fields of the module.
-    pub(crate) fn with(mut self, fields: &str) -> Self {
+    #[must_use]
+    pub fn with(mut self, fields: &str) -> Self {
         self.more.push_str(fields);
         self
     }
 
-    pub(super) fn memory(mut self, field: &str) -> Self {
+    /// What the world imports beside the contract: the interfaces, their packages as WIT, and the module's imports.
+    #[must_use]
+    pub fn importing(mut self, interfaces: &[&str], packages: &str, imports: &str) -> Self {
+        self.interfaces = interfaces.iter().fold(self.interfaces, |wanted, name| format!("{wanted} import {name};"));
+        self.packages.push_str(packages);
+        self.imports.push_str(imports);
+        self
+    }
+
+    /// Its manifest has this schema for configs.
+    #[must_use]
+    pub fn schema(self, schema: &str) -> Self {
+        let describe = format!("(call $pair (i32.const 280) (i32.const {TEXT}) (i32.const {}))", schema.len());
+        self.text(schema).describe(&describe)
+    }
+
+    #[must_use]
+    pub fn memory(mut self, field: &str) -> Self {
         field.clone_into(&mut self.memory);
         self
     }
 
     /// Puts `text` at [`TEXT`].
-    pub(super) fn text(self, text: &str) -> Self {
+    #[must_use]
+    pub fn text(self, text: &str) -> Self {
         let bytes = text.bytes().fold(String::new(), |mut bytes, byte| {
             write!(bytes, "\\{byte:02x}").expect("a string takes everything");
             bytes
@@ -88,15 +135,20 @@ impl Guest {
     }
 
     /// Built for this version of the contract.
-    pub(super) fn version(mut self, version: &str) -> Self {
-        self.contract = self.contract.replace("0.1.0", version);
+    #[must_use]
+    pub fn version(mut self, version: &str) -> Self {
+        version.clone_into(&mut self.version);
         self
     }
 
     /// The file, as `cargo build` would leave it.
-    pub(crate) fn wasm(&self) -> Vec<u8> {
+    pub fn wasm(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
-        let package = resolve.push_str("plugin.wit", &self.contract).expect("the contract is valid");
+        let contract = include_str!("../../../sdk/wit/plugin.wit")
+            .replace(VERSION, &self.version)
+            .replace("import host;", &format!("import host; {}", self.interfaces));
+        let contract = contract + &self.packages;
+        let package = resolve.push_str("plugin.wit", &contract).expect("the contract is valid");
         let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world");
         let mut wasm = self.without_contract();
         embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false).expect("embeds");
@@ -104,10 +156,9 @@ impl Guest {
     }
 
     /// The file of somebody who did not use the sdk.
-    pub(super) fn without_contract(&self) -> Vec<u8> {
-        let version = if self.contract.contains("@0.1.0") { "0.1.0" } else { "0.2.0" };
-        let Self { imports, memory, transform, describe, more, .. } = self;
-        let text = format!(
+    pub fn without_contract(&self) -> Vec<u8> {
+        let Self { imports, memory, transform, describe, realloc, more, version, .. } = self;
+        let mut text = format!(
             r#"(module
                 (import "hookwright:plugin/host@{version}" "log" (func $log (param i32 i32 i32)))
                 (import "hookwright:plugin/host@{version}" "now-ms" (func $now (result i64)))
@@ -116,6 +167,7 @@ impl Guest {
                 {memory}
                 (global $heap (mut i32) (i32.const 65536))
                 (func (export "cabi_realloc") (param i32 i32 i32) (param $bytes i32) (result i32)
+                    {realloc}
                     (global.get $heap)
                     (global.set $heap
                         (i32.and (i32.const -8) (i32.add (i32.const 7) (i32.add (local.get $bytes) (global.get $heap))))))
@@ -133,6 +185,10 @@ impl Guest {
                     (i32.const {ANSWER}))
                 {more})"#
         );
+        for (from, to) in &self.edits {
+            assert!(text.contains(from), "nothing to replace: {from}");
+            text = text.replace(from, to);
+        }
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
     }
 }

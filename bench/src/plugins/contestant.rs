@@ -1,0 +1,32 @@
+//! The ways to do the work.
+
+use std::fmt;
+
+/// One way, set up for one payload.
+pub(crate) trait Contestant {
+    /// Edits the payload once; the result.
+    fn call(&mut self) -> anyhow::Result<Vec<u8>>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Kind {
+    Native,
+    Reused,
+    Fresh,
+    #[value(name = "js-reused")]
+    QuickJsReused,
+    #[value(name = "js-fresh")]
+    QuickJsFresh,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Native => "native",
+            Self::Reused => "reused",
+            Self::Fresh => "fresh",
+            Self::QuickJsReused => "js reused",
+            Self::QuickJsFresh => "js fresh",
+        })
+    }
+}

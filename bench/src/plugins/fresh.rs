@@ -1,0 +1,86 @@
+//! In a fresh instance, by the dispatcher's own code: what a transform thread does with a delivery, fuel, limits and
+//! evidence included.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use hookwright::clock::Timestamp;
+use hookwright::config::PluginLimits;
+use hookwright::delivery::{ChainRecord, ChainVerdict};
+use hookwright::event::Event;
+use hookwright::ids::{DeliveryId, EventId, PluginName};
+use hookwright::plugin::{Catalog, ChainJob, Compiler, Engine, run_chain};
+use hookwright::webhook::{Headers, OnError, PluginUse, Webhook};
+use hyper::Method;
+
+use super::contestant::Contestant;
+
+pub(crate) struct Fresh {
+    job: ChainJob,
+}
+
+impl Fresh {
+    pub(crate) fn new(wasm: &[u8], body: &Bytes) -> anyhow::Result<Self> {
+        let name: PluginName = "edit".parse()?;
+        let limits = PluginLimits::default();
+        let engine = Engine::new(limits.threads, Arc::new(Compiler::in_process()))?;
+        let plugin = engine.load(&name, wasm, &limits.of(&name))?;
+        let step = PluginUse { plugin: name.clone(), config: "{}".into(), on_error: OnError::Hold };
+        let plugins = Catalog::new(BTreeMap::from([(name, Arc::new(plugin))]));
+        let webhook = Webhook {
+            id: "bench".parse()?,
+            name: "Bench".into(),
+            url: "https://example.org/".parse()?,
+            shown_url: String::new(),
+            method: Method::POST,
+            enabled: true,
+            labels: BTreeMap::new(),
+            events: Vec::new(),
+            filter: None,
+            headers: Headers::default(),
+            plugins: vec![step],
+            timeout: Duration::from_secs(1),
+            retry_schedule: Vec::new(),
+            concurrency: NonZeroU32::MIN,
+            signing_secrets: Vec::new(),
+        };
+        let event = Event {
+            id: EventId::from_bytes([1; 16]),
+            event_type: "entry.update".parse()?,
+            source: "bench".parse()?,
+            received: Timestamp::from_ms(1_000),
+            content_type: "application/json".into(),
+            headers: vec![("x-strapi-event".into(), "entry.update".into())],
+            data: body.clone(),
+        };
+        let job = ChainJob {
+            plugins: Arc::new(plugins),
+            webhook: Arc::new(webhook),
+            event: Arc::new(event),
+            delivery: DeliveryId::from_bytes([2; 16]),
+            run: 1,
+            now: Timestamp::from_ms(2_000),
+        };
+        Ok(Self { job })
+    }
+
+    /// Of one call: every call has the same.
+    pub(crate) fn fuel(&self) -> anyhow::Result<u64> {
+        Ok(run_chain(&self.job).runs.first().context("it did not run")?.fuel)
+    }
+}
+
+impl Contestant for Fresh {
+    fn call(&mut self) -> anyhow::Result<Vec<u8>> {
+        match run_chain(&self.job) {
+            ChainRecord { verdict: ChainVerdict::Deliver { changes }, .. } => {
+                Ok(changes.data.context("it changed nothing")?.into())
+            }
+            other => anyhow::bail!("it did not deliver: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Plugins that keep breaking for a webhook: after so many breaks in a row they are not run for it any more, until
+//! another version, config or limit is in force. Failures that a plugin returned are no breaks.
+//!
+//! In memory only: after a restart the count begins again. Costs one atomic read while nothing breaks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use super::binding::binding;
+use crate::clock::Timestamp;
+use crate::delivery::{ChainRecord, RunVerdict};
+use crate::ids::{PluginName, WebhookId};
+use crate::plugin::{Catalog, Plugin};
+use crate::revision::Revision;
+use crate::webhook::Webhook;
+
+/// Breaks in a row: so many are no accident, and each cost a transform thread up to the plugin's limits.
+const MOST_BREAKS: u32 = 10;
+
+/// What broke lately, by webhook and plugin: bounded by their number.
+#[derive(Default)]
+pub(super) struct Breaks {
+    /// How many streaks there are; 0 keeps the lock out of every delivery's way.
+    known: AtomicUsize,
+    streaks: Mutex<Streaks>,
+}
+
+type Streaks = BTreeMap<(WebhookId, PluginName), Streak>;
+
+struct Streak {
+    /// Another one makes a fresh start.
+    binding: Box<str>,
+    breaks: u32,
+    /// The last one.
+    at: Timestamp,
+    /// How the last one ended.
+    reason: String,
+}
+
+/// A plugin that is not run for a webhook any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stopped {
+    #[serde(skip)]
+    pub plugin: PluginName,
+    pub webhook: WebhookId,
+    /// In a row.
+    pub breaks: u32,
+    pub since: Timestamp,
+    /// How the last one ended.
+    pub reason: String,
+}
+
+impl Breaks {
+    /// The first plugin of the webhook's chain that is not to be run any more, and why.
+    pub(super) fn stopped(&self, webhook: &Webhook, plugins: &Catalog) -> Option<(Arc<Plugin>, String)> {
+        if self.known.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let streaks = self.lock();
+        webhook.plugins.iter().find_map(|used| {
+            let streak = streaks.get(&(webhook.id.clone(), used.plugin.clone()))?;
+            let is_over = streak.breaks >= MOST_BREAKS && streak.binding == binding(webhook, plugins, &used.plugin);
+            let plugin = plugins.get(&used.plugin).filter(|_| is_over)?;
+            Some((Arc::clone(plugin), streak.reason(&used.plugin)))
+        })
+    }
+
+    /// Counts what a run of the chain showed.
+    pub(super) fn learn(&self, webhook: &Webhook, plugins: &Catalog, record: &ChainRecord, now: Timestamp) {
+        // A break ends the chain, so it is the last run.
+        let broke = record.runs.last().filter(|run| run.verdict == RunVerdict::Broke);
+        if broke.is_none() && self.known.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut streaks = self.lock();
+        for run in record.runs.iter().filter(|run| broke.is_none_or(|broke| broke.plugin != run.plugin)) {
+            if matches!(run.verdict, RunVerdict::Delivered | RunVerdict::Dropped | RunVerdict::Failed) {
+                streaks.remove(&(webhook.id.clone(), run.plugin.clone()));
+            }
+        }
+        if let Some(broke) = broke {
+            let binding = binding(webhook, plugins, &broke.plugin);
+            let key = (webhook.id.clone(), broke.plugin.clone());
+            let earlier =
+                streaks.get(&key).filter(|streak| streak.binding == binding).map_or(0, |streak| streak.breaks);
+            let breaks = earlier.saturating_add(1);
+            let streak = Streak { binding, breaks, at: now, reason: broke.summary.clone() };
+            if breaks == MOST_BREAKS {
+                tracing::warn!(webhook = %webhook.id, "{}", streak.reason(&broke.plugin));
+            }
+            streaks.insert(key, streak);
+        }
+        self.known.store(streaks.len(), Ordering::Relaxed);
+    }
+
+    /// What is not run any more under this revision.
+    pub(super) fn list(&self, revision: &Revision) -> Vec<Stopped> {
+        let streaks = self.lock();
+        let stopped = streaks.iter().filter(|(_, streak)| streak.breaks >= MOST_BREAKS);
+        let in_force = stopped.filter(|(key, streak)| is_in_force(revision, key, streak));
+        let view =
+            |((webhook, plugin), Streak { breaks, at, reason, .. }): (&(WebhookId, PluginName), &Streak)| Stopped {
+                plugin: plugin.clone(),
+                webhook: webhook.clone(),
+                breaks: *breaks,
+                since: *at,
+                reason: reason.clone(),
+            };
+        in_force.map(view).collect()
+    }
+
+    /// Forgets what this revision changed.
+    pub(super) fn follow(&self, revision: &Revision) {
+        let mut streaks = self.lock();
+        streaks.retain(|key, streak| is_in_force(revision, key, streak));
+        self.known.store(streaks.len(), Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Streaks> {
+        // Every method leaves the streaks consistent.
+        self.streaks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Streak {
+    fn reason(&self, plugin: &PluginName) -> String {
+        format!(
+            "plugin {plugin} is not run any more: it broke {MOST_BREAKS} times in a row (the last time it {}); go back \
+             with `hookwright plugin rollback {plugin}`, or copy a mended file to plugins/{plugin}.wasm",
+            self.reason
+        )
+    }
+}
+
+fn is_in_force(revision: &Revision, (webhook, plugin): &(WebhookId, PluginName), streak: &Streak) -> bool {
+    let webhook = revision.webhooks.get(webhook);
+    webhook.is_some_and(|webhook| binding(webhook, &revision.plugins, plugin) == streak.binding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::{ChainVerdict, PluginRun};
+    use crate::plugin::tests::{job, loaded};
+    use crate::webhook::{OnError, PluginUse};
+
+    fn webhook(config: &str) -> Arc<Webhook> {
+        let used =
+            PluginUse { plugin: "test".parse().expect("a name"), config: config.into(), on_error: OnError::Hold };
+        job("site", vec![used], Catalog::default()).webhook
+    }
+
+    fn record(verdict: RunVerdict) -> ChainRecord {
+        let run = PluginRun { verdict, summary: "panicked: no".into(), ..PluginRun::example("test") };
+        let held = ChainVerdict::Hold { plugin: run.plugin.clone(), reason: String::new() };
+        ChainRecord { verdict: held, runs: vec![run], conditions: None }
+    }
+
+    #[test]
+    fn only_breaks_in_a_row_stop_a_plugin_and_another_binding_starts_afresh() {
+        let (breaks, plugins, site) = (Breaks::default(), loaded(), webhook("{}"));
+        let learn = |times, verdict| {
+            (0..times).for_each(|_| breaks.learn(&site, &plugins, &record(verdict), Timestamp::from_ms(1)));
+        };
+        learn(MOST_BREAKS - 1, RunVerdict::Broke);
+        learn(1, RunVerdict::Delivered);
+        assert_eq!(breaks.known.load(Ordering::Relaxed), 0, "nothing is asked of the lock any more");
+        learn(MOST_BREAKS - 1, RunVerdict::Broke);
+        learn(1, RunVerdict::Failed);
+        learn(MOST_BREAKS - 1, RunVerdict::Broke);
+        assert!(breaks.stopped(&site, &plugins).is_none());
+        learn(1, RunVerdict::Broke);
+        let (_, reason) = breaks.stopped(&site, &plugins).expect("stopped");
+        assert_eq!(
+            reason,
+            "plugin test is not run any more: it broke 10 times in a row (the last time it panicked: no); go back with \
+             `hookwright plugin rollback test`, or copy a mended file to plugins/test.wasm"
+        );
+        assert!(breaks.stopped(&webhook(r#"{"a":1}"#), &plugins).is_none(), "another config");
+        assert!(breaks.stopped(&site, &Catalog::default()).is_none(), "another version, or none");
+    }
+}

@@ -1,0 +1,72 @@
+//! The same run is the same run: in the same engine, and in another.
+
+use super::*;
+use crate::delivery::PluginRun;
+
+const TIMES: usize = 1_000;
+
+/// Uses whatever could differ: the clock, random numbers, floats (a NaN and a rounded sum), logs, fresh memory and
+/// the stack's depth. Answers with 40 bytes of it and logs 8 of them.
+fn curious() -> Guest {
+    Guest::new()
+        .with(
+            "(func $deep (param $left i32) (result f64)
+                (if (result f64) (i32.eqz (local.get $left))
+                    (then (f64.const 0.1))
+                    (else (f64.add (f64.sqrt (f64.convert_i32_u (local.get $left)))
+                        (call $deep (i32.sub (local.get $left) (i32.const 1)))))))",
+        )
+        .text("a line to log")
+        .transform(&format!(
+            "(i64.store (i32.const 3000) (call $random))
+             (i64.store (i32.const 3008) (call $now))
+             (f64.store (i32.const 3016) (f64.div (f64.const 0) (f64.const 0)))
+             (f64.store (i32.const 3024) (call $deep (i32.wrap_i64 (i64.and (call $random) (i64.const 255)))))
+             (i64.store (i32.const 3032) (i64.load (i32.const 4000)))
+             (i64.store (i32.const 4000) (i64.const 7))
+             (call $log (i32.const 2) (i32.const {TEXT})
+                (i32.add (i32.const 1) (i32.wrap_i64 (i64.and (call $random) (i64.const 7)))))
+             (i32.store (i32.const {DATA}) (i32.const 1))
+             (call $pair (i32.const {}) (i32.const 3000) (i32.const 40))",
+            DATA + 4
+        ))
+}
+
+fn run_in(engine: &Engine, run: u32) -> ChainRecord {
+    let plugin = engine.load(&"test".parse().expect("a name"), &curious().wasm(), &LIMITS).expect("loads");
+    run_chain(&ChainJob { run, ..job_of([plugin], OnError::Hold) })
+}
+
+/// Without what the machine's speed decides.
+fn timeless(mut record: ChainRecord) -> ChainRecord {
+    record.runs = record.runs.into_iter().map(|run| PluginRun { micros: 0, ..run }).collect();
+    record
+}
+
+#[test]
+fn a_thousand_runs_and_another_engine_agree_to_the_byte_and_the_unit_of_fuel() {
+    let plugin = load(&curious().wasm()).expect("loads");
+    let job = job_of([plugin], OnError::Hold);
+    let first = timeless(run_chain(&job));
+    assert_eq!(delivered(&first).data.as_ref().map(Bytes::len), Some(40));
+    assert_eq!((first.runs[0].verdict, first.runs[0].logs.len()), (RunVerdict::Delivered, 1));
+    let conditions = first.conditions.as_ref().expect("a plugin ran");
+    assert_eq!((conditions.run, conditions.now), (1, Timestamp::from_ms(2_000)));
+    for _ in 1..TIMES {
+        assert_eq!(timeless(run_chain(&job)), first);
+    }
+    let fresh = Engine::new(THREADS, Arc::new(Compiler::in_process())).expect("wasmtime works here");
+    assert_eq!(timeless(run_in(&fresh, 1)), first);
+    assert_ne!(delivered(&run_in(&fresh, 2)).data, delivered(&first).data, "another run draws other numbers");
+}
+
+#[test]
+fn a_binding_tells_what_changed_and_no_secret() {
+    let plugin = Arc::new(load(&curious().wasm()).expect("loads"));
+    let used = |config: &str| PluginUse { plugin: plugin.name.clone(), config: config.into(), on_error: OnError::Hold };
+    let none = binding::of_use(&plugin, &used("{}"));
+    let some = binding::of_use(&plugin, &used(r#"{"key":"hunter2"}"#));
+    assert_eq!((none.fuel, none.memory_bytes, &none.config), (5_000_000, 1 << 20, &None));
+    assert!(some != none && some != binding::of_use(&plugin, &used(r#"{"key":"hunter3"}"#)));
+    assert!(!format!("{some:?}").contains("hunter"));
+}

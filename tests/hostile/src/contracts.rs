@@ -1,0 +1,186 @@
+//! Files that are WebAssembly, and not what the contract says.
+
+use crate::guest::Guest;
+use crate::{Case, numbered, refused, signed};
+
+pub(crate) fn cases() -> Vec<Case> {
+    [imports(), exports(), sections()].into_iter().flatten().collect()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    wat::parse_str(text).expect("valid text")
+}
+
+fn imports() -> Vec<Case> {
+    let import = |module: &str, name: &str| text(&format!("(module (import \"{module}\" \"{name}\" (func)))"));
+    let long = "x".repeat(1 << 20);
+    vec![
+        refused(
+            "imports-the-network",
+            import("env", "fetch"),
+            "imports `env#fetch`: plugins reach nothing but hookwright:plugin/host@0.2.0; remove the dependency that wants it",
+        ),
+        refused(
+            "imports-javascript",
+            import("__wbindgen_placeholder__", "__wbindgen_throw"),
+            "imports `__wbindgen_placeholder__#__wbindgen_throw`: wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen` and switch its feature off (often getrandom's `js` or chrono's `wasmbind`)",
+        ),
+        refused(
+            "imports-wasi-threads",
+            import("wasi", "thread-spawn"),
+            "imports `wasi#thread-spawn`: plugins reach nothing but hookwright:plugin/host@0.2.0; remove the dependency that wants it",
+        ),
+        refused(
+            "imports-with-escapes",
+            import("\\1b[2J\\0d\\0a", "\\e2\\80\\ae"),
+            "imports `\u{1b}[2J\r\n#\u{202e}`: plugins reach nothing but hookwright:plugin/host@0.2.0; remove the dependency that wants it",
+        ),
+        refused(
+            "imports-a-megabyte",
+            import(&long, "f"),
+            "cut off or damaged at byte 21 (string size out of bounds); copy the file again",
+        ),
+        refused(
+            "imports-unknown-host-function",
+            Guest::new().edit("\"random-u64\"", "\"exec\"").wasm(),
+            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@0.2.0::exec`: import interface `hookwright:plugin/host@0.2.0` is missing function `exec` that is required by the module",
+        ),
+        refused(
+            "imports-log-with-another-type",
+            Guest::new().edit("(func $log (param i32 i32 i32))", "(func $log (param i32 i32 i64))").wasm(),
+            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@0.2.0::log`: failed to validate import interface `hookwright:plugin/host@0.2.0`: type mismatch for function `log`: expected `[I32, I32, I32] -> []` but found `[I32, I32, I64] -> []`",
+        ),
+        refused(
+            "imports-the-memory",
+            text("(module (import \"hookwright:plugin/host@0.2.0\" \"memory\" (memory 1)))"),
+            "a WebAssembly file without the plugin contract (no section `component-type`); write it with hookwright-sdk",
+        ),
+        refused(
+            "contract-of-the-next-version",
+            Guest::new().version("0.3.0").wasm(),
+            "imports `hookwright:plugin/host@0.3.0#log`: made for version 0.3.0 of the contract, this host speaks 0.2.0; build it again with the hookwright-sdk that comes with this host (its `sdk/wit/plugin.wit` says 0.2.0)",
+        ),
+    ]
+}
+
+fn exports() -> Vec<Case> {
+    vec![
+        refused(
+            "no-contract",
+            Guest::new().without_contract(),
+            "a WebAssembly file without the plugin contract (no section `component-type`); write it with hookwright-sdk",
+        ),
+        refused(
+            "no-transform",
+            Guest::new().edit("(export \"transform\")", "").wasm(),
+            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to find export of function `transform`",
+        ),
+        refused(
+            "no-describe",
+            Guest::new().edit("(export \"describe\")", "").wasm(),
+            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to find export of function `describe`",
+        ),
+        refused(
+            "no-memory",
+            Guest::new().edit("(export \"memory\")", "").wasm(),
+            "does not fit hookwright:plugin@0.2.0: module does not export a memory named `memory`",
+        ),
+        refused(
+            "no-allocator",
+            Guest::new().edit("(export \"cabi_realloc\")", "").wasm(),
+            "does not fit hookwright:plugin@0.2.0: module does not export a function named `cabi_realloc`",
+        ),
+        refused(
+            "transform-of-another-type",
+            Guest::new().edit("(param $delivery i32) (result i32)", "(param $delivery i64) (result i32)").wasm(),
+            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to classify export `transform`: failed to validate export for `transform`: type mismatch for function `transform`: expected `[I32] -> [I32]` but found `[I64] -> [I32]`",
+        ),
+        refused(
+            "transform-is-a-global",
+            Guest::new()
+                .edit("(export \"transform\")", "")
+                .with("(global (export \"transform\") i32 (i32.const 0))")
+                .wasm(),
+            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to find export of function `transform`",
+        ),
+        refused(
+            "two-exports-of-one-name",
+            Guest::new().edit("(export \"describe\")", "(export \"describe\") (export \"describe\")").wasm(),
+            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: duplicate export name `describe` already defined (at offset 0xd8)",
+        ),
+        refused(
+            "invalid-code",
+            Guest::new().with("(func (result i32) (i64.const 1))").wasm(),
+            "does not fit hookwright:plugin@0.2.0: failed to validate component output: type mismatch: expected i32, found i64 (at offset 0x442)",
+        ),
+    ]
+}
+
+fn sections() -> Vec<Case> {
+    let data = |at: u32| Guest::new().with(&format!("(data (i32.const {}) \"x\")", signed(at))).wasm();
+    vec![
+        refused(
+            "empty-component",
+            text("(component)"),
+            "does not fit hookwright:plugin@0.2.0: no export `describe` found",
+        ),
+        refused(
+            "component-in-component",
+            text("(component (component))"),
+            "has components inside the component; link them into one",
+        ),
+        refused(
+            "component-with-many-modules",
+            text(&format!("(component {})", "(core module)".repeat(9))),
+            "has 9 modules, limit 8; build it in release mode and split it if it still has",
+        ),
+        refused(
+            "component-with-doubling-types",
+            text(&format!(
+                "(component (type $t0 (tuple u8 u8)) {})",
+                numbered(60, |n| format!("(type $t{} (tuple $t{n} $t{n}))", n + 1))
+            )),
+            "not valid WebAssembly: failed to parse WebAssembly module: effective type size exceeds the limit of 1000000 (at offset 0x54)",
+        ),
+        refused(
+            "component-with-many-types",
+            text(&format!("(component {})", "(type (tuple u8 u8))".repeat(200_000))),
+            "does not fit hookwright:plugin@0.2.0: no export `describe` found",
+        ),
+        refused(
+            "component-that-wants-wasi-sockets",
+            text("(component (import \"wasi:sockets/tcp@0.2.0\" (instance)))"),
+            "imports `wasi:sockets/tcp@0.2.0`: WASI is not offered yet; build for the target wasm32-unknown-unknown",
+        ),
+        refused(
+            "data-beyond-memory",
+            data(200_000),
+            "on a trial run of `describe` it trapped: out of bounds memory access",
+        ),
+        refused(
+            "data-at-the-end-of-addresses",
+            data(u32::MAX),
+            "on a trial run of `describe` it trapped: out of bounds memory access",
+        ),
+        refused(
+            "elements-beyond-table",
+            Guest::new().with("(table 1 funcref) (elem (i32.const 5) func $pair)").wasm(),
+            "on a trial run of `describe` it trapped: undefined element: out of bounds table access",
+        ),
+        refused(
+            "contract-section-is-garbage",
+            garbage_contract(),
+            "does not fit hookwright:plugin@0.2.0: decoding custom section component-type:plugin: magic header not detected: bad magic number - expected=[\n    0x0,\n    0x61,\n    0x73,\n    0x6d,\n] actual=[\n    0xde,\n    0xad,\n    0xbe,\n    0xef,\n] (at offset 0x0)",
+        ),
+    ]
+}
+
+/// A module whose contract is a few bytes of nothing.
+fn garbage_contract() -> Vec<u8> {
+    let mut wasm = Guest::new().without_contract();
+    let name = b"component-type:plugin";
+    let body = [&[u8::try_from(name.len()).expect("short")], name.as_slice(), &[0xde, 0xad, 0xbe, 0xef]].concat();
+    wasm.extend([0, u8::try_from(body.len()).expect("short")]);
+    wasm.extend(body);
+    wasm
+}
