@@ -27,6 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Linker;
 
+pub(crate) use self::backtrace::has_name;
 pub(crate) use self::chain::held_unrun;
 pub use self::chain::run_chain;
 pub use self::counts::Counts;
