@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(test)]
 pub(crate) use hookwright_hostile::guest as guests;
 
+pub(crate) use self::backtrace::has_name;
 pub(crate) use self::chain::held_unrun;
 pub use self::chain::run_chain;
 pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};

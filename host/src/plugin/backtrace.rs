@@ -9,6 +9,8 @@ use super::words::shown;
 const MAX_FRAMES: usize = 8;
 /// Of one name, demangled; together they are kept with the delivery, so they cost disk.
 const MAX_NAME_BYTES: usize = 128;
+/// Before the number of a function without a name; no name has a space.
+const UNNAMED: &str = "function ";
 /// What stands between a panic and its trap, in every Rust plugin.
 const MACHINERY: [&str; 9] = [
     "rust_panic",
@@ -37,8 +39,13 @@ pub(super) fn innermost(error: &wasmtime::Error) -> Option<String> {
     trace.frames().first()?.func_name().map(demangled)
 }
 
+/// Whether a kept frame has a name: a number helps only who has the file and tools at hand.
+pub(crate) fn has_name(frame: &str) -> bool {
+    !frame.starts_with(UNNAMED)
+}
+
 fn name(frame: &FrameInfo) -> String {
-    frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), demangled)
+    frame.func_name().map_or_else(|| format!("{UNNAMED}{}", frame.func_index()), demangled)
 }
 
 /// Without the hash that tells one build from another.
@@ -61,6 +68,7 @@ mod tests {
         assert_eq!(demangled("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
         assert_eq!(demangled("transform"), "transform");
         assert!(demangled(&"é".repeat(5_000)).len() <= MAX_NAME_BYTES + "…".len());
+        assert!(has_name("functional::map") && !has_name("function 12"));
         assert!(is_machinery("core::panicking::panic_fmt") && !is_machinery("redact::panic_button"));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Facts, Gate, Made, Rules, Subject, Verdict};
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, DeliveryView, State};
 use crate::ids::PluginName;
+use crate::plugin::has_name;
 use crate::store::RunStateKind;
 use crate::webhook::Webhook;
 
@@ -97,7 +98,8 @@ fn ran(chain: &ChainRecord) -> Vec<Gate> {
     };
     let gates = chain.runs.iter().map(|run| {
         let version = run.digest.map(|digest| format!(", version {}", digest.short())).unwrap_or_default();
-        let frames = run.backtrace.iter().take(FRAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(" ← ");
+        let named = run.backtrace.iter().map(String::as_str).filter(|frame| has_name(frame));
+        let frames = named.take(FRAMES_SHOWN).collect::<Vec<_>>().join(" ← ");
         let at = if frames.is_empty() { frames } else { format!(" at {frames}") };
         gate(&plugin_gate(&run.plugin), verdict_of(&run.plugin), format!("{}{at}{version}", run.summary))
     });
