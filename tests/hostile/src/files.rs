@@ -1,7 +1,7 @@
 //! Files that are no plugins, or too much of one: refused before anything of theirs runs.
 
 use crate::guest::Guest;
-use crate::{Case, MEMORY_BYTES, PAGE_BYTES, harmless, numbered, refused};
+use crate::{Case, MEMORY_BYTES, PAGE_BYTES, harmless, misfit, numbered, refused};
 
 pub(crate) fn cases() -> Vec<Case> {
     [no_wasm(), too_much()].into_iter().flatten().collect()
@@ -120,7 +120,7 @@ fn too_much() -> Vec<Case> {
         refused(
             "many-locals",
             with(&format!("(func (local {}))", "i64 ".repeat(50_001))),
-            "does not fit hookwright:plugin@0.1.0: failed to validate component output: too many locals: locals exceed maximum (at offset 0x443)",
+            misfit("failed to validate component output: too many locals: locals exceed maximum (at offset 0x443)"),
         ),
         refused(
             "huge-branch-table",

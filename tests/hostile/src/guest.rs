@@ -16,6 +16,7 @@ pub struct Guest {
     realloc: String,
     more: String,
     contract: String,
+    version: String,
     /// What is replaced in the finished text, and by what.
     edits: Vec<(String, String)>,
 }
@@ -24,6 +25,14 @@ impl Default for Guest {
     fn default() -> Self {
         Self::new()
     }
+}
+
+const CONTRACT: &str = include_str!("../../../sdk/wit/plugin.wit");
+
+/// The version of the contract.
+pub fn version() -> &'static str {
+    let version = CONTRACT.split_once("package hookwright:plugin@").and_then(|(_, rest)| rest.split_once(';'));
+    version.expect("the contract names its version").0
 }
 
 /// Places inside the answer of `transform`, as the canonical ABI lays it out.
@@ -51,7 +60,8 @@ impl Guest {
             describe: String::new(),
             realloc: String::new(),
             more: String::new(),
-            contract: include_str!("../../../sdk/wit/plugin.wit").to_owned(),
+            contract: CONTRACT.to_owned(),
+            version: version().to_owned(),
             edits: Vec::new(),
         }
     }
@@ -110,7 +120,8 @@ impl Guest {
     /// Built for this version of the contract.
     #[must_use]
     pub fn version(mut self, version: &str) -> Self {
-        self.contract = self.contract.replace("0.1.0", version);
+        self.contract = self.contract.replace(self::version(), version);
+        version.clone_into(&mut self.version);
         self
     }
 
@@ -126,8 +137,7 @@ impl Guest {
 
     /// The file of somebody who did not use the sdk.
     pub fn without_contract(&self) -> Vec<u8> {
-        let version = if self.contract.contains("@0.1.0") { "0.1.0" } else { "0.2.0" };
-        let Self { memory, transform, describe, realloc, more, .. } = self;
+        let Self { memory, transform, describe, realloc, more, version, .. } = self;
         let mut text = format!(
             r#"(module
                 (import "hookwright:plugin/host@{version}" "log" (func $log (param i32 i32 i32)))

@@ -102,6 +102,10 @@ fn signed(number: u32) -> i32 {
     number.cast_signed()
 }
 
+fn misfit(message: &str) -> String {
+    format!("does not fit hookwright:plugin@{}: {message}", guest::version())
+}
+
 fn size(text: &str) -> u32 {
     u32::try_from(text.len()).expect("small")
 }
