@@ -14,7 +14,8 @@ cargo xtask <command>
   demo [args]    build everything and show five events on their way; args go to `hookwright demo`
   test           build everything and run every test
   plugins        build the bundled plugins into plugins/*.wasm, and those that only tests and benches use
-  bench [args]   build for speed and run the benchmarks; args go to `hookwright-bench`
+  bench [args]   build for speed and run the benchmarks; args go to `hookwright-bench`: none for the whole way of an
+                 event, `plugins`, `hostile` or `reloads` for what is about plugins
   help           this text
 
 HOOKWRIGHT_WASM=rustup|debian   where the target wasm32-unknown-unknown comes from (default: whatever is there)

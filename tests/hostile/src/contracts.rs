@@ -1,7 +1,7 @@
 //! Files that are WebAssembly, and not what the contract says.
 
-use crate::guest::Guest;
-use crate::{Case, numbered, refused, signed};
+use crate::guest::{Guest, version};
+use crate::{Case, misfit, numbered, refused, signed};
 
 pub(crate) fn cases() -> Vec<Case> {
     [imports(), exports(), sections()].into_iter().flatten().collect()
@@ -11,30 +11,25 @@ fn text(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("valid text")
 }
 
+fn unwelcome(import: &str) -> String {
+    let version = version();
+    format!(
+        "imports `{import}`: plugins reach nothing but hookwright:plugin/host@{version}; remove the dependency that wants it"
+    )
+}
+
 fn imports() -> Vec<Case> {
     let import = |module: &str, name: &str| text(&format!("(module (import \"{module}\" \"{name}\" (func)))"));
     let long = "x".repeat(1 << 20);
     vec![
-        refused(
-            "imports-the-network",
-            import("env", "fetch"),
-            "imports `env#fetch`: plugins reach nothing but hookwright:plugin/host@0.2.0; remove the dependency that wants it",
-        ),
+        refused("imports-the-network", import("env", "fetch"), unwelcome("env#fetch")),
         refused(
             "imports-javascript",
             import("__wbindgen_placeholder__", "__wbindgen_throw"),
             "imports `__wbindgen_placeholder__#__wbindgen_throw`: wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen` and switch its feature off (often getrandom's `js` or chrono's `wasmbind`)",
         ),
-        refused(
-            "imports-wasi-threads",
-            import("wasi", "thread-spawn"),
-            "imports `wasi#thread-spawn`: plugins reach nothing but hookwright:plugin/host@0.2.0; remove the dependency that wants it",
-        ),
-        refused(
-            "imports-with-escapes",
-            import("\\1b[2J\\0d\\0a", "\\e2\\80\\ae"),
-            "imports `\u{1b}[2J\r\n#\u{202e}`: plugins reach nothing but hookwright:plugin/host@0.2.0; remove the dependency that wants it",
-        ),
+        refused("imports-wasi-threads", import("wasi", "thread-spawn"), unwelcome("wasi#thread-spawn")),
+        refused("imports-with-escapes", import("\\1b[2J\\0d\\0a", "\\e2\\80\\ae"), unwelcome("\u{1b}[2J\r\n#\u{202e}")),
         refused(
             "imports-a-megabyte",
             import(&long, "f"),
@@ -43,22 +38,32 @@ fn imports() -> Vec<Case> {
         refused(
             "imports-unknown-host-function",
             Guest::new().edit("\"random-u64\"", "\"exec\"").wasm(),
-            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@0.2.0::exec`: import interface `hookwright:plugin/host@0.2.0` is missing function `exec` that is required by the module",
+            misfit(&format!(
+                "failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@{version}::exec`: import interface `hookwright:plugin/host@{version}` is missing function `exec` that is required by the module",
+                version = version()
+            )),
         ),
         refused(
             "imports-log-with-another-type",
             Guest::new().edit("(func $log (param i32 i32 i32))", "(func $log (param i32 i32 i64))").wasm(),
-            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@0.2.0::log`: failed to validate import interface `hookwright:plugin/host@0.2.0`: type mismatch for function `log`: expected `[I32, I32, I32] -> []` but found `[I32, I32, I64] -> []`",
+            misfit(&format!(
+                "failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@{version}::log`: failed to validate import interface `hookwright:plugin/host@{version}`: type mismatch for function `log`: expected `[I32, I32, I32] -> []` but found `[I32, I32, I64] -> []`",
+                version = version()
+            )),
         ),
         refused(
             "imports-the-memory",
-            text("(module (import \"hookwright:plugin/host@0.2.0\" \"memory\" (memory 1)))"),
+            text(&format!("(module (import \"hookwright:plugin/host@{}\" \"memory\" (memory 1)))", version())),
             "a WebAssembly file without the plugin contract (no section `component-type`); write it with hookwright-sdk",
         ),
         refused(
             "contract-of-the-next-version",
-            Guest::new().version("0.3.0").wasm(),
-            "imports `hookwright:plugin/host@0.3.0#log`: made for version 0.3.0 of the contract, this host speaks 0.2.0; build it again with the hookwright-sdk that comes with this host (its `sdk/wit/plugin.wit` says 0.2.0)",
+            Guest::new().version("0.99.0").wasm(),
+            format!(
+                "imports `hookwright:plugin/host@0.99.0#log`: made for version 0.99.0 of the contract, this host speaks {0}; \
+                 build it again with the hookwright-sdk that comes with this host (its `sdk/wit/plugin.wit` says {0})",
+                version()
+            ),
         ),
     ]
 }
@@ -73,27 +78,33 @@ fn exports() -> Vec<Case> {
         refused(
             "no-transform",
             Guest::new().edit("(export \"transform\")", "").wasm(),
-            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to find export of function `transform`",
+            misfit(
+                "failed to decode world from module: module was not valid: failed to find export of function `transform`",
+            ),
         ),
         refused(
             "no-describe",
             Guest::new().edit("(export \"describe\")", "").wasm(),
-            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to find export of function `describe`",
+            misfit(
+                "failed to decode world from module: module was not valid: failed to find export of function `describe`",
+            ),
         ),
         refused(
             "no-memory",
             Guest::new().edit("(export \"memory\")", "").wasm(),
-            "does not fit hookwright:plugin@0.2.0: module does not export a memory named `memory`",
+            misfit("module does not export a memory named `memory`"),
         ),
         refused(
             "no-allocator",
             Guest::new().edit("(export \"cabi_realloc\")", "").wasm(),
-            "does not fit hookwright:plugin@0.2.0: module does not export a function named `cabi_realloc`",
+            misfit("module does not export a function named `cabi_realloc`"),
         ),
         refused(
             "transform-of-another-type",
             Guest::new().edit("(param $delivery i32) (result i32)", "(param $delivery i64) (result i32)").wasm(),
-            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to classify export `transform`: failed to validate export for `transform`: type mismatch for function `transform`: expected `[I32] -> [I32]` but found `[I64] -> [I32]`",
+            misfit(
+                "failed to decode world from module: module was not valid: failed to classify export `transform`: failed to validate export for `transform`: type mismatch for function `transform`: expected `[I32] -> [I32]` but found `[I64] -> [I32]`",
+            ),
         ),
         refused(
             "transform-is-a-global",
@@ -101,17 +112,21 @@ fn exports() -> Vec<Case> {
                 .edit("(export \"transform\")", "")
                 .with("(global (export \"transform\") i32 (i32.const 0))")
                 .wasm(),
-            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: failed to find export of function `transform`",
+            misfit(
+                "failed to decode world from module: module was not valid: failed to find export of function `transform`",
+            ),
         ),
         refused(
             "two-exports-of-one-name",
             Guest::new().edit("(export \"describe\")", "(export \"describe\") (export \"describe\")").wasm(),
-            "does not fit hookwright:plugin@0.2.0: failed to decode world from module: module was not valid: duplicate export name `describe` already defined (at offset 0xd8)",
+            misfit(
+                "failed to decode world from module: module was not valid: duplicate export name `describe` already defined (at offset 0xd8)",
+            ),
         ),
         refused(
             "invalid-code",
             Guest::new().with("(func (result i32) (i64.const 1))").wasm(),
-            "does not fit hookwright:plugin@0.2.0: failed to validate component output: type mismatch: expected i32, found i64 (at offset 0x442)",
+            misfit("failed to validate component output: type mismatch: expected i32, found i64 (at offset 0x448)"),
         ),
     ]
 }
@@ -119,20 +134,16 @@ fn exports() -> Vec<Case> {
 fn sections() -> Vec<Case> {
     let data = |at: u32| Guest::new().with(&format!("(data (i32.const {}) \"x\")", signed(at))).wasm();
     vec![
-        refused(
-            "empty-component",
-            text("(component)"),
-            "does not fit hookwright:plugin@0.2.0: no export `describe` found",
-        ),
+        refused("empty-component", text("(component)"), misfit("no export `describe` found")),
         refused(
             "component-in-component",
-            text("(component (component))"),
-            "has components inside the component; link them into one",
+            text("(component (component (core module)))"),
+            "has components with code inside the component; link them into one",
         ),
         refused(
             "component-with-many-modules",
-            text(&format!("(component {})", "(core module)".repeat(9))),
-            "has 9 modules, limit 8; build it in release mode and split it if it still has",
+            text(&format!("(component {})", "(core module)".repeat(65))),
+            "has 65 modules, limit 64; build it in release mode and split it if it still has",
         ),
         refused(
             "component-with-doubling-types",
@@ -145,12 +156,12 @@ fn sections() -> Vec<Case> {
         refused(
             "component-with-many-types",
             text(&format!("(component {})", "(type (tuple u8 u8))".repeat(200_000))),
-            "does not fit hookwright:plugin@0.2.0: no export `describe` found",
+            misfit("no export `describe` found"),
         ),
         refused(
-            "component-that-wants-wasi-sockets",
-            text("(component (import \"wasi:sockets/tcp@0.2.0\" (instance)))"),
-            "imports `wasi:sockets/tcp@0.2.0`: WASI is not offered yet; build for the target wasm32-unknown-unknown",
+            "component-that-wants-more-than-wasi",
+            text("(component (import \"wasi:keyvalue/store@0.2.0\" (instance)))"),
+            "imports `wasi:keyvalue/store@0.2.0`: plugins get WASI 0.2 (cli, clocks, io, random; empty filesystem, sockets and http), and this is not part of it; remove the dependency that wants it",
         ),
         refused(
             "data-beyond-memory",
@@ -170,7 +181,9 @@ fn sections() -> Vec<Case> {
         refused(
             "contract-section-is-garbage",
             garbage_contract(),
-            "does not fit hookwright:plugin@0.2.0: decoding custom section component-type:plugin: magic header not detected: bad magic number - expected=[\n    0x0,\n    0x61,\n    0x73,\n    0x6d,\n] actual=[\n    0xde,\n    0xad,\n    0xbe,\n    0xef,\n] (at offset 0x0)",
+            misfit(
+                "decoding custom section component-type:plugin: magic header not detected: bad magic number - expected=[\n    0x0,\n    0x61,\n    0x73,\n    0x6d,\n] actual=[\n    0xde,\n    0xad,\n    0xbe,\n    0xef,\n] (at offset 0x0)",
+            ),
         ),
     ]
 }

@@ -5,9 +5,6 @@ use std::fmt::Write as _;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// The contract that this host speaks.
-pub const VERSION: &str = "0.2.0";
-
 /// A core module that fulfils the contract, until told otherwise. Delivers unchanged.
 ///
 /// Memory: 256 the manifest, 512 the answer of `transform` (all zero: deliver unchanged), 2048 texts of the
@@ -31,6 +28,14 @@ impl Default for Guest {
     fn default() -> Self {
         Self::new()
     }
+}
+
+const CONTRACT: &str = include_str!("../../../sdk/wit/plugin.wit");
+
+/// The version of the contract.
+pub fn version() -> &'static str {
+    let version = CONTRACT.split_once("package hookwright:plugin@").and_then(|(_, rest)| rest.split_once(';'));
+    version.expect("the contract names its version").0
 }
 
 /// Places inside the answer of `transform`, as the canonical ABI lays it out.
@@ -62,7 +67,7 @@ impl Guest {
             describe: String::new(),
             realloc: String::new(),
             more: String::new(),
-            version: VERSION.to_owned(),
+            version: version().to_owned(),
             edits: Vec::new(),
         }
     }
@@ -144,8 +149,8 @@ impl Guest {
     /// The file, as `cargo build` would leave it.
     pub fn wasm(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
-        let contract = include_str!("../../../sdk/wit/plugin.wit")
-            .replace(VERSION, &self.version)
+        let contract = CONTRACT
+            .replace(version(), &self.version)
             .replace("import host;", &format!("import host; {}", self.interfaces));
         let contract = contract + &self.packages;
         let package = resolve.push_str("plugin.wit", &contract).expect("the contract is valid");

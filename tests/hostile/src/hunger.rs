@@ -11,7 +11,7 @@ pub(crate) fn cases(fuel: u64) -> Vec<Case> {
 
 fn time(fuel: u64) -> Vec<Case> {
     let transform = |code: &str| Guest::new().transform(code);
-    let big = || Guest::new().memory("(memory (export \"memory\") 200)");
+    let big = || Guest::new().memory("(memory (export \"memory\") 100)");
     let table = "(table $t 1000 10000 funcref) (elem declare func $pair)";
     let reason = out_of_fuel(fuel);
     let hungry = |name, guest: Guest| held(name, &guest, reason.clone());
@@ -21,11 +21,11 @@ fn time(fuel: u64) -> Vec<Case> {
         hungry("takes-roots-for-ever", transform(&for_ever("(drop (f64.sqrt (f64.const 2)))"))),
         hungry(
             "fills-memory",
-            big().transform(&for_ever("(memory.fill (i32.const 65536) (i32.const 1) (i32.const 12000000))")),
+            big().transform(&for_ever("(memory.fill (i32.const 65536) (i32.const 1) (i32.const 6000000))")),
         ),
         hungry(
             "copies-memory",
-            big().transform(&for_ever("(memory.copy (i32.const 65536) (i32.const 65537) (i32.const 12000000))")),
+            big().transform(&for_ever("(memory.copy (i32.const 65536) (i32.const 65537) (i32.const 6000000))")),
         ),
         hungry("grows-by-nothing", transform(&for_ever("(drop (memory.grow (i32.const 0)))"))),
         hungry(

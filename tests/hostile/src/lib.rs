@@ -16,6 +16,8 @@ use std::fmt::Write as _;
 /// The limits that the reasons speak of: the defaults of `plugins.fuel` and `plugins.memoryBytes`.
 pub const FUEL: u64 = 100_000_000;
 pub const MEMORY_BYTES: u32 = 16 << 20;
+/// The default of `plugins.large.memoryBytes`.
+const LARGE_MEMORY_BYTES: u32 = 128 << 20;
 
 /// Fuel on top for each byte of the payload.
 const FUEL_PER_BYTE: u64 = 300;
@@ -100,6 +102,10 @@ fn store(at: u32, value: u32) -> String {
 /// The text form has no unsigned numbers beyond what fits.
 fn signed(number: u32) -> i32 {
     number.cast_signed()
+}
+
+fn misfit(message: &str) -> String {
+    format!("does not fit hookwright:plugin@{}: {message}", guest::version())
 }
 
 fn size(text: &str) -> u32 {

@@ -20,7 +20,7 @@ pub(crate) fn cases() -> Vec<Case> {
             &Guest::new()
                 .memory("(memory (export \"memory\") 200)")
                 .transform("(memory.fill (i32.const 65536) (i32.const 65) (i32.const 900000)) (call $log (i32.const 5) (i32.const 65536) (i32.const 900000)) unreachable"),
-            format!("panicked: {}…", "A".repeat(1024)),
+            format!("panicked: {}…", "A".repeat(1022)),
         ),
         held("reads-out-of-bounds", &transform("(drop (i32.load (i32.const -4)))"), "trapped: out of bounds memory access in transform"),
         held("writes-out-of-bounds", &transform("(i64.store offset=4294967295 (i32.const -1) (i64.const 1))"), "trapped: out of bounds memory access in transform"),
