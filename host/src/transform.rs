@@ -6,23 +6,26 @@
 
 mod fair_queue;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use self::fair_queue::{Caps, FairQueue, Size, Taken, Ticket};
-use crate::delivery::{ChainRecord, ChainVerdict};
+use crate::delivery::{ChainRecord, ChainVerdict, PluginRun};
 use crate::ids::WebhookId;
 use crate::plugin::{ChainJob, EngineKind, run_chain};
 use crate::tasks::{self, OnPanic};
 
 /// Fewer would let one webhook hold them all.
 const MIN_THREADS: usize = 2;
-/// A webhook whose last chain burnt this much has costly chains: about a millisecond, or 40 KB of JSON rewritten. By
-/// fuel and not by the clock, so that a busy machine makes nobody costly.
+/// A webhook whose last chain burnt this much has costly chains: about a millisecond, or 40 KB of JSON rewritten.
 const COSTLY_FUEL: u64 = 5_000_000;
+/// So has one whose last two chains took this long: what the host copies for a plugin burns no fuel. Two, because the
+/// clock also counts what a busy machine does meanwhile.
+const COSTLY_MICROS: u64 = 1_000;
+const STRIKES: u8 = 2;
 /// So many webhooks are remembered as costly; beyond, all are forgotten and found again.
 const MAX_COSTLY: usize = 10_000;
 
@@ -55,7 +58,7 @@ impl TransformPool {
         let threads = threads.max(MIN_THREADS);
         let half = threads / 2;
         let queue = FairQueue::new(Caps { per_key: half, costly: half, large: large_at_once });
-        let state = State { queue, known_costly: HashSet::new(), idle: 0, closed: false };
+        let state = State { queue, strikes: HashMap::new(), idle: 0, closed: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), run: Box::new(run) });
         let owner = Arc::new(Owner { shared });
         for _ in 0..threads {
@@ -120,8 +123,8 @@ struct Shared {
 
 struct State {
     queue: FairQueue<WebhookId, Waiting>,
-    /// The webhooks whose jobs are costly.
-    known_costly: HashSet<WebhookId>,
+    /// The webhooks that may be costly; with all strikes, their jobs are.
+    strikes: HashMap<WebhookId, u8>,
     /// Threads that wait for work.
     idle: usize,
     closed: bool,
@@ -132,23 +135,34 @@ impl State {
     fn expected(&self, webhook: &WebhookId, job: &ChainJob) -> Size {
         match job.kind() {
             EngineKind::Large => Size::Large,
-            EngineKind::Small if self.known_costly.contains(webhook) => Size::Costly,
+            EngineKind::Small if self.is_costly(webhook) => Size::Costly,
             EngineKind::Small => Size::Small,
         }
+    }
+
+    fn is_costly(&self, webhook: &WebhookId) -> bool {
+        self.strikes.get(webhook).is_some_and(|strikes| *strikes >= STRIKES)
     }
 
     /// A chain that was popped has ended.
     fn done(&mut self, webhook: &WebhookId, size: Size, record: &ChainRecord) {
         self.queue.done(webhook, size);
-        let fuel = record.runs.iter().fold(0, |sum: u64, run| sum.saturating_add(run.fuel));
-        if fuel < COSTLY_FUEL {
-            self.known_costly.remove(webhook);
+        let sum = |of: fn(&PluginRun) -> u64| record.runs.iter().map(of).fold(0, u64::saturating_add);
+        let strikes = if sum(|run| run.fuel) >= COSTLY_FUEL {
+            STRIKES
+        } else if sum(|run| run.micros) >= COSTLY_MICROS {
+            1
+        } else {
+            self.strikes.remove(webhook);
             return;
+        };
+        if self.strikes.len() >= MAX_COSTLY {
+            self.strikes.clear();
         }
-        if self.known_costly.len() >= MAX_COSTLY {
-            self.known_costly.clear();
-        }
-        if self.known_costly.insert(webhook.clone()) {
+        let was_costly = self.is_costly(webhook);
+        let known = self.strikes.entry(webhook.clone()).or_default();
+        *known = known.saturating_add(strikes).min(STRIKES);
+        if !was_costly && self.is_costly(webhook) {
             self.queue.make_costly(webhook);
         }
     }
@@ -233,7 +247,6 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-    use crate::delivery::PluginRun;
     use crate::plugin::Catalog;
     use crate::webhook::{OnError, PluginUse};
 

@@ -154,7 +154,7 @@ impl Seen {
     fn core(&mut self, payload: &Payload<'_>) -> Result<(), LoadError> {
         match payload {
             Payload::TypeSection(types) => {
-                self.type_bytes += types.range().end.saturating_sub(types.range().start) as u64;
+                self.type_bytes += types.range().end.saturating_sub(types.range().start);
                 within("bytes of types", self.type_bytes, MAX_TYPE_BYTES)?;
             }
             Payload::GlobalSection(globals) => self.globals += u64::from(globals.count()),
