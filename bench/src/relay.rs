@@ -55,7 +55,6 @@ async fn forward(State((client, to)): State<(Client, Url)>, mut headers: HeaderM
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "no dispatcher: speaks to this bench's own receiver only")]
 fn client() -> anyhow::Result<Client> {
     // Only the first call installs it; the client wants one even for plain HTTP.
     let _ = rustls::crypto::ring::default_provider().install_default();
