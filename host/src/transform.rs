@@ -1,33 +1,30 @@
-//! Threads that run plugin chains. One webhook holds at most half of them, and so do all webhooks with costly chains
-//! together, so that neither one nor many of them starve the rest; chains with large plugins are few at once, for their
+//! Threads that run plugin chains. One webhook holds at most half of them, so that none starves the rest. Chains that
+//! cost much (fuel, time, or a large plugin) run on threads of their own, which give way to all others: whoever wants
+//! the machine for himself gets what the rest leaves. Of these, chains with large plugins are few at once, for their
 //! memory.
 //!
-//! Does not bound the queue: every waiting job belongs to a caller that waits for it.
+//! Does not bound the queues: every waiting job belongs to a caller that waits for it.
 
+mod cost;
 mod fair_queue;
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use self::fair_queue::{Caps, FairQueue, Size, Taken, Ticket};
-use crate::delivery::{ChainRecord, ChainVerdict, PluginRun};
+use self::cost::Costs;
+use self::fair_queue::{FairQueue, Size, Taken, Ticket};
+use crate::delivery::{ChainRecord, ChainVerdict};
 use crate::ids::WebhookId;
 use crate::plugin::{ChainJob, EngineKind, run_chain};
 use crate::tasks::{self, OnPanic};
 
 /// Fewer would let one webhook hold them all.
 const MIN_THREADS: usize = 2;
-/// A webhook whose last chain burnt this much has costly chains: about a millisecond, or 40 KB of JSON rewritten.
-const COSTLY_FUEL: u64 = 5_000_000;
-/// So has one whose last two chains took this long: what the host copies for a plugin burns no fuel. Two, because the
-/// clock also counts what a busy machine does meanwhile.
-const COSTLY_MICROS: u64 = 1_000;
-const STRIKES: u8 = 2;
-/// So many webhooks are remembered as costly; beyond, all are forgotten and found again.
-const MAX_COSTLY: usize = 10_000;
+/// How far the patient threads give way. Some of a busy machine is left to them: a tenth.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
 
 /// The threads. Dropping the last handle ends them after their current run.
 #[derive(Clone)]
@@ -40,8 +37,21 @@ pub struct TransformPool {
 #[error("the transform threads are shutting down")]
 pub struct Closed;
 
+/// Which threads a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Usual,
+    /// Those that give way.
+    Patient,
+}
+
+/// How many patient threads there are beside so many usual ones.
+pub const fn patient_threads(threads: usize) -> usize {
+    if threads < MIN_THREADS { MIN_THREADS / 2 } else { threads / 2 }
+}
+
 impl TransformPool {
-    /// Of the threads, chains with large plugins get `large_at_once`, but never all.
+    /// So many threads, and half as many patient ones, of which chains with large plugins get `large_at_once`.
     ///
     /// # Errors
     /// When the operating system refuses the threads.
@@ -56,14 +66,25 @@ impl TransformPool {
         run: impl Fn(&ChainJob) -> ChainRecord + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let threads = threads.max(MIN_THREADS);
-        let half = threads / 2;
-        let queue = FairQueue::new(Caps { per_key: half, costly: half, large: large_at_once });
-        let state = State { queue, strikes: HashMap::new(), idle: 0, closed: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), run: Box::new(run) });
+        let patient = patient_threads(threads);
+        let state = State {
+            usual: Side { queue: FairQueue::new(threads / 2, 0), idle: 0 },
+            patient: Side { queue: FairQueue::new(patient.div_ceil(2), large_at_once), idle: 0 },
+            costs: Costs::default(),
+            closed: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            usual: Condvar::new(),
+            patient: Condvar::new(),
+            run: Box::new(run),
+        });
         let owner = Arc::new(Owner { shared });
-        for _ in 0..threads {
+        for number in 0..threads + patient {
             let shared = Arc::clone(&owner.shared);
-            tasks::spawn_thread("transform", OnPanic::Abort, move || shared.work())?;
+            let (name, lane) =
+                if number < threads { ("transform", Lane::Usual) } else { ("transform-slow", Lane::Patient) };
+            tasks::spawn_thread(name, OnPanic::Abort, move || shared.work(lane))?;
         }
         Ok(Self { owner })
     }
@@ -76,8 +97,8 @@ impl TransformPool {
     pub async fn run(&self, job: ChainJob) -> Result<ChainRecord, Closed> {
         let (answer, answered) = oneshot::channel();
         let webhook = job.webhook.id.clone();
-        let ticket = self.owner.shared.push(&webhook, Waiting { job, answer })?;
-        let _place = Place { shared: &self.owner.shared, webhook, ticket };
+        let (lane, ticket) = self.owner.shared.push(&webhook, Waiting { job, answer })?;
+        let _place = Place { shared: &self.owner.shared, webhook, lane, ticket };
         answered.await.map_err(|_| Closed)
     }
 }
@@ -97,12 +118,13 @@ impl Drop for Owner {
 struct Place<'a> {
     shared: &'a Shared,
     webhook: WebhookId,
+    lane: Lane,
     ticket: Ticket,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let cancelled = self.shared.lock().queue.cancel(&self.webhook, self.ticket);
+        let cancelled = self.shared.lock().side(self.lane).queue.cancel(&self.webhook, self.ticket);
         // Freed outside of the lock.
         drop(cancelled);
     }
@@ -116,102 +138,114 @@ struct Waiting {
 /// What handles and threads share.
 struct Shared {
     state: Mutex<State>,
-    /// There may be something to do for one thread.
-    work: Condvar,
+    /// There may be something to do for one usual thread.
+    usual: Condvar,
+    /// The same for a patient one.
+    patient: Condvar,
     run: Box<dyn Fn(&ChainJob) -> ChainRecord + Send + Sync>,
 }
 
 struct State {
-    queue: FairQueue<WebhookId, Waiting>,
-    /// The webhooks that may be costly; with all strikes, their jobs are.
-    strikes: HashMap<WebhookId, u8>,
-    /// Threads that wait for work.
-    idle: usize,
+    usual: Side,
+    patient: Side,
+    costs: Costs,
     closed: bool,
 }
 
+/// What waits for the threads of one lane, and how many of these wait for work.
+struct Side {
+    queue: FairQueue<WebhookId, Waiting>,
+    idle: usize,
+}
+
 impl State {
-    /// What its plugins, and the last chain of its webhook, let one expect of a job.
-    fn expected(&self, webhook: &WebhookId, job: &ChainJob) -> Size {
+    const fn side(&mut self, lane: Lane) -> &mut Side {
+        match lane {
+            Lane::Usual => &mut self.usual,
+            Lane::Patient => &mut self.patient,
+        }
+    }
+
+    /// Where a job goes, by its plugins and by what the last chains of its webhook were like.
+    fn place(&self, webhook: &WebhookId, job: &ChainJob) -> (Lane, Size) {
         match job.kind() {
-            EngineKind::Large => Size::Large,
-            EngineKind::Small if self.is_costly(webhook) => Size::Costly,
-            EngineKind::Small => Size::Small,
-        }
-    }
-
-    fn is_costly(&self, webhook: &WebhookId) -> bool {
-        self.strikes.get(webhook).is_some_and(|strikes| *strikes >= STRIKES)
-    }
-
-    /// A chain that was popped has ended.
-    fn done(&mut self, webhook: &WebhookId, size: Size, record: &ChainRecord) {
-        self.queue.done(webhook, size);
-        let sum = |of: fn(&PluginRun) -> u64| record.runs.iter().map(of).fold(0, u64::saturating_add);
-        let strikes = if sum(|run| run.fuel) >= COSTLY_FUEL {
-            STRIKES
-        } else if sum(|run| run.micros) >= COSTLY_MICROS {
-            1
-        } else {
-            self.strikes.remove(webhook);
-            return;
-        };
-        if self.strikes.len() >= MAX_COSTLY {
-            self.strikes.clear();
-        }
-        let was_costly = self.is_costly(webhook);
-        let known = self.strikes.entry(webhook.clone()).or_default();
-        *known = known.saturating_add(strikes).min(STRIKES);
-        if !was_costly && self.is_costly(webhook) {
-            self.queue.make_costly(webhook);
+            EngineKind::Large => (Lane::Patient, Size::Large),
+            EngineKind::Small if self.costs.is_costly(webhook) => (Lane::Patient, Size::Small),
+            EngineKind::Small => (Lane::Usual, Size::Small),
         }
     }
 }
 
 impl Shared {
     /// The life of one thread.
-    fn work(&self) {
-        while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next() {
-            let record = self.run_guarded(&job);
-            self.lock().done(&key, size, &record);
+    fn work(&self, lane: Lane) {
+        give_way(lane);
+        while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane) {
+            // A caller's ticket leads nowhere once its job was moved to the other lane: there is only this to look at.
+            let record = if answer.is_closed() { ChainRecord::untouched() } else { self.run_guarded(&job) };
+            let mut state = self.lock();
+            state.side(lane).queue.done(&key, size);
+            state.costs.learn(&key, &record);
+            drop(state);
             // Refused when the caller has gone: nobody wants to know.
             let _ = answer.send(record);
         }
     }
 
     /// Waits for a job; `None` when the pool is closed.
-    fn next(&self) -> Option<Taken<WebhookId, Waiting>> {
+    fn next(&self, lane: Lane) -> Option<Taken<WebhookId, Waiting>> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some(next) = state.queue.pop() {
-                self.wake_if_needed(&state);
+            if let Some(next) = self.pop(&mut state, lane) {
+                self.wake_if_needed(&mut state, lane);
                 return Some(next);
             }
-            state.idle += 1;
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+            state.side(lane).idle += 1;
+            state = self.work_for(lane).wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.side(lane).idle -= 1;
         }
     }
 
-    fn push(&self, webhook: &WebhookId, waiting: Waiting) -> Result<Ticket, Closed> {
+    fn pop(&self, state: &mut State, lane: Lane) -> Option<Taken<WebhookId, Waiting>> {
+        loop {
+            let taken = state.side(lane).queue.pop()?;
+            if lane == Lane::Patient || !state.costs.is_costly(&taken.key) {
+                return Some(taken);
+            }
+            // Found out since it was put there.
+            state.usual.queue.done(&taken.key, taken.size);
+            state.patient.queue.push(&taken.key, taken.size, taken.job);
+            self.wake_if_needed(state, Lane::Patient);
+        }
+    }
+
+    fn push(&self, webhook: &WebhookId, waiting: Waiting) -> Result<(Lane, Ticket), Closed> {
         let mut state = self.lock();
         if state.closed {
             return Err(Closed);
         }
-        let size = state.expected(webhook, &waiting.job);
-        let ticket = state.queue.push(webhook, size, waiting);
-        self.wake_if_needed(&state);
-        Ok(ticket)
+        let (lane, size) = state.place(webhook, &waiting.job);
+        let ticket = state.side(lane).queue.push(webhook, size, waiting);
+        self.wake_if_needed(&mut state, lane);
+        Ok((lane, ticket))
     }
 
     /// Each push and each pop wakes at most one thread, and each thread that takes a job wakes the next: no
     /// herd, and no job that waits beside an idle thread.
-    fn wake_if_needed(&self, state: &State) {
-        if state.idle > 0 && state.queue.has_turns() {
-            self.work.notify_one();
+    fn wake_if_needed(&self, state: &mut State, lane: Lane) {
+        let side = state.side(lane);
+        if side.idle > 0 && side.queue.has_turns() {
+            self.work_for(lane).notify_one();
+        }
+    }
+
+    const fn work_for(&self, lane: Lane) -> &Condvar {
+        match lane {
+            Lane::Usual => &self.usual,
+            Lane::Patient => &self.patient,
         }
     }
 
@@ -224,14 +258,28 @@ impl Shared {
     fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.queue.clear();
-        self.work.notify_all();
+        state.usual.queue.clear();
+        state.patient.queue.clear();
+        self.usual.notify_all();
+        self.patient.notify_all();
     }
 
     /// Nothing in here panics while it holds the lock, and no state is half-written if it did.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Lowers the priority of this thread, if it is a patient one. Elsewhere than on Linux priorities are the process's.
+fn give_way(lane: Lane) {
+    #[cfg(target_os = "linux")]
+    if lane == Lane::Patient
+        && let Err(error) = rustix::process::nice(NICENESS)
+    {
+        tracing::debug!(%error, "costly plugins run with the priority of all others");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = lane;
 }
 
 fn panicked(job: &ChainJob) -> ChainRecord {
@@ -246,7 +294,9 @@ mod tests {
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
 
+    use super::cost::COSTLY_FUEL;
     use super::*;
+    use crate::delivery::PluginRun;
     use crate::plugin::Catalog;
     use crate::webhook::{OnError, PluginUse};
 

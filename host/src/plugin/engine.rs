@@ -133,7 +133,9 @@ pub(super) fn config(kind: EngineKind, room: Room) -> Config {
 
 /// The small kind with every slot it will ever need laid out beforehand.
 fn pooled(threads: NonZeroU32) -> Config {
-    let stores = threads.get().saturating_add(SPARE_STORES);
+    // Half as many again are patient ones, see `transform`.
+    let threads = threads.get();
+    let stores = threads.saturating_add(threads.div_ceil(2)).saturating_add(SPARE_STORES);
     let bounds = EngineKind::Small.bounds();
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(stores)

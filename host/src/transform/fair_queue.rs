@@ -1,32 +1,23 @@
 //! Whose turn it is. Pure: no threads, no clock.
 //!
-//! First in, first out within a key; round robin over the keys; at most so many of one key, and so many costly and large
-//! ones of all keys together, taken out and not yet done. Holds nothing of a key that has neither waiting nor running jobs.
+//! First in, first out within a key; round robin over the keys; at most so many of one key, and so many large ones of
+//! all keys together, taken out and not yet done. Holds nothing of a key that has neither waiting nor running jobs.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
 /// Jobs of many keys.
 pub(super) struct FairQueue<K, J> {
-    caps: Caps,
-    running_costly: usize,
+    max_running_per_key: usize,
+    max_large: usize,
     running_large: usize,
     lines: HashMap<K, Line<J>>,
     /// The keys to serve next. Each key with a waiting job and room of its own to run it stands once in here or in
     /// `parked`, and perhaps some whose last job was cancelled.
     turns: VecDeque<K>,
-    /// The keys whose turn came and found no room for a job of that size: first when there is room again.
+    /// The keys whose turn came and found no room for their large job: first when there is room again.
     parked: VecDeque<K>,
     next_ticket: u64,
-}
-
-/// How many jobs may be taken out and not yet done.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caps {
-    pub(super) per_key: usize,
-    /// Costly and large ones together.
-    pub(super) costly: usize,
-    pub(super) large: usize,
 }
 
 /// Names a waiting job.
@@ -37,9 +28,6 @@ pub(super) struct Ticket(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     Small,
-    /// Takes long.
-    Costly,
-    /// Takes long, and much memory.
     Large,
 }
 
@@ -61,10 +49,10 @@ struct Line<J> {
 }
 
 impl<K: Clone + Eq + Hash, J> FairQueue<K, J> {
-    pub(super) fn new(caps: Caps) -> Self {
+    pub(super) fn new(max_running_per_key: usize, max_large: usize) -> Self {
         Self {
-            caps,
-            running_costly: 0,
+            max_running_per_key,
+            max_large,
             running_large: 0,
             lines: HashMap::new(),
             turns: VecDeque::new(),
@@ -85,15 +73,15 @@ impl<K: Clone + Eq + Hash, J> FairQueue<K, J> {
     /// The next job. It counts as running until [`Self::done`].
     pub(super) fn pop(&mut self) -> Option<Taken<K, J>> {
         while let Some(key) = self.next_key() {
-            if !self.has_room_for_next(&key) {
+            let has_room = self.has_room_for_large();
+            let Some(line) = self.lines.get_mut(&key) else { continue };
+            if !has_room && line.next_size() == Some(Size::Large) {
                 self.parked.push_back(key);
                 continue;
             }
-            let Some(line) = self.lines.get_mut(&key) else { continue };
             line.has_turn = false;
             if let Some((_, size, job)) = line.waiting.pop_front() {
                 line.running += 1;
-                self.running_costly += usize::from(size != Size::Small);
                 self.running_large += usize::from(size == Size::Large);
                 self.give_turn(&key);
                 return Some(Taken { key, size, job });
@@ -105,8 +93,9 @@ impl<K: Clone + Eq + Hash, J> FairQueue<K, J> {
 
     /// A job of `key` that was popped has ended.
     pub(super) fn done(&mut self, key: &K, size: Size) {
-        self.running_costly = self.running_costly.saturating_sub(usize::from(size != Size::Small));
-        self.running_large = self.running_large.saturating_sub(usize::from(size == Size::Large));
+        if size == Size::Large {
+            self.running_large = self.running_large.saturating_sub(1);
+        }
         if let Some(line) = self.lines.get_mut(key) {
             line.running = line.running.saturating_sub(1);
         }
@@ -119,21 +108,15 @@ impl<K: Clone + Eq + Hash, J> FairQueue<K, J> {
         let line = self.lines.get_mut(key)?;
         let place = line.waiting.binary_search_by_key(&ticket, |(ticket, ..)| *ticket).ok()?;
         let (_, size, job) = line.waiting.remove(place)?;
-        if size != Size::Small && line.next_size() != Some(size) {
+        if size == Size::Large && line.next_size() != Some(Size::Large) {
             self.unpark(key);
         }
         Some(job)
     }
 
-    /// What waits of `key` and counts as small turned out to be costly.
-    pub(super) fn make_costly(&mut self, key: &K) {
-        let waiting = self.lines.get_mut(key).into_iter().flat_map(|line| &mut line.waiting);
-        waiting.filter(|(_, size, _)| *size == Size::Small).for_each(|(_, size, _)| *size = Size::Costly);
-    }
-
     /// Whether [`Self::pop`] may find a job.
     pub(super) fn has_turns(&self) -> bool {
-        !self.turns.is_empty() || self.next_parked().is_some()
+        !self.turns.is_empty() || (!self.parked.is_empty() && self.has_room_for_large())
     }
 
     /// Drops whatever waits.
@@ -145,28 +128,12 @@ impl<K: Clone + Eq + Hash, J> FairQueue<K, J> {
 
     /// Who was passed over goes first.
     fn next_key(&mut self) -> Option<K> {
-        match self.next_parked() {
-            Some(place) => self.parked.remove(place),
-            None => self.turns.pop_front(),
-        }
+        let parked = if self.has_room_for_large() { self.parked.pop_front() } else { None };
+        parked.or_else(|| self.turns.pop_front())
     }
 
-    fn next_parked(&self) -> Option<usize> {
-        // Usually there is room for none of them.
-        if self.has_room(Size::Costly) { self.parked.iter().position(|key| self.has_room_for_next(key)) } else { None }
-    }
-
-    fn has_room_for_next(&self, key: &K) -> bool {
-        self.lines.get(key).and_then(Line::next_size).is_none_or(|size| self.has_room(size))
-    }
-
-    const fn has_room(&self, size: Size) -> bool {
-        let has_room_for_costly = self.running_costly < self.caps.costly;
-        match size {
-            Size::Small => true,
-            Size::Costly => has_room_for_costly,
-            Size::Large => has_room_for_costly && self.running_large < self.caps.large,
-        }
+    const fn has_room_for_large(&self) -> bool {
+        self.running_large < self.max_large
     }
 
     /// What it waited for is gone, and what comes next need not wait.
@@ -182,7 +149,7 @@ impl<K: Clone + Eq + Hash, J> FairQueue<K, J> {
         if let Some(line) = self.lines.get_mut(key)
             && !line.has_turn
             && !line.waiting.is_empty()
-            && line.running < self.caps.per_key
+            && line.running < self.max_running_per_key
         {
             line.has_turn = true;
             self.turns.push_back(key.clone());
@@ -214,20 +181,16 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::Size::{Costly, Large, Small};
+    use super::Size::{Large, Small};
     use super::*;
 
     fn popped<K: Clone + Eq + Hash, J>(queue: &mut FairQueue<K, J>) -> Option<(K, J)> {
         queue.pop().map(|Taken { key, job, .. }| (key, job))
     }
 
-    fn queue<K: Clone + Eq + Hash, J>(per_key: usize, costly: usize, large: usize) -> FairQueue<K, J> {
-        FairQueue::new(Caps { per_key, costly, large })
-    }
-
     #[test]
     fn takes_turns_and_keeps_order_within_a_key() {
-        let mut queue = queue(2, 1, 1);
+        let mut queue = FairQueue::new(2, 1);
         for job in ["a1", "a2", "a3", "b1", "c1"] {
             queue.push(&job.as_bytes()[0], Small, job);
         }
@@ -239,7 +202,7 @@ mod tests {
 
     #[test]
     fn large_jobs_wait_for_each_other_and_nobody_waits_for_them() {
-        let mut queue = queue(2, 2, 1);
+        let mut queue = FairQueue::new(2, 1);
         for (key, size) in [('a', Large), ('b', Large), ('c', Large), ('d', Small)] {
             queue.push(&key, size, ());
             queue.push(&key, size, ());
@@ -254,36 +217,8 @@ mod tests {
     }
 
     #[test]
-    fn costly_and_large_jobs_share_their_room_in_turns() {
-        let mut queue = queue(2, 1, 1);
-        for (key, size) in [('a', Large), ('b', Costly), ('c', Small)] {
-            queue.push(&key, size, ());
-            queue.push(&key, size, ());
-        }
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|taken| taken.key).collect();
-        assert_eq!(order, ['a', 'c', 'c']);
-        for (ended, size, next) in [('a', Large, 'b'), ('b', Costly, 'a'), ('a', Large, 'b')] {
-            queue.done(&ended, size);
-            assert_eq!(popped(&mut queue), Some((next, ())));
-        }
-    }
-
-    #[test]
-    fn what_turned_out_costly_waits_as_such() {
-        let mut queue = queue(2, 1, 1);
-        queue.push(&'a', Costly, 1);
-        queue.push(&'b', Small, 2);
-        queue.push(&'b', Small, 3);
-        assert_eq!(popped(&mut queue), Some(('a', 1)));
-        queue.make_costly(&'b');
-        assert_eq!(popped(&mut queue), None);
-        queue.done(&'a', Costly);
-        assert_eq!(queue.pop(), Some(Taken { key: 'b', size: Costly, job: 2 }));
-    }
-
-    #[test]
     fn a_cancelled_job_leaves_at_once() {
-        let mut queue = queue(1, 1, 1);
+        let mut queue = FairQueue::new(1, 1);
         let (first, second) = (queue.push(&"k", Small, 1), queue.push(&"k", Small, 2));
         assert_eq!(queue.cancel(&"k", first), Some(1));
         assert_eq!(queue.cancel(&"k", first), None);
@@ -293,7 +228,7 @@ mod tests {
 
     #[test]
     fn who_waited_behind_a_cancelled_large_job_waits_no_more() {
-        let mut queue = queue(1, 1, 1);
+        let mut queue = FairQueue::new(1, 1);
         queue.push(&"other", Large, 1);
         let (large, _) = (queue.push(&"k", Large, 2), queue.push(&"k", Small, 3));
         assert_eq!((popped(&mut queue), popped(&mut queue)), (Some(("other", 1)), None));
@@ -313,7 +248,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            4 => (0..5_u8, prop_oneof![Just(Small), Just(Costly), Just(Large)]).prop_map(|(key, size)| Step::Push(key, size)),
+            4 => (0..5_u8, prop_oneof![Just(Small), Just(Large)]).prop_map(|(key, size)| Step::Push(key, size)),
             3 => Just(Step::Pop),
             2 => any::<usize>().prop_map(Step::Done),
             1 => any::<usize>().prop_map(Step::Cancel),
@@ -323,7 +258,8 @@ mod tests {
     /// What must be true of the queue, told by a slow and simple account of it.
     #[derive(Default)]
     struct Account {
-        caps: Option<Caps>,
+        cap: usize,
+        max_large: usize,
         waiting: BTreeMap<u8, Vec<(Ticket, Size, u32)>>,
         running: Vec<(u8, Size)>,
         /// Pops since the key could have been served and was not.
@@ -332,17 +268,11 @@ mod tests {
 
     impl Account {
         fn eligible(&self) -> Vec<u8> {
-            let caps = self.caps.expect("set");
             let running = |key| self.running.iter().filter(|(running, _)| *running == key).count();
-            let large = self.running.iter().filter(|(_, size)| *size == Large).count();
-            let costly = self.running.iter().filter(|(_, size)| *size != Small).count();
-            let fits = |jobs: &[(Ticket, Size, u32)]| match jobs.first() {
-                Some((_, Small, _)) => true,
-                Some((_, Costly, _)) => costly < caps.costly,
-                Some((_, Large, _)) => costly < caps.costly && large < caps.large,
-                None => false,
-            };
-            let keys = self.waiting.iter().filter(|(key, jobs)| fits(jobs) && running(**key) < caps.per_key);
+            let has_room = self.running.iter().filter(|(_, size)| *size == Large).count() < self.max_large;
+            let fits =
+                |jobs: &[(Ticket, Size, u32)]| jobs.first().is_some_and(|(_, size, _)| *size == Small || has_room);
+            let keys = self.waiting.iter().filter(|(key, jobs)| fits(jobs) && running(**key) < self.cap);
             keys.map(|(key, _)| *key).collect()
         }
 
@@ -369,13 +299,11 @@ mod tests {
         #[test]
         fn loses_nothing_starves_nobody_and_keeps_the_caps(
             steps in prop::collection::vec(step(), 0..200),
-            per_key in 1..4_usize,
-            costly in 1..4_usize,
-            large in 1..4_usize,
+            cap in 1..4_usize,
+            max_large in 1..4_usize,
         ) {
-            let caps = Caps { per_key, costly, large };
-            let mut queue = FairQueue::new(caps);
-            let mut account = Account { caps: Some(caps), ..Account::default() };
+            let mut queue = FairQueue::new(cap, max_large);
+            let mut account = Account { cap, max_large, ..Account::default() };
             for (number, step) in (0_u32..).zip(steps) {
                 match step {
                     Step::Push(key, size) => {

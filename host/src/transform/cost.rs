@@ -1,0 +1,71 @@
+//! Which webhooks have costly chains, judged by their last ones. Pure.
+
+use std::collections::HashMap;
+
+use crate::delivery::{ChainRecord, PluginRun};
+use crate::ids::WebhookId;
+
+/// A webhook whose last chain burnt this much has costly chains: about a millisecond, or 40 KB of JSON rewritten.
+pub(super) const COSTLY_FUEL: u64 = 5_000_000;
+/// So has one whose last two chains took this long: what the host copies for a plugin burns no fuel. Two, because the
+/// clock also counts what a busy machine does meanwhile.
+const COSTLY_MICROS: u64 = 1_000;
+const STRIKES: u8 = 2;
+/// So many webhooks are remembered; beyond, all are forgotten and found again.
+const MAX_KNOWN: usize = 10_000;
+
+/// What was learnt.
+#[derive(Default)]
+pub(super) struct Costs {
+    /// The webhooks that may be costly; with all strikes, they are.
+    strikes: HashMap<WebhookId, u8>,
+}
+
+impl Costs {
+    pub(super) fn is_costly(&self, webhook: &WebhookId) -> bool {
+        self.strikes.get(webhook).is_some_and(|strikes| *strikes >= STRIKES)
+    }
+
+    pub(super) fn learn(&mut self, webhook: &WebhookId, record: &ChainRecord) {
+        let sum = |of: fn(&PluginRun) -> u64| record.runs.iter().map(of).fold(0, u64::saturating_add);
+        let strikes = if sum(|run| run.fuel) >= COSTLY_FUEL {
+            STRIKES
+        } else if sum(|run| run.micros) >= COSTLY_MICROS {
+            1
+        } else {
+            self.strikes.remove(webhook);
+            return;
+        };
+        if self.strikes.len() >= MAX_KNOWN {
+            self.strikes.clear();
+        }
+        let known = self.strikes.entry(webhook.clone()).or_default();
+        *known = known.saturating_add(strikes).min(STRIKES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuel_tells_at_once_and_time_only_twice() {
+        let webhook: WebhookId = "w".parse().expect("valid");
+        let chain = |fuel, micros| {
+            let run = PluginRun { fuel, micros, ..PluginRun::example("p") };
+            ChainRecord { runs: vec![run], ..ChainRecord::untouched() }
+        };
+        let mut costs = Costs::default();
+        for (fuel, micros, costly) in [
+            (COSTLY_FUEL - 1, COSTLY_MICROS - 1, false),
+            (COSTLY_FUEL, 0, true),
+            (0, 0, false),
+            (0, COSTLY_MICROS, false),
+            (0, COSTLY_MICROS, true),
+            (1, 1, false),
+        ] {
+            costs.learn(&webhook, &chain(fuel, micros));
+            assert_eq!(costs.is_costly(&webhook), costly, "{fuel} units, {micros} µs");
+        }
+    }
+}
