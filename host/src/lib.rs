@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod delivery;
+pub mod difference;
 pub mod duration;
 pub mod event;
 mod files;

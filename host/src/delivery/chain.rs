@@ -54,6 +54,19 @@ pub enum ChainVerdict {
     },
 }
 
+impl ChainVerdict {
+    /// `deliver`, `drop by redact: …`.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Deliver { .. } => "deliver".to_owned(),
+            Self::Drop { plugin, reason } => format!("drop by {plugin}: {reason}"),
+            Self::Hold { plugin, reason } => format!("hold by {plugin}: {reason}"),
+            Self::Fail { plugin, reason } => format!("fail by {plugin}: {reason}"),
+            Self::Again { plugin, reason, after_ms } => format!("again after {after_ms} ms by {plugin}: {reason}"),
+        }
+    }
+}
+
 /// A run of the whole chain over one delivery: the decision and the evidence.
 ///
 /// Written with every delivery, so what is empty, false or absent takes no room; the same below.

@@ -23,7 +23,7 @@ pub(super) struct Difference {
 
 pub(super) fn differences(recorded: &ChainRecord, now: &ChainRecord) -> Vec<Difference> {
     let mut found = Found::default();
-    found.text("verdict", verdict(recorded), verdict(now));
+    found.text("verdict", recorded.verdict.in_words(), now.verdict.in_words());
     found.payload(recorded.data(), now.data());
     let unchanged = Changes::default();
     let (then, today) = (changes(recorded, &unchanged), changes(now, &unchanged));
@@ -83,16 +83,6 @@ impl Found {
         self.text(of("fuel"), recorded.fuel.to_string(), now.fuel.to_string());
         self.text(of("memory"), recorded.memory_bytes.to_string(), now.memory_bytes.to_string());
         self.text(of("backtrace"), recorded.backtrace.join(" ← "), now.backtrace.join(" ← "));
-    }
-}
-
-fn verdict(record: &ChainRecord) -> String {
-    match &record.verdict {
-        ChainVerdict::Deliver { .. } => "deliver".to_owned(),
-        ChainVerdict::Drop { plugin, reason } => format!("drop by {plugin}: {reason}"),
-        ChainVerdict::Hold { plugin, reason } => format!("hold by {plugin}: {reason}"),
-        ChainVerdict::Fail { plugin, reason } => format!("fail by {plugin}: {reason}"),
-        ChainVerdict::Again { plugin, reason, after_ms } => format!("again after {after_ms} ms by {plugin}: {reason}"),
     }
 }
 

@@ -1,0 +1,186 @@
+//! What two outcomes of a chain over one event do differently, as its receiver would see it: verdict, payload, content
+//! type, headers. Pure.
+//!
+//! Says nothing of time, fuel, logs and annotations: none of them is sent. Bounded, whatever the outcomes hold, and
+//! without the values of headers that look like secrets.
+
+mod payload;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use self::payload::PayloadDifference;
+use crate::config::carries_credentials;
+use crate::delivery::{ChainRecord, ChainVerdict, Changes, RunVerdict};
+use crate::event::Event;
+
+/// Of one text that is shown.
+const SHOWN_CHARS: usize = 120;
+/// Headers listed of one difference.
+const MAX_HEADERS: usize = 20;
+
+/// One outcome, as far as it is compared.
+pub struct Outcome<'a> {
+    /// In words.
+    verdict: String,
+    /// None: nothing would be sent.
+    sent: Option<Sent<'a>>,
+}
+
+struct Sent<'a> {
+    payload: &'a Bytes,
+    content_type: &'a str,
+    /// None: removed.
+    headers: BTreeMap<&'a str, Option<&'a str>>,
+}
+
+/// What differs. What does not is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<BeforeAfter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<PayloadDifference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<BeforeAfter>,
+    /// The first of them, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<HeaderDifference>,
+}
+
+/// Both in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BeforeAfter {
+    pub before: String,
+    pub after: String,
+}
+
+/// What is done with one header: `set to …`, `removed`, `untouched`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct HeaderDifference {
+    name: String,
+    #[serde(flatten)]
+    done: BeforeAfter,
+}
+
+/// What a difference is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    Verdict,
+    Payload,
+    /// The content type among them.
+    Headers,
+}
+
+impl<'a> Outcome<'a> {
+    /// Of a whole chain.
+    pub fn of_chain(record: &'a ChainRecord, event: &'a Event) -> Self {
+        Self::new(record.verdict.in_words(), record, event)
+    }
+
+    /// Of one step, whichever plugin it was run with: plugins are not named.
+    pub fn of_step(record: &'a ChainRecord, event: &'a Event) -> Self {
+        let words = match record.runs.last() {
+            Some(run) if run.verdict != RunVerdict::Delivered => run.summary.clone(),
+            _ => "deliver".to_owned(),
+        };
+        Self::new(words, record, event)
+    }
+
+    fn new(verdict: String, record: &'a ChainRecord, event: &'a Event) -> Self {
+        let sent = match &record.verdict {
+            ChainVerdict::Deliver { changes } => Some(Sent::of(changes, event)),
+            _ => None,
+        };
+        Self { verdict, sent }
+    }
+}
+
+impl<'a> Sent<'a> {
+    fn of(changes: &'a Changes, event: &'a Event) -> Self {
+        let set = changes.set_headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())));
+        let removed = changes.remove_headers.iter().map(|name| (name.as_str(), None));
+        Self {
+            payload: changes.data.as_ref().unwrap_or(&event.data),
+            content_type: changes.content_type.as_deref().unwrap_or(&event.content_type),
+            headers: set.chain(removed).collect(),
+        }
+    }
+}
+
+impl Difference {
+    /// None: they are the same.
+    pub fn between(before: &Outcome<'_>, after: &Outcome<'_>) -> Option<Self> {
+        let mut found = Self { verdict: BeforeAfter::of(&before.verdict, &after.verdict), ..Self::default() };
+        if let (Some(before), Some(after)) = (&before.sent, &after.sent) {
+            found.payload = PayloadDifference::between(before.payload, after.payload);
+            found.content_type = BeforeAfter::of(before.content_type, after.content_type);
+            found.headers = headers(&before.headers, &after.headers);
+        }
+        (found != Self::default()).then_some(found)
+    }
+
+    /// What it is about.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        let headers = self.content_type.is_some() || !self.headers.is_empty();
+        let kinds = [
+            (Kind::Verdict, self.verdict.is_some()),
+            (Kind::Payload, self.payload.is_some()),
+            (Kind::Headers, headers),
+        ];
+        kinds.into_iter().filter(|(_, differs)| *differs).map(|(kind, _)| kind)
+    }
+}
+
+impl BeforeAfter {
+    /// None: they are the same.
+    pub fn of(before: &str, after: &str) -> Option<Self> {
+        (before != after).then(|| Self::shown(before, after))
+    }
+
+    /// As much of two texts as shows where they part.
+    fn shown(before: &str, after: &str) -> Self {
+        // What both begin with tells nothing, and may be all that could be shown.
+        let same = before.chars().zip(after.chars()).take_while(|(one, other)| one == other).count();
+        let skip = if same > SHOWN_CHARS / 2 { same - SHOWN_CHARS / 4 } else { 0 };
+        Self { before: excerpt(before, skip), after: excerpt(after, skip) }
+    }
+}
+
+fn excerpt(text: &str, skip: usize) -> String {
+    let mut rest = text.chars().skip(skip);
+    let shown: String = rest.by_ref().take(SHOWN_CHARS).collect();
+    let (before, after) = (if skip > 0 { "…" } else { "" }, if rest.next().is_some() { "…" } else { "" });
+    format!("{before}{shown}{after}")
+}
+
+type Headers<'a> = BTreeMap<&'a str, Option<&'a str>>;
+
+fn headers(before: &Headers<'_>, after: &Headers<'_>) -> Vec<HeaderDifference> {
+    let added = after.keys().filter(|name| !before.contains_key(**name));
+    let names = before.keys().chain(added).filter(|name| before.get(**name) != after.get(**name));
+    let one = |name: &&str| {
+        let (before, after) = (done(name, before.get(*name)), done(name, after.get(*name)));
+        HeaderDifference { name: excerpt(name, 0), done: BeforeAfter::shown(&before, &after) }
+    };
+    let mut found: Vec<_> = names.map(one).collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found.truncate(MAX_HEADERS);
+    found
+}
+
+fn done(name: &str, header: Option<&Option<&str>>) -> String {
+    match header {
+        None => "untouched".to_owned(),
+        Some(None) => "removed".to_owned(),
+        Some(Some(value)) if carries_credentials(name, value) => "set to …".to_owned(),
+        Some(Some(value)) => format!("set to {value}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
