@@ -9,6 +9,7 @@ mod deliveries;
 mod events;
 mod params;
 mod quarantine;
+mod shadows;
 mod status;
 mod tail;
 mod views;
@@ -28,6 +29,7 @@ use crate::intake::Intake;
 use crate::reload::ReloadHandle;
 use crate::rerun::Reruns;
 use crate::revision::Live;
+use crate::shadow::Shadows;
 use crate::store::Administration;
 
 /// What the admin listener needs of the host.
@@ -39,6 +41,7 @@ pub struct AdminState {
     pub reload: ReloadHandle,
     pub intake: Arc<Intake>,
     pub reruns: Arc<Reruns>,
+    pub shadows: Shadows,
     /// SHA-256 of the admin token.
     pub token: Digest,
     pub info: Arc<HostInfo>,
@@ -70,6 +73,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/deliveries/{id}/rerun", post(deliveries::rerun))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{id}/admit", post(quarantine::admit))
+        .route("/v1/shadows", get(shadows::list))
         .route("/v1/tail", get(tail::tail));
     auth::guarded(with_fallbacks(guarded), state.token).with_state(Arc::new(state)).merge(health)
 }

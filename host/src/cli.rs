@@ -17,6 +17,7 @@ mod completions;
 mod delivery;
 mod demo;
 mod diff;
+mod differences;
 mod discovery;
 mod event;
 mod init;

@@ -17,6 +17,7 @@ use crate::clock::{self, Timestamp};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, EventId, EventType, WebhookId};
 use crate::revision::{Live, Revision};
+use crate::shadow::Shadows;
 use crate::store::{Administration, Lane, Lease, RunState, Store, StoreError};
 use crate::tasks::{self, OnPanic};
 use crate::transform::TransformPool;
@@ -53,6 +54,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     pub administration: Arc<dyn Administration>,
     pub transform: TransformPool,
+    pub shadows: Shadows,
 }
 
 struct Inner {
@@ -60,6 +62,7 @@ struct Inner {
     store: Arc<dyn Store>,
     administration: Arc<dyn Administration>,
     transform: TransformPool,
+    shadows: Shadows,
     breaks: Breaks,
     lanes: Mutex<Lanes>,
     /// Attempts under way at once, per webhook, with the size each was made for.
@@ -107,13 +110,14 @@ impl Dispatcher {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start_up(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { first, live, store, administration, transform } = parts;
+        let Parts { first, live, store, administration, transform, shadows } = parts;
         let run_states = administration.run_states().await?;
         let inner = Arc::new(Inner {
             live,
             store,
             administration,
             transform,
+            shadows,
             breaks: Breaks::default(),
             lanes: Mutex::default(),
             slots: Mutex::default(),

@@ -25,6 +25,7 @@ use crate::plugin::Compiler;
 use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
 use crate::rerun::Reruns;
 use crate::revision::Revision;
+use crate::shadow::Shadows;
 use crate::store::StoreError;
 use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
 use crate::tasks::{self, OnPanic};
@@ -111,6 +112,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let [threads, large_at_once] = [revision.server.plugins.threads, revision.server.plugins.large_at_once]
         .map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
     let transform = TransformPool::start(threads, large_at_once).map_err(BuildError::Threads)?;
+    let shadows = Shadows::start().map_err(BuildError::Threads)?;
     let public = bind(revision.server.listen, "server.listen").await?;
     let admin = bind(revision.server.admin, "server.admin").await?;
     let info = Arc::new(HostInfo { environment, started, listen: public.1, admin: admin.1 });
@@ -125,6 +127,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         store: store.clone(),
         administration: store.clone(),
         transform: transform.clone(),
+        shadows: shadows.clone(),
     })
     .await?;
     let intake = Arc::new(Intake::new(intake::Parts {
@@ -142,6 +145,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         reload: reloading.handle.clone(),
         intake: Arc::clone(&intake),
         reruns: Arc::new(reruns),
+        shadows,
         token: Digest::of(admin_token.as_bytes()),
         info: Arc::clone(&info),
         stop: stop.clone(),

@@ -32,6 +32,7 @@ pub mod http;
 pub mod intake;
 pub mod reload;
 pub mod rerun;
+pub mod shadow;
 
 pub mod admin;
 pub mod cli;

@@ -16,6 +16,7 @@ mod inspect;
 mod load;
 mod run;
 mod sandbox;
+mod step;
 mod wasi;
 mod words;
 
@@ -36,6 +37,7 @@ pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};
 pub use self::counts::Counts;
 pub(crate) use self::engine::EngineKind;
 pub use self::load::{ImportFault, LoadError};
+pub use self::step::{Observer, StepSeen};
 
 use self::contract::{Delivery, Failure, Verdict};
 use self::load::{Code, Linkers, Loaded};
@@ -102,6 +104,8 @@ pub struct ChainJob {
     pub run: u32,
     /// The fixed clock of this run.
     pub now: Timestamp,
+    /// Is told of the steps that have a shadow, once the chain has ended.
+    pub observer: Option<Observer>,
 }
 
 impl Engine {

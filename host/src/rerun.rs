@@ -143,6 +143,7 @@ impl Reruns {
             delivery: id,
             run: conditions.run,
             now: conditions.now,
+            observer: None,
         };
         Ok(self.transform.run(job).await?)
     }

@@ -179,7 +179,9 @@ impl State {
 impl Shared {
     /// The life of one thread.
     fn work(&self, lane: Lane) {
-        give_way(lane);
+        if lane == Lane::Patient {
+            give_way();
+        }
         while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane) {
             // A caller's ticket leads nowhere once its job was moved to the other lane: there is only this to look at.
             let record = if answer.is_closed() { ChainRecord::untouched() } else { self.run_guarded(&job) };
@@ -270,16 +272,12 @@ impl Shared {
     }
 }
 
-/// Lowers the priority of this thread, if it is a patient one. Elsewhere than on Linux priorities are the process's.
-fn give_way(lane: Lane) {
+/// Lowers the priority of this thread. Elsewhere than on Linux priorities are the process's.
+pub(crate) fn give_way() {
     #[cfg(target_os = "linux")]
-    if lane == Lane::Patient
-        && let Err(error) = rustix::process::nice(NICENESS)
-    {
+    if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "costly plugins run with the priority of all others");
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = lane;
 }
 
 fn panicked(job: &ChainJob) -> ChainRecord {
@@ -337,7 +335,12 @@ mod tests {
     }
 
     fn job(webhook: &str) -> ChainJob {
-        let step = PluginUse { plugin: "p".parse().expect("a name"), config: "{}".into(), on_error: OnError::Hold };
+        let step = PluginUse {
+            plugin: "p".parse().expect("a name"),
+            config: "{}".into(),
+            on_error: OnError::Hold,
+            shadow: None,
+        };
         crate::plugin::tests::job(webhook, vec![step], Catalog::default())
     }
 
@@ -377,7 +380,7 @@ mod tests {
         let name = plugin.name.clone();
         let catalog = Catalog::new([(name.clone(), plugin)].into());
         let large = |webhook: &str| {
-            let step = PluginUse { plugin: name.clone(), config: "{}".into(), on_error: OnError::Hold };
+            let step = PluginUse { plugin: name.clone(), config: "{}".into(), on_error: OnError::Hold, shadow: None };
             crate::plugin::tests::job(webhook, vec![step], catalog.clone())
         };
         let mut slow = Box::pin(join_all((0..3).map(|_| pool.run(large("slow")))));

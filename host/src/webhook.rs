@@ -83,6 +83,16 @@ pub struct PluginUse {
     /// JSON text, `{}` when none is written.
     pub config: Arc<str>,
     pub on_error: OnError,
+    /// Runs beside this one, over the same events, and is compared with it: nothing of it is sent.
+    pub shadow: Option<Shadow>,
+}
+
+/// A candidate for the place of a plugin in a chain.
+#[derive(Clone, PartialEq)]
+pub struct Shadow {
+    pub plugin: PluginName,
+    /// JSON text; that of the live plugin when none is written.
+    pub config: Arc<str>,
 }
 
 /// What a failure returned by a plugin means. Never applies to a trap, a broken limit or an absent plugin: those hold.
@@ -160,7 +170,12 @@ impl fmt::Debug for Webhook {
 
 impl fmt::Debug for PluginUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { plugin, on_error, config: _ } = self;
-        f.debug_struct("PluginUse").field("plugin", plugin).field("on_error", on_error).finish_non_exhaustive()
+        let Self { plugin, on_error, shadow, config: _ } = self;
+        let shadow = shadow.as_ref().map(|shadow| &shadow.plugin);
+        f.debug_struct("PluginUse")
+            .field("plugin", plugin)
+            .field("on_error", on_error)
+            .field("shadow", &shadow)
+            .finish_non_exhaustive()
     }
 }

@@ -29,7 +29,7 @@ impl Fresh {
         let limits = PluginLimits::default();
         let engine = Engine::new(limits.threads, Arc::new(Compiler::in_process()))?;
         let plugin = engine.load(&name, wasm, &limits.of(&name))?;
-        let step = PluginUse { plugin: name.clone(), config: "{}".into(), on_error: OnError::Hold };
+        let step = PluginUse { plugin: name.clone(), config: "{}".into(), on_error: OnError::Hold, shadow: None };
         let plugins = Catalog::new(BTreeMap::from([(name, Arc::new(plugin))]));
         let webhook = Webhook {
             id: "bench".parse()?,
@@ -64,6 +64,7 @@ impl Fresh {
             delivery: DeliveryId::from_bytes([2; 16]),
             run: 1,
             now: Timestamp::from_ms(2_000),
+            observer: None,
         };
         Ok(Self { job })
     }

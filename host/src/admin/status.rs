@@ -15,6 +15,7 @@ use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::plugin::Plugin;
 use crate::revision::{Fault, Revision};
+use crate::shadow::ShadowSummary;
 use crate::store::{Counts, RunState, RunStateKind};
 use crate::webhook::Webhook;
 
@@ -30,6 +31,8 @@ pub(super) struct Status {
     sources: Vec<SourceName>,
     webhooks: Vec<WebhookStatus>,
     plugins: Vec<PluginStatus>,
+    /// Candidates beside live plugins; `/v1/shadows` has their differences.
+    shadows: Vec<ShadowSummary>,
     store: StoreStatus,
     counts: Counts,
     refused: BTreeMap<&'static str, u64>,
@@ -100,6 +103,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
         webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, dispatcher)).collect(),
         plugins: plugins(&revision, &dispatcher.stopped(&revision)),
+        shadows: admin.shadows.summaries(),
         store: StoreStatus { durability },
         counts,
         refused: intake.refused().collect(),

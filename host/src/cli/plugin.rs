@@ -1,14 +1,16 @@
-//! `plugin`: the plugins of the running host, their earlier versions, and runs repeated.
+//! `plugin`: the plugins of the running host, their earlier versions and shadows, and runs repeated.
 
 mod list;
 mod rerun;
 mod rollback;
+mod shadow;
 mod versions;
 
 use std::path::Path;
 
 use clap::{Args, Subcommand};
 
+pub(super) use self::shadow::table as shadows;
 use super::{Exit, Format};
 use crate::ids::PluginName;
 
@@ -20,6 +22,8 @@ pub(super) enum PluginCommand {
     Versions(VersionsArgs),
     /// Put an earlier version of a plugin back
     Rollback(rollback::RollbackArgs),
+    /// Candidates that run beside live plugins, and what they do differently
+    Shadow(shadow::ShadowArgs),
     /// Repeat the recorded run of a delivery, and compare
     Run(rerun::RunArgs),
 }
@@ -37,6 +41,7 @@ pub(super) async fn run(home: &Path, command: PluginCommand) -> anyhow::Result<E
         PluginCommand::List(format) => list::run(home, format).await,
         PluginCommand::Versions(args) => versions::run(home, &args.name, args.format),
         PluginCommand::Rollback(args) => rollback::run(home, args).await,
+        PluginCommand::Shadow(args) => shadow::run(home, args).await,
         PluginCommand::Run(args) => rerun::run(home, args).await,
     }
 }

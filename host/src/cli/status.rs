@@ -6,7 +6,7 @@ use std::path::Path;
 use owo_colors::Style;
 use serde_json::Value;
 
-use super::{Exit, Format, discovery, json, screen, webhook};
+use super::{Exit, Format, discovery, json, plugin, screen, webhook};
 
 pub(super) async fn run(home: &Path, format: Format) -> anyhow::Result<Exit> {
     let answer = discovery::admin(home)?.get("/v1/status").await?;
@@ -19,6 +19,7 @@ fn as_text(status: &Value) -> String {
     let webhooks = json::list(status, "/webhooks");
     parts.push(section("Webhooks", if webhooks.is_empty() { None } else { Some(webhook::table(webhooks)) }));
     parts.push(section("Plugins", plugins(status)));
+    parts.extend(shadows_text(status));
     if let Some(stopped) = stopped_text(json::list(status, "/plugins")) {
         parts.push(stopped);
     }
@@ -90,7 +91,12 @@ fn section(title: &str, table: Option<screen::Table>) -> String {
     format!("{}\n{body}", screen::heading(title))
 }
 
-/// Files that could not be taken as they are.
+/// Candidates beside live plugins; none: there is none.
+pub(super) fn shadows_text(status: &Value) -> Option<String> {
+    let table = plugin::shadows(json::list(status, "/shadows"))?;
+    Some(section("Shadows", Some(table)))
+}
+
 /// The plugins that are not run any more for a webhook; none: there is none.
 pub(super) fn stopped_text(plugins: &[Value]) -> Option<String> {
     let mut text = screen::styled("Not run any more", Style::new().red().bold());
@@ -114,6 +120,7 @@ pub(super) fn stopped_text(plugins: &[Value]) -> Option<String> {
     (text.len() > title).then_some(text)
 }
 
+/// Files that could not be taken as they are.
 pub(super) fn faults_text(faults: &[Value]) -> String {
     let mut text = screen::styled("At fault", Style::new().red().bold());
     for fault in faults {
@@ -152,6 +159,8 @@ mod tests {
                 "takesNew": true, "runState": null, "events": ["entry.*"], "plugins": ["redact"], "managedBy": "file"}],
             "plugins": [{"name": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0", "description": "Remove or mask values", "stopped": [
                 {"webhook": "site-build", "breaks": 10, "since": "2026-11-23T20:41:15.196Z", "reason": "panicked: no"}]}],
+            "shadows": [{"webhook": "site-build", "plugin": {"name": "redact", "version": "0.1.0"}, "shadow": {"name": "next", "version": "0.2.0"},
+                "runs": 120, "same": 118, "different": 2, "failed": 0, "skipped": 0, "fuelRatio": 1.1}],
             "store": {"durability": "wal, synchronous=FULL"},
             "counts": {"events": 12, "delivered": 10, "held": 2}
         });

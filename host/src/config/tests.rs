@@ -92,7 +92,7 @@ fn reads_every_setting_of_a_webhook() {
             "labels": {"team": "web"}, "events": ["entry.publish", "media.*"],
             "filter": {"/model": ["article", "page"], "/entry/publishedAt": null},
             "headers": {"X-Site": "main"},
-            "plugins": ["published-only", {"plugin": "redact", "config": {"key": "${SECRET}"}, "onError": "skip"}],
+            "plugins": ["published-only", {"plugin": "redact", "config": {"key": "${SECRET}"}, "onError": "skip", "shadow": "redact-next"}],
             "signing": {"secrets": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]},
             "timeout": "2s", "retry": {"schedule": ["5s", "5m"]}, "concurrency": 1}"#,
     )
@@ -107,6 +107,8 @@ fn reads_every_setting_of_a_webhook() {
     let plugins: Vec<_> = hook.plugins.iter().map(|p| (p.plugin.as_str(), &*p.config, p.on_error)).collect();
     let redact = r#"{"key":"hunter2-hunter2-hunter2"}"#;
     assert_eq!(plugins, [("published-only", "{}", OnError::Hold), ("redact", redact, OnError::Skip)]);
+    let shadows: Vec<_> = hook.plugins.iter().filter_map(|p| p.shadow.as_ref()).collect();
+    assert_eq!(shadows.iter().map(|s| (s.plugin.as_str(), &*s.config)).collect::<Vec<_>>(), [("redact-next", redact)]);
     assert_eq!((hook.signing_secrets.len(), hook.timeout, hook.concurrency.get()), (1, Duration::from_secs(2), 1));
     assert_eq!(hook.retry_schedule, [Duration::from_secs(5), Duration::from_mins(5)]);
 }
@@ -249,7 +251,8 @@ fn wrong_webhook_settings_say_what_is_allowed() {
     let result = webhook(
         r#"{"name": "", "url": "ftp://files.example", "method": "GET", "enabled": "yes", "labels": {"a": 1},
             "events": ["entry*"], "filter": {"model": "article"},
-            "plugins": ["../evil", {"config": 5, "onError": "ignore"}, {"plugin": "redact", "confg": {}}],
+            "plugins": ["../evil", {"config": 5, "onError": "ignore"}, {"plugin": "redact", "confg": {}},
+                {"plugin": "redact", "shadow": {"config": [], "onError": "hold"}}],
             "signing": {"secrets": ["hunter2"]}, "timeout": "1h", "retry": {"schedule": ["soon"]},
             "concurrency": 0, "rateLimit": 5, "order": "entry", "debounce": "5s"}"#,
     );
@@ -268,7 +271,10 @@ fn wrong_webhook_settings_say_what_is_allowed() {
     config/webhooks/hook.json at /plugins/1: plugin is missing: expected the name of a file in plugins/, such as redact
     config/webhooks/hook.json at /plugins/1/config: expected an object, { … }; written: 5
     config/webhooks/hook.json at /plugins/1/onError: expected hold or fail or drop or skip; written: "ignore"
-    config/webhooks/hook.json at /plugins/2/confg: unknown key, did you mean config? Allowed: plugin, config, onError
+    config/webhooks/hook.json at /plugins/2/confg: unknown key, did you mean config? Allowed: plugin, config, onError, shadow
+    config/webhooks/hook.json at /plugins/3/shadow/onError: unknown key; allowed: plugin, config
+    config/webhooks/hook.json at /plugins/3/shadow: plugin is missing: expected the name of the candidate's file in plugins/, such as redact-next
+    config/webhooks/hook.json at /plugins/3/shadow/config: expected an object, { … }; written: a list
     config/webhooks/hook.json at /timeout: expected a duration from 100ms to 5m, such as "15s"; written: "1h"
     config/webhooks/hook.json at /retry/schedule/0: expected a duration from 0s to 365d, such as "15s"; written: "soon"
     config/webhooks/hook.json at /concurrency: expected a whole number from 1 to 256; written: 0

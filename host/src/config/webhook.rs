@@ -18,7 +18,7 @@ use crate::pattern::EventPattern;
 use crate::pointer::Pointer;
 use crate::schemas::Compiled;
 use crate::signing::SigningSecret;
-use crate::webhook::{DEFAULT_RETRY_SCHEDULE, Filter, OnError, PluginUse, Webhook};
+use crate::webhook::{DEFAULT_RETRY_SCHEDULE, Filter, OnError, PluginUse, Shadow, Webhook};
 
 const ROOT: Keys = Keys {
     known: &[
@@ -38,7 +38,8 @@ const ROOT: Keys = Keys {
     ],
     later: &["rateLimit", "order", "debounce"],
 };
-const PLUGIN: Keys = Keys { known: &["plugin", "config", "onError"], later: &[] };
+const PLUGIN: Keys = Keys { known: &["plugin", "config", "onError", "shadow"], later: &[] };
+const SHADOW: Keys = Keys { known: &["plugin", "config"], later: &[] };
 const SIGNING: Keys = Keys { known: &["secrets"], later: &[] };
 const RETRY: Keys = Keys { known: &["schedule"], later: &[] };
 const SCHEMA_FILTER: Keys = Keys { known: &["schema"], later: &[] };
@@ -226,7 +227,12 @@ fn read_plugins(node: &Node<'_>) -> Vec<PluginUse> {
 /// `"redact"`, or an object that also says how.
 fn read_plugin(node: &Node<'_>) -> Option<PluginUse> {
     if node.is_text() {
-        return Some(PluginUse { plugin: node.parse()?, config: "{}".into(), on_error: OnError::default() });
+        return Some(PluginUse {
+            plugin: node.parse()?,
+            config: "{}".into(),
+            on_error: OnError::default(),
+            shadow: None,
+        });
     }
     let fields = node.fields(&PLUGIN)?;
     let choices = [("hold", OnError::Hold), ("fail", OnError::Fail), ("drop", OnError::Drop), ("skip", OnError::Skip)];
@@ -234,7 +240,23 @@ fn read_plugin(node: &Node<'_>) -> Option<PluginUse> {
     let plugin = plugin.and_then(|node| node.parse::<PluginName>());
     let config = fields.get("config").map_or(Some("{}".into()), |node| read_plugin_config(&node));
     let on_error = fields.get("onError").and_then(|node| node.choice(&choices)).unwrap_or_default();
-    Some(PluginUse { plugin: plugin?, config: config?, on_error })
+    let shadow = fields.get("shadow").and_then(|node| read_shadow(&node, config.as_ref()));
+    Some(PluginUse { plugin: plugin?, config: config?, on_error, shadow })
+}
+
+/// `"redact-next"`, or an object that also says how. `live`: the config of the plugin it runs beside.
+fn read_shadow(node: &Node<'_>, live: Option<&Arc<str>>) -> Option<Shadow> {
+    if node.is_text() {
+        return Some(Shadow { plugin: node.parse()?, config: Arc::clone(live?) });
+    }
+    let fields = node.fields(&SHADOW)?;
+    let plugin = fields.require("plugin", "the name of the candidate's file in plugins/, such as redact-next");
+    let plugin = plugin.and_then(|node| node.parse::<PluginName>());
+    let config = match fields.get("config") {
+        None => live.cloned(),
+        Some(node) => read_plugin_config(&node),
+    };
+    Some(Shadow { plugin: plugin?, config: config? })
 }
 
 fn read_plugin_config(node: &Node<'_>) -> Option<Arc<str>> {

@@ -149,8 +149,12 @@ mod tests {
     use crate::webhook::{OnError, PluginUse};
 
     fn webhook(config: &str) -> Arc<Webhook> {
-        let used =
-            PluginUse { plugin: "test".parse().expect("a name"), config: config.into(), on_error: OnError::Hold };
+        let used = PluginUse {
+            plugin: "test".parse().expect("a name"),
+            config: config.into(),
+            on_error: OnError::Hold,
+            shadow: None,
+        };
         job("site", vec![used], Catalog::default()).webhook
     }
 

@@ -14,6 +14,7 @@ use crate::webhook::Webhook;
 /// `old` is none at start-up. Safe to repeat, also after an error in the middle.
 pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &Revision) -> Result<(), StoreError> {
     inner.breaks.follow(new);
+    inner.shadows.follow(&new.webhooks, &new.plugins, clock::now());
     let mut released = 0;
     for webhook in new.webhooks.values() {
         released += release_what_is_fixed(inner, new, webhook).await?;

@@ -8,7 +8,7 @@ use super::retry::{self, After};
 use super::{Inner, Notice, Permit, binding, request};
 use crate::clock;
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros};
-use crate::plugin::{ChainJob, held_unrun};
+use crate::plugin::{ChainJob, Observer, held_unrun};
 use crate::revision::Revision;
 use crate::store::{Lease, Settled, Settlement, StoreError};
 use crate::tasks::{self, OnPanic};
@@ -116,6 +116,7 @@ async fn run_chain(inner: &Inner, revision: &Revision, webhook: &Arc<Webhook>, l
         delivery: lease.token.delivery,
         run: lease.runs.saturating_add(1),
         now: clock::now(),
+        observer: observer(inner, webhook, lease),
     };
     if let Some((plugin, reason)) = inner.breaks.stopped(webhook, &revision.plugins) {
         return Some(held_unrun(&job, &plugin, reason));
@@ -123,6 +124,12 @@ async fn run_chain(inner: &Inner, revision: &Revision, webhook: &Arc<Webhook>, l
     let record = inner.transform.run(job).await.ok()?;
     inner.breaks.learn(webhook, &revision.plugins, &record, clock::now());
     Some(record)
+}
+
+/// Shadows see the first run of a chain: a repetition tells nothing new of an event.
+fn observer(inner: &Inner, webhook: &Webhook, lease: &Lease) -> Option<Observer> {
+    let is_shadowed = webhook.plugins.iter().any(|used| used.shadow.is_some());
+    (is_shadowed && lease.runs == 0).then(|| inner.shadows.observer())
 }
 
 /// Where the delivery goes without an attempt; none: the chain says deliver.

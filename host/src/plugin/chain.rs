@@ -8,6 +8,7 @@ use super::changes::Objection;
 use super::contract::{Delivery, Failure, FailureKind, FieldParam, Verdict, WebhookParam};
 use super::run::Ran;
 use super::sandbox::Seed;
+use super::step::StepSeen;
 use super::words::shown;
 use super::{ChainJob, Plugin, binding, changes};
 use crate::delivery::{ChainRecord, ChainVerdict, Changes, Conditions, PluginRun, RunVerdict};
@@ -27,12 +28,29 @@ const ATTRIBUTES: [&str; 2] = ["traceparent", "tracestate"];
 
 /// Runs the chain of `job.webhook` from the first plugin to the last. Blocking; ends within the limits.
 pub fn run_chain(job: &ChainJob) -> ChainRecord {
-    let mut chain = Chain { job, changes: Changes::default(), runs: Vec::with_capacity(job.webhook.plugins.len()) };
-    let ended = job.webhook.plugins.iter().find_map(|step| chain.step(step));
+    let mut chain = Chain {
+        job,
+        changes: Changes::default(),
+        runs: Vec::with_capacity(job.webhook.plugins.len()),
+        counts: true,
+        seen: Vec::new(),
+    };
+    let ended = job.webhook.plugins.iter().enumerate().find_map(|(index, step)| chain.observed_step(index, step));
     let verdict = ended.unwrap_or_else(|| ChainVerdict::Deliver { changes: std::mem::take(&mut chain.changes) });
-    let Chain { runs, .. } = chain;
+    let Chain { runs, seen, .. } = chain;
+    if let Some(observer) = job.observer.as_ref().filter(|_| !seen.is_empty()) {
+        observer(seen);
+    }
     let conditions = Conditions { run: job.run, now: job.now, webhook: binding::of_webhook(&job.webhook) };
     ChainRecord { verdict, conditions: (!runs.is_empty()).then_some(conditions), runs }
+}
+
+/// Runs one plugin that continues from `changes`, outside of any delivery: it is not counted. Blocking.
+pub(super) fn run_step(job: &ChainJob, step: &PluginUse, changes: Changes) -> ChainRecord {
+    let mut chain = Chain { job, changes, runs: Vec::with_capacity(1), counts: false, seen: Vec::new() };
+    let ended = chain.step(step);
+    let verdict = ended.unwrap_or_else(|| ChainVerdict::Deliver { changes: std::mem::take(&mut chain.changes) });
+    ChainRecord { verdict, runs: chain.runs, conditions: None }
 }
 
 struct Chain<'a> {
@@ -40,9 +58,28 @@ struct Chain<'a> {
     /// What the plugins so far want.
     changes: Changes,
     runs: Vec<PluginRun>,
+    /// Whether the runs count as runs of the plugins.
+    counts: bool,
+    /// The steps that have a shadow, if somebody asked.
+    seen: Vec<StepSeen>,
 }
 
 impl Chain<'_> {
+    /// Runs one plugin, and keeps what its shadow needs.
+    fn observed_step(&mut self, index: usize, step: &PluginUse) -> Option<ChainVerdict> {
+        if self.job.observer.is_none() || step.shadow.is_none() {
+            return self.step(step);
+        }
+        let before = self.changes.clone();
+        let ended = self.step(step);
+        let verdict = ended.clone().unwrap_or_else(|| ChainVerdict::Deliver { changes: self.changes.clone() });
+        let runs = self.runs.last().cloned().into_iter().collect();
+        let live = ChainRecord { verdict, runs, conditions: None };
+        let job = ChainJob { observer: None, ..self.job.clone() };
+        self.seen.push(StepSeen { job, index, before, live });
+        ended
+    }
+
     /// Runs one plugin; `Some` ends the chain.
     fn step(&mut self, step: &PluginUse) -> Option<ChainVerdict> {
         let name = &step.plugin;
@@ -54,7 +91,7 @@ impl Chain<'_> {
         let ran = catch_unwind(AssertUnwindSafe(|| self.call(plugin, step)));
         let Ok(Ran { outcome, backtrace, logs, logs_cut, fuel, memory_bytes, micros }) = ran else {
             let reason = format!("the host panicked while running plugin {name}");
-            plugin.counts.add(RunVerdict::Broke);
+            self.count(plugin, RunVerdict::Broke);
             return Some(self.hold(name, Some(plugin), RunVerdict::Broke, reason));
         };
         let Ended { verdict, summary, code, ends } = match outcome {
@@ -66,7 +103,7 @@ impl Chain<'_> {
             },
             Err(broken) => broke(name, &broken),
         };
-        plugin.counts.add(verdict);
+        self.count(plugin, verdict);
         self.runs.push(PluginRun {
             plugin: name.clone(),
             digest: Some(plugin.digest),
@@ -105,6 +142,12 @@ impl Chain<'_> {
             config: &step.config,
         };
         plugin.transform(Seed::of_run(*now, *delivery, *run, &step.plugin), input)
+    }
+
+    fn count(&self, plugin: &Plugin, verdict: RunVerdict) {
+        if self.counts {
+            plugin.counts.add(verdict);
+        }
     }
 
     /// The payload as the last plugin left it.

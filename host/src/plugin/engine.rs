@@ -44,7 +44,7 @@ const SMALL_STACK_BYTES: usize = 256 << 10;
 /// Fuel burnt per microsecond, roughly, on the machines we measured: only for showing fuel as time.
 pub(super) const FUEL_PER_MICRO: u64 = 5_000;
 
-/// Runs beside the transform threads: loading, and `plugin run` on the command line.
+/// Runs beside the transform threads: loading, shadows, and `plugin run` on the command line.
 const SPARE_STORES: u32 = 8;
 /// Wasmtime's bookkeeping of one core instance, and of one component.
 const INSTANCE_BYTES: usize = 256 << 10;

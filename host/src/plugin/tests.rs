@@ -89,13 +89,15 @@ pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> Cha
         delivery: DeliveryId::from_bytes([2; 16]),
         run: 1,
         now: Timestamp::from_ms(2_000),
+        observer: None,
     }
 }
 
 /// A job whose chain is these plugins, in the order of their names.
 fn job_of(plugins: impl IntoIterator<Item = Plugin>, on_error: OnError) -> ChainJob {
     let plugins: BTreeMap<_, _> = plugins.into_iter().map(|plugin| (plugin.name.clone(), Arc::new(plugin))).collect();
-    let uses = plugins.keys().map(|plugin| PluginUse { plugin: plugin.clone(), config: "{}".into(), on_error });
+    let uses =
+        plugins.keys().map(|plugin| PluginUse { plugin: plugin.clone(), config: "{}".into(), on_error, shadow: None });
     job("site", uses.collect(), Catalog::new(plugins))
 }
 
@@ -103,6 +105,11 @@ fn job_of(plugins: impl IntoIterator<Item = Plugin>, on_error: OnError) -> Chain
 pub(crate) fn version(number: u32) -> (Plugin, Vec<u8>) {
     let wasm = Guest::new().with(&format!("(global i32 (i32.const {number}))")).wasm();
     (load(&wasm).expect("loads"), wasm)
+}
+
+/// A plugin made of this guest.
+pub(crate) fn named(name: &str, guest: &Guest) -> Plugin {
+    ENGINE.load(&name.parse().expect("a name"), &guest.wasm(), &LIMITS).expect("loads")
 }
 
 /// A catalog with one plugin, `test`.

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::config::{Layer, ServerConfig};
 use crate::plugin::Catalog;
 use crate::revision::Fault;
+use crate::schemas::Violation;
 use crate::webhook::Webhook;
 
 /// Where a webhook's plugin configs break the schemas of the plugins they are for.
@@ -32,6 +33,30 @@ pub(super) fn missing_plugin_faults(webhook: &Webhook, layers: &[Layer], catalog
         Fault { pointer, ..Fault::of_file(file_with(layers, "/plugins"), message) }
     };
     missing.map(fault).collect()
+}
+
+/// What keeps shadows from running. It holds nothing: their webhooks work as without them.
+pub(super) fn shadow_faults(webhook: &Webhook, layers: &[Layer], catalog: &Catalog) -> Vec<Fault> {
+    let file = file_with(layers, "/plugins");
+    let mut faults = Vec::new();
+    for (index, used) in webhook.plugins.iter().enumerate() {
+        let Some(shadow) = &used.shadow else { continue };
+        let (name, live) = (&shadow.plugin, &used.plugin);
+        let mut add = |message| {
+            let pointer = format!("/plugins/{index}/shadow");
+            faults.push(Fault { pointer, ..Fault::of_file(file, message) });
+        };
+        let Some(candidate) = catalog.get(name) else {
+            add(format!("no plugin {name} is loaded: nothing runs beside {live} until plugins/{name}.wasm is there"));
+            continue;
+        };
+        for Violation { pointer, message, .. } in candidate.check_config(&shadow.config).err().unwrap_or_default() {
+            add(format!(
+                "plugin {name} does not take its config at {pointer:?}, so it does not run beside {live}: {message}"
+            ));
+        }
+    }
+    faults
 }
 
 /// The settings that differ from those the host started with and cannot change while it runs.

@@ -55,7 +55,7 @@ mod tests {
     use crate::webhook::OnError;
 
     fn used(config: &str, on_error: OnError) -> PluginUse {
-        PluginUse { plugin: "test".parse().expect("a name"), config: config.into(), on_error }
+        PluginUse { plugin: "test".parse().expect("a name"), config: config.into(), on_error, shadow: None }
     }
 
     #[test]

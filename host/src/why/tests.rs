@@ -130,7 +130,7 @@ fn answered(status: u16) -> AttemptResult {
 }
 
 fn uses(plugin: &str) -> PluginUse {
-    PluginUse { plugin: plugin.parse().expect("valid"), config: "{}".into(), on_error: OnError::Hold }
+    PluginUse { plugin: plugin.parse().expect("valid"), config: "{}".into(), on_error: OnError::Hold, shadow: None }
 }
 
 fn run(plugin: &str, summary: &str) -> PluginRun {

@@ -17,7 +17,7 @@ pub(super) async fn run(home: &Path, format: Format) -> anyhow::Result<Exit> {
     }
     let faults: Vec<Value> =
         json::list(&status, "/revision/faults").iter().filter(|fault| is_ours(fault)).cloned().collect();
-    let answer = json!({"plugins": plugins, "faults": faults});
+    let answer = json!({"plugins": plugins, "shadows": json::list(&status, "/shadows"), "faults": faults});
     screen::line(&if format.json { answer.to_string() } else { as_text(&answer) })?;
     Ok(Exit::Ok)
 }
@@ -45,6 +45,7 @@ fn as_text(answer: &Value) -> String {
         parts.push(table(plugins, faults).render(0));
     }
     parts.extend(status::stopped_text(plugins));
+    parts.extend(status::shadows_text(answer));
     if !faults.is_empty() {
         parts.push(status::faults_text(faults));
     }

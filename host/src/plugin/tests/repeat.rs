@@ -63,7 +63,12 @@ fn a_thousand_runs_and_another_engine_agree_to_the_byte_and_the_unit_of_fuel() {
 #[test]
 fn a_binding_tells_what_changed_and_no_secret() {
     let plugin = Arc::new(load(&curious().wasm()).expect("loads"));
-    let used = |config: &str| PluginUse { plugin: plugin.name.clone(), config: config.into(), on_error: OnError::Hold };
+    let used = |config: &str| PluginUse {
+        plugin: plugin.name.clone(),
+        config: config.into(),
+        on_error: OnError::Hold,
+        shadow: None,
+    };
     let none = binding::of_use(&plugin, &used("{}"));
     let some = binding::of_use(&plugin, &used(r#"{"key":"hunter2"}"#));
     assert_eq!((none.fuel, none.memory_bytes, &none.config), (5_000_000, 1 << 20, &None));

@@ -189,6 +189,24 @@ fn a_webhook_may_wait_for_its_plugin() {
 }
 
 #[test]
+fn a_shadow_at_fault_is_reported_and_holds_nothing() {
+    let mut bench = Bench::start(TestHome::filled());
+    bench.write("plugins/p.wasm", plugin(1));
+    let text = r#"{"url": "https://receiver.example/p", "events": ["*"],
+        "plugins": [{"plugin": "p", "config": {"limit": 1}, "shadow": "next"}]}"#;
+    let at_fault = vec!["config/webhooks/a.json/plugins/0/shadow".to_owned()];
+    let revision = bench.write("config/webhooks/a.json", text);
+    assert_eq!((url(revision, "a"), faults(revision)), (Some("/p"), at_fault.clone()));
+    let revision = bench.write("plugins/next.wasm", plugin_taking(2));
+    assert!(digest(revision, "next").is_some(), "whatever the live plugin's config is");
+    assert_eq!((url(revision, "a"), faults(revision)), (Some("/p"), at_fault));
+    assert!(revision.faults[0].message.contains("/limit"), "{}", revision.faults[0]);
+    assert_eq!(faults(bench.write("plugins/next.wasm", plugin_taking(1))).len(), 0);
+    let bench = bench.restart();
+    assert_eq!((url(bench.revision(), "a"), faults(bench.revision()).len()), (Some("/p"), 0));
+}
+
+#[test]
 fn some_settings_wait_for_a_restart() {
     let mut bench = Bench::start(TestHome::filled());
     let text = r#"{"server": {"listen": "127.0.0.1:4499", "maxConnections": 9, "headTimeout": "3s", "bodyTimeout": "4s"},

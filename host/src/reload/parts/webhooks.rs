@@ -80,7 +80,8 @@ impl Webhooks {
             let Some(webhook) = unit.value() else { continue };
             let layers = unit.current().and_then(|layers| layers.texts().ok()).unwrap_or_default();
             let missing = checks::missing_plugin_faults(webhook, &layers, catalog);
-            faults.extend(missing.into_iter().map(|fault| named(fault, id)));
+            let shadows = checks::shadow_faults(webhook, &layers, catalog);
+            faults.extend(missing.into_iter().chain(shadows).map(|fault| named(fault, id)));
         }
         faults
     }
