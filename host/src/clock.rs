@@ -38,6 +38,12 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// Earlier by `by`; stays at the beginning of time instead of overflowing.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// How long from `earlier` to here; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -83,6 +89,7 @@ mod tests {
     #[test]
     fn never_overflows() {
         assert_eq!(Timestamp::from_ms(i64::MAX).after(Duration::MAX).as_ms(), i64::MAX);
+        assert_eq!(Timestamp::from_ms(i64::MIN).before(Duration::MAX).as_ms(), i64::MIN);
         assert_eq!(Timestamp::from_ms(0).since(Timestamp::from_ms(5)), Duration::ZERO);
     }
 }

@@ -32,6 +32,7 @@ pub use error::ConfigError;
 pub use headers::{Hint, carries_credentials, header_hints, likely_misspelling};
 pub use home::Home;
 pub use near::nearest;
+pub(crate) use server::sqlite_path;
 pub use variables::{Environment, EnvironmentError, Variables};
 
 use headers::HEADER_MAPS;

@@ -32,8 +32,16 @@ pub struct Outcome<'a> {
 struct Sent<'a> {
     payload: &'a Bytes,
     content_type: &'a str,
-    /// None: removed.
-    headers: BTreeMap<&'a str, Option<&'a str>>,
+    headers: Headers<'a>,
+}
+
+/// What plugins did with headers, by name.
+type Headers<'a> = BTreeMap<&'a str, Done<'a>>;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Done<'a> {
+    SetTo(&'a str),
+    Removed,
 }
 
 /// What differs. What does not is left out.
@@ -41,7 +49,7 @@ struct Sent<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<BeforeAfter>,
+    verdict: Option<BeforeAfter>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<PayloadDifference>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,9 +61,9 @@ pub struct Difference {
 
 /// Both in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct BeforeAfter {
-    pub before: String,
-    pub after: String,
+struct BeforeAfter {
+    before: String,
+    after: String,
 }
 
 /// What is done with one header: `set to …`, `removed`, `untouched`.
@@ -102,8 +110,8 @@ impl<'a> Outcome<'a> {
 
 impl<'a> Sent<'a> {
     fn of(changes: &'a Changes, event: &'a Event) -> Self {
-        let set = changes.set_headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_str())));
-        let removed = changes.remove_headers.iter().map(|name| (name.as_str(), None));
+        let set = changes.set_headers.iter().map(|(name, value)| (name.as_str(), Done::SetTo(value)));
+        let removed = changes.remove_headers.iter().map(|name| (name.as_str(), Done::Removed));
         Self {
             payload: changes.data.as_ref().unwrap_or(&event.data),
             content_type: changes.content_type.as_deref().unwrap_or(&event.content_type),
@@ -124,6 +132,11 @@ impl Difference {
         (found != Self::default()).then_some(found)
     }
 
+    /// One of what happens at all, in words.
+    pub fn of_verdict(before: &str, after: &str) -> Self {
+        Self { verdict: Some(BeforeAfter::shown(before, after)), ..Self::default() }
+    }
+
     /// What it is about.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
         let headers = self.content_type.is_some() || !self.headers.is_empty();
@@ -138,7 +151,7 @@ impl Difference {
 
 impl BeforeAfter {
     /// None: they are the same.
-    pub fn of(before: &str, after: &str) -> Option<Self> {
+    fn of(before: &str, after: &str) -> Option<Self> {
         (before != after).then(|| Self::shown(before, after))
     }
 
@@ -158,13 +171,12 @@ fn excerpt(text: &str, skip: usize) -> String {
     format!("{before}{shown}{after}")
 }
 
-type Headers<'a> = BTreeMap<&'a str, Option<&'a str>>;
-
 fn headers(before: &Headers<'_>, after: &Headers<'_>) -> Vec<HeaderDifference> {
     let added = after.keys().filter(|name| !before.contains_key(**name));
     let names = before.keys().chain(added).filter(|name| before.get(**name) != after.get(**name));
     let one = |name: &&str| {
-        let (before, after) = (done(name, before.get(*name)), done(name, after.get(*name)));
+        let side = |headers: &Headers<'_>| in_words(name, headers.get(*name).copied());
+        let (before, after) = (side(before), side(after));
         HeaderDifference { name: excerpt(name, 0), done: BeforeAfter::shown(&before, &after) }
     };
     let mut found: Vec<_> = names.map(one).collect();
@@ -173,12 +185,12 @@ fn headers(before: &Headers<'_>, after: &Headers<'_>) -> Vec<HeaderDifference> {
     found
 }
 
-fn done(name: &str, header: Option<&Option<&str>>) -> String {
+fn in_words(name: &str, header: Option<Done<'_>>) -> String {
     match header {
         None => "untouched".to_owned(),
-        Some(None) => "removed".to_owned(),
-        Some(Some(value)) if carries_credentials(name, value) => "set to …".to_owned(),
-        Some(Some(value)) => format!("set to {value}"),
+        Some(Done::Removed) => "removed".to_owned(),
+        Some(Done::SetTo(value)) if carries_credentials(name, value) => "set to …".to_owned(),
+        Some(Done::SetTo(value)) => format!("set to {value}"),
     }
 }
 

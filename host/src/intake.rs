@@ -18,6 +18,7 @@ use axum::routing::post;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use accept::judge;
 pub use accept::{Accepted, AcceptedDelivery};
 pub use quarantine::AdmitError;
 pub use refusal::Refusal;

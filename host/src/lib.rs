@@ -35,6 +35,7 @@ pub mod rerun;
 pub mod shadow;
 
 pub mod admin;
+pub mod against;
 pub mod cli;
 pub mod host;
 pub mod why;

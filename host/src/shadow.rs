@@ -42,8 +42,11 @@ struct Shared {
     state: Mutex<State>,
     /// Something waits, or it is over.
     work: Condvar,
-    run: Box<dyn Fn(&StepSeen) -> Option<ChainRecord> + Send + Sync>,
+    run: Box<Run>,
 }
+
+/// How a candidate is run.
+type Run = dyn Fn(&StepSeen) -> Option<ChainRecord> + Send + Sync;
 
 #[derive(Default)]
 struct State {

@@ -14,4 +14,5 @@ mod refusals;
 mod reload;
 mod senders;
 mod terminal;
+mod trust;
 mod versions;

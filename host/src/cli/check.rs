@@ -1,6 +1,8 @@
-//! `check`: reads everything as `serve` would, touches nothing, and reports what is wrong.
+//! `check`: reads everything as `serve` would, touches nothing, and reports what is wrong; with `--against`, also what
+//! would become otherwise of events that are stored.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use owo_colors::Style;
@@ -14,6 +16,7 @@ use crate::revision::{Fault, Revision};
 use crate::tasks;
 
 mod advice;
+mod against;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -21,16 +24,30 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    against: against::AgainstArgs,
+    #[command(flatten)]
     format: Format,
 }
 
 pub(super) async fn run(home: &Path, args: CheckArgs) -> anyhow::Result<Exit> {
-    let home = home.to_owned();
+    let home = Home::new(home);
+    let files = home.clone();
     // Reads files and compiles plugins.
-    let findings = tasks::blocking(move || dry_run(&Home::new(home))).await?;
-    screen::line(&if args.format.json { as_json(&findings) } else { as_text(&findings) })?;
+    let findings = tasks::blocking(move || dry_run(&files)).await?;
     let good = findings.faults.is_empty() && (findings.hints.is_empty() || !args.strict);
-    Ok(if good { Exit::Ok } else { Exit::Configuration })
+    match (args.against.selection(), &findings.revision) {
+        (Some(selection), Some(revision)) if good => {
+            let report = against::report(&home, Arc::clone(revision), selection, &args.against).await?;
+            let hints = findings.hints.iter().map(hint_text);
+            let text = || hints.chain([against::as_text(&report)]).collect::<Vec<_>>().join("\n");
+            screen::line(&if args.format.json { report.to_string() } else { text() })?;
+            Ok(if against::differs(&report) { Exit::Failure } else { Exit::Ok })
+        }
+        _ => {
+            screen::line(&if args.format.json { as_json(&findings) } else { as_text(&findings) })?;
+            Ok(if good { Exit::Ok } else { Exit::Configuration })
+        }
+    }
 }
 
 /// What there is to say about a home folder.
@@ -41,6 +58,8 @@ struct Findings {
     /// How many were read.
     webhooks: usize,
     plugins: usize,
+    /// None: the host would not start.
+    revision: Option<Arc<Revision>>,
 }
 
 fn dry_run(home: &Home) -> Result<Findings, StartError> {
@@ -54,6 +73,7 @@ fn dry_run(home: &Home) -> Result<Findings, StartError> {
             hints: all_hints(home, &revision),
             webhooks: revision.webhooks.len(),
             plugins: revision.plugins.iter().count(),
+            revision: Some(revision),
         }),
     }
 }
@@ -99,10 +119,12 @@ fn as_text(findings: &Findings) -> String {
         let faults: Vec<Value> = findings.faults.iter().map(|fault| json!(fault)).collect();
         parts.push(status::faults_text(&faults));
     }
-    for hint in &findings.hints {
-        parts.push(format!("{} {}", screen::styled("hint", Style::new().yellow()), screen::inert(&hint.to_string())));
-    }
+    parts.extend(findings.hints.iter().map(hint_text));
     parts.join("\n")
+}
+
+fn hint_text(hint: &Hint) -> String {
+    format!("{} {}", screen::styled("hint", Style::new().yellow()), screen::inert(&hint.to_string()))
 }
 
 #[cfg(test)]
@@ -122,7 +144,8 @@ mod tests {
             pointer: "/webhooks/defaultHeaders/Authroization".into(),
             message: "did you mean Authorization? It is sent as written".into(),
         };
-        let mut findings = Findings { faults: vec![fault], hints: vec![hint], webhooks: 2, plugins: 1 };
+        let mut findings =
+            Findings { faults: vec![fault], hints: vec![hint], webhooks: 2, plugins: 1, ..Findings::default() };
         insta::assert_snapshot!(screen::uncoloured(&as_text(&findings)), @r"
         At fault
           ✗ config/server.json at /sources/0/token

@@ -5,10 +5,12 @@ use serde_json::Value;
 
 use super::{json, screen};
 
-/// Lines, each `indent` spaces in. `names`: what before and after are called where there is room for it.
+/// Lines, each `indent` spaces in; text from the difference is inert.
 pub(super) fn rendered(difference: &Value, indent: usize) -> String {
     let mut lines = Lines { text: Vec::new(), indent };
-    lines.pair("verdict", difference.pointer("/verdict"));
+    if let Some(verdict) = difference.pointer("/verdict") {
+        lines.sides("", verdict);
+    }
     if let Some(payload) = difference.pointer("/payload") {
         lines.payload(payload);
     }
@@ -87,7 +89,6 @@ mod tests {
             "headers": [{"name": "x-model", "before": "untouched", "after": "set to article"}]
         });
         insta::assert_snapshot!(screen::uncoloured(&rendered(&difference, 2)), @r#"
-          verdict
           - deliver
           + drop by redact: \u{1b}[2J
           payload (79 → 71 bytes)

@@ -190,6 +190,10 @@ mod tests {
           NAME    VERSION  DIGEST        DESCRIPTION
           redact  0.1.0    ba7816bf8f01  Remove or mask values
 
+        Shadows
+          WEBHOOK     PLUGIN        SHADOW      RUNS  SAME  DIFFERENT  FAILED  SKIPPED  FUEL
+          site-build  redact 0.1.0  next 0.2.0  120   118   2          0       0        × 1.1
+
         Not run any more
           ✗ redact for webhook site-build
             broke 10 times in a row, the last time at 2026-11-23T20:41:15.196Z: panicked: no

@@ -122,6 +122,13 @@ fn read_limits(server: &Fields<'_>, default: IntakeLimits) -> IntakeLimits {
     }
 }
 
+/// The path in a URL such as `sqlite:data/hookwright.db`.
+pub(crate) fn sqlite_path(url: &str) -> Option<&str> {
+    url.strip_prefix("sqlite:").filter(|path| {
+        !path.is_empty() && !path.starts_with("//") && !path.contains(['?', '\0']) && *path != ":memory:"
+    })
+}
+
 fn read_store(node: &Node<'_>) -> Option<String> {
     let url = node.text()?.text;
     if url.starts_with("postgres:") || url.starts_with("postgresql:") {
@@ -129,9 +136,7 @@ fn read_store(node: &Node<'_>) -> Option<String> {
         node.clone().secret().refuse("PostgreSQL is not yet supported; expected sqlite: and a path");
         return None;
     }
-    let path = url.strip_prefix("sqlite:").filter(|path| {
-        !path.is_empty() && !path.starts_with("//") && !path.contains(['?', '\0']) && *path != ":memory:"
-    });
+    let path = sqlite_path(&url);
     if path.is_none() {
         node.clone().secret().refuse("expected sqlite: and the path of a file, such as sqlite:data/hookwright.db");
     }

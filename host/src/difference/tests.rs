@@ -2,10 +2,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::plugin::Catalog;
 use crate::plugin::tests::job;
 
 fn event(data: &'static str) -> Event {
-    Event { data: Bytes::from_static(data.as_bytes()), ..(*job("site", vec![], Default::default()).event).clone() }
+    Event { data: Bytes::from_static(data.as_bytes()), ..(*job("site", vec![], Catalog::default()).event).clone() }
 }
 
 fn delivered(changes: Changes) -> ChainRecord {

@@ -56,10 +56,7 @@ pub(super) struct Judged {
 impl Intake {
     /// Judges a candidate by `revision`. The parsed body, many times the size of its bytes, does not outlive this.
     pub(super) fn judge(&self, revision: &Revision, candidate: &Candidate) -> Result<Judged, Refusal> {
-        let body = shape::parse(&candidate.data).map_err(Refusal::Malformed)?;
-        let event_type = shape::event_type(&body)?;
-        let check = revision.schemas.check(&event_type, &body);
-        rule(check, revision.server.schemas, &event_type, &candidate.source)?;
+        let (event_type, body) = judge(revision, &candidate.source, &candidate.data)?;
         let webhooks = self.takers(revision, &event_type, &body);
         Ok(Judged { event_type, webhooks })
     }
@@ -144,6 +141,18 @@ impl Accepted {
         let deliveries = deliveries.into_iter().map(|(id, webhook)| AcceptedDelivery { id, webhook }).collect();
         Self { id, deliveries }
     }
+}
+
+/// The type and the body of an event that `revision` accepts.
+///
+/// # Errors
+/// Why it does not.
+pub(crate) fn judge(revision: &Revision, source: &SourceName, data: &[u8]) -> Result<(EventType, Value), Refusal> {
+    let body = shape::parse(data).map_err(Refusal::Malformed)?;
+    let event_type = shape::event_type(&body)?;
+    let check = revision.schemas.check(&event_type, &body);
+    rule(check, revision.server.schemas, &event_type, source)?;
+    Ok((event_type, body))
 }
 
 /// What the configuration makes of a schema's verdict.

@@ -92,9 +92,7 @@ fn after(id: QuarantineId) -> Option<QuarantineId> {
 }
 
 fn bounds(now: Timestamp) -> QuarantineBounds {
-    let kept_for_ms = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
-    let oldest = Timestamp::from_ms(now.as_ms().saturating_sub(kept_for_ms));
-    QuarantineBounds { max_count: MAX_KEPT, max_bytes: MAX_KEPT_BYTES, oldest }
+    QuarantineBounds { max_count: MAX_KEPT, max_bytes: MAX_KEPT_BYTES, oldest: now.before(KEPT_FOR) }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ mod look;
 mod parcel;
 mod quarantine;
 mod queue;
+mod read_only;
 mod reader;
 mod rows;
 mod run_states;
@@ -40,6 +41,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use read_only::ReadOnly;
 pub use schema::SchemaError;
 
 use checkpoint::{Checkpoints, StartError};
@@ -77,6 +79,8 @@ pub struct Options {
 pub enum OpenError {
     #[error("cannot create or open {}", path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error("there is no database {}; no host has run on it yet", path.display())]
+    Absent { path: PathBuf },
     #[error("cannot use {} as a SQLite database", path.display())]
     Sqlite { path: PathBuf, source: rusqlite::Error },
     #[error("cannot use {}", path.display())]

@@ -54,7 +54,7 @@ pub(in crate::cli) fn table(shadows: &[Value]) -> Option<screen::Table> {
     (!shadows.is_empty()).then_some(table)
 }
 
-/// `redact-next 0.2.0 ba7816bf8f01`: two versions may say the same of themselves.
+/// `redact-next 0.2.0 ba7816bf8f01`: two versions may give the same of themselves.
 fn side(shadow: &Value, of: &str) -> String {
     let text = |name| json::text(shadow, &format!("{of}/{name}"));
     let digest = text("digest");
@@ -129,8 +129,23 @@ mod tests {
             json!({"shadow": {"name": "next", "digest": null, "version": null}, "trouble": "no plugin next is loaded"});
         let answer = json!({"shadows": [shadow("a", different), shadow("b", json!({})), shadow("c", trouble)]});
         insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @r"
+        WEBHOOK  PLUGIN                     SHADOW                          RUNS  SAME  DIFFERENT  FAILED  SKIPPED  FUEL
+        a        redact 0.1.0 ba7816bf8f01  redact-next 0.1.0 ba7816bf8f01  120   118   1          1       4        × 1.27
+        b        redact 0.1.0 ba7816bf8f01  redact-next 0.1.0 ba7816bf8f01  0     0     0          0       0
+        c        redact 0.1.0 ba7816bf8f01  next                            0     0     0          0       0
+
+        a: redact 0.1.0 ba7816bf8f01 → redact-next 0.1.0 ba7816bf8f01
+          ✗ failed, the last time: panicked: no \u{1b}[2J
+          1 different (verdict 1, payload 0, headers 0); the newest 1:
+
+          entry.create  evt_1  dlv_1  2026-11-23T20:41:15.196Z
+            - deliver
+            + dropped: a draft
+
+        c: redact 0.1.0 ba7816bf8f01 → next
+          ✗ does not run: no plugin next is loaded
         ");
-        insta::assert_snapshot!(as_text(&json!({"shadows": []})), @r#""#);
+        insta::assert_snapshot!(as_text(&json!({"shadows": []})), @r#"No plugin has a shadow. Give one to a webhook's plugin: "shadow": "NAME"."#);
     }
 
     #[test]

@@ -43,6 +43,23 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// A connection to a file that nobody writes to meanwhile. It leaves no trace: no side files, no locks.
+pub(super) fn open_still(path: &Path) -> Result<Connection, OpenError> {
+    let at = |source| OpenError::Sqlite { path: path.into(), source };
+    let uri = format!("file:{}?immutable=1", percent_encoded(path));
+    let mode = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let connection = open(Path::new(&uri), mode).map_err(at)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE_KIB).map_err(at)?;
+    Ok(connection)
+}
+
+/// A path as it may stand in a URI.
+fn percent_encoded(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let encoded = |byte: &u8| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    path.as_os_str().as_encoded_bytes().iter().map(encoded).collect()
+}
+
 /// What [`durability`] must say.
 const DURABLE: &str = "wal, synchronous=FULL";
 

@@ -3,6 +3,8 @@
 //! No foreign keys: one writer keeps the tables in step, and every check would touch one more tree per row on the
 //! way of each event.
 
+use std::cmp::Ordering;
+
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// `PRAGMA application_id`: this file is ours. The letters `hook`.
@@ -18,6 +20,10 @@ pub enum SchemaError {
     Foreign,
     #[error("it was written by a newer Hookwright (schema {found}, this one knows {known}); run that version or newer")]
     Newer { found: i64, known: i64 },
+    #[error(
+        "it was written by an older Hookwright (schema {found}, this one knows {known}); start this one on it once"
+    )]
+    Older { found: i64, known: i64 },
     #[error("{0}")]
     Sqlite(#[from] rusqlite::Error),
 }
@@ -40,6 +46,16 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
         step.execute_batch(sql)?;
         step.pragma_update(None, "user_version", version + 1)?;
         step.commit()?;
+    }
+}
+
+/// Whether the database can be read as it is.
+pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
+    let (found, known) = (version(connection)?, known_version());
+    match found.cmp(&known) {
+        Ordering::Less => Err(SchemaError::Older { found, known }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(SchemaError::Newer { found, known }),
     }
 }
 
