@@ -4,7 +4,6 @@ mod cargo;
 mod chores;
 mod plugins;
 mod step;
-mod wasm;
 
 use std::process::ExitCode;
 
