@@ -51,13 +51,21 @@ impl Delivery {
         &self.data
     }
 
+    /// The payload as text.
+    ///
+    /// # Errors
+    /// Permanent, when it is not UTF-8.
+    pub fn text(&self) -> Result<&str> {
+        str::from_utf8(&self.data).map_err(unreadable)
+    }
+
     /// The payload as JSON, parsed once.
     ///
     /// # Errors
     /// Permanent, when it is not JSON.
     pub fn json(&self) -> Result<&Value> {
         if self.json.get().is_none() {
-            let value = self.parse()?;
+            let value = self.text()?.parse().map_err(unreadable)?;
             return Ok(self.json.get_or_init(|| value));
         }
         Ok(self.json.get_or_init(Value::default))
@@ -77,7 +85,7 @@ impl Delivery {
     /// # Errors
     /// Permanent, when it is not JSON, or JSON of another shape.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.data).map_err(|error| Failure::from(error).context("payload"))
+        serde_json::from_str(self.text()?).map_err(unreadable)
     }
 
     /// What stands at a JSON Pointer of the payload, if anything does.
@@ -125,9 +133,16 @@ impl Delivery {
     /// # Errors
     /// Permanent, when it does not fit `T`.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_str(&self.config)
+        // Not read into `T` at once: that would put a second parser into the plugin.
+        self.config
+            .parse::<Value>()
+            .and_then(T::deserialize)
             .map_err(|error| Failure::from(error).context(format_args!("plugin config of webhook {}", self.webhook.id)))
     }
+}
+
+fn unreadable(error: impl std::error::Error) -> Failure {
+    Failure::from(error).context("payload")
 }
 
 /// Deliveries for tests.
@@ -212,6 +227,8 @@ mod tests {
         let delivery = Delivery::example("entry.create", json!({})).with_data("nope");
         let failure = delivery.json().unwrap_err();
         assert_eq!(failure, Failure::permanent("payload: expected ident at line 1 column 2"));
+        let failure = delivery.with_data([b'"', 0xff]).json().unwrap_err();
+        assert_eq!(failure.message, "payload: invalid utf-8 sequence of 1 bytes from index 1");
     }
 
     #[test]
@@ -225,9 +242,7 @@ mod tests {
         let failure = delivery.with_config(json!({"limit": 300})).config::<Config>().unwrap_err();
         assert_eq!(
             failure,
-            Failure::permanent(
-                "plugin config of webhook example: invalid value: integer `300`, expected u8 at line 1 column 12"
-            )
+            Failure::permanent("plugin config of webhook example: invalid value: integer `300`, expected u8")
         );
     }
 }

@@ -50,7 +50,7 @@ pub fn describe(plugin: &Plugin) -> types::Manifest {
         name: plugin.manifest.name.into(),
         version: plugin.manifest.version.into(),
         description: plugin.manifest.description.into(),
-        config_schema: plugin.manifest.config_schema.into(),
+        config_schema: (plugin.manifest.config_schema)(),
     }
 }
 

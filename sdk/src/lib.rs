@@ -46,22 +46,69 @@ mod guest;
 mod host;
 mod manifest;
 pub mod pointer;
+mod schema;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod verdict;
 
 pub use delivery::{Delivery, Webhook};
 pub use failure::{Failure, FailureKind, Result};
+/// Makes a type a plugin's config, or a part of one.
+///
+/// The type is read by serde and described by [`schemars`], through this crate: the plugin's own needs neither. Its JSON
+/// Schema becomes part of the manifest: the host shows it, and refuses a config that does not fit before anything is
+/// delivered with it. Documentation comments become descriptions.
+///
+/// ```
+/// use hookwright_sdk::config;
+///
+/// #[config]
+/// #[derive(Default)]
+/// #[serde(default)]
+/// struct Config {
+///     /// What to take out.
+///     remove: Vec<String>,
+///     /// What becomes of the rest.
+///     rest: Rest,
+/// }
+///
+/// #[config]
+/// #[derive(Default)]
+/// #[serde(rename_all = "lowercase")]
+/// enum Rest {
+///     #[default]
+///     Deliver,
+///     Drop,
+/// }
+///
+/// let schema = hookwright_sdk::testing::config_schema::<Config>();
+/// assert_eq!(schema["properties"]["remove"]["description"], "What to take out.");
+/// assert_eq!(schema["properties"]["rest"]["default"], "deliver");
+/// assert_eq!(schema["additionalProperties"], false);
+/// ```
+///
+/// - A webhook that writes no config gives `{}`: `#[serde(default)]`, on the type or on fields, says what is meant then,
+///   and shows as `default` in the schema.
+/// - Unknown fields are an error, because they are mostly misspellings. A `#[serde(flatten)]` field takes them.
+/// - What serde's attributes do to reading, they do to the schema. `#[schemars(range(min = 1))]`, `length`, `regex` and
+///   `extend` add what the type cannot say; serde does not check these when a test makes a config by hand.
+/// - An enum of bare names is also `Serialize`.
+/// - Write it above the attributes of serde and schemars.
+pub use hookwright_sdk_macros::config;
 /// Makes a function the plugin of its crate.
 ///
 /// The function takes a [`Delivery`] and, if it wants one, a config: any type that serde deserialises. The config
 /// that a webhook writes for the plugin is read into it; a webhook that writes none gives `{}`. It returns
 /// [`Result<Verdict>`](Result), and stays callable as written, so that tests need no sandbox.
 ///
-/// The manifest says what `Cargo.toml` says; `#[plugin(name = "…", description = "…")]` say otherwise.
-/// `#[plugin(config_schema = include_str!("config.schema.json"))]` lets the host check configs before they are used.
+/// The manifest says what `Cargo.toml` says; `#[plugin(name = "…", description = "…")]` say otherwise. A config that is a
+/// [`macro@config`] type brings its JSON Schema along, so that the host can check configs before they are used;
+/// `#[plugin(config_schema = include_str!("config.schema.json"))]` brings one written by hand.
 pub use hookwright_sdk_macros::plugin;
 pub use host::{Level, log, now_ms, random_u64};
+/// What [`macro@config`] uses, for types that say by hand what is valid.
+pub use schemars;
+pub use serde;
 pub use serde_json::{self, Value, json};
 pub use verdict::{Changes, Verdict};
 
@@ -71,4 +118,5 @@ pub mod __private {
     #[cfg(target_family = "wasm")]
     pub use crate::guest::{bindings, describe, transform};
     pub use crate::manifest::{Manifest, Plugin};
+    pub use crate::schema::{Config, Described, Undescribed};
 }

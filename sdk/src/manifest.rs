@@ -14,5 +14,5 @@ pub struct Manifest {
     pub version: &'static str,
     pub description: &'static str,
     /// JSON Schema text; empty: any config.
-    pub config_schema: &'static str,
+    pub config_schema: fn() -> String,
 }

@@ -3,7 +3,10 @@
 
 use std::cell::Cell;
 
+use serde_json::Value;
+
 use crate::Level;
+use crate::schema::schema_of;
 
 /// 2026-01-01T00:00:00Z.
 const START_MS: u64 = 1_767_225_600_000;
@@ -21,6 +24,21 @@ pub fn set_now_ms(ms: u64) {
 /// Starts another sequence for [`random_u64`](crate::random_u64).
 pub fn seed(seed: u64) {
     SEQUENCE.set(seed);
+}
+
+/// The JSON Schema of a config, as the host reads it from the plugin.
+/// ```
+/// #[hookwright_sdk::config]
+/// struct Config {
+///     /// How many to keep.
+///     keep: u8,
+/// }
+/// let schema = hookwright_sdk::testing::config_schema::<Config>();
+/// assert_eq!(schema["properties"]["keep"]["description"], "How many to keep.");
+/// assert_eq!(schema["required"][0], "keep");
+/// ```
+pub fn config_schema<T: schemars::JsonSchema>() -> Value {
+    schema_of::<T>().to_value()
 }
 
 pub(crate) fn log(level: Level, message: &str) {

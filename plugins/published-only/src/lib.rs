@@ -6,17 +6,18 @@
 //!
 //! Config: `{"others": "drop"}` drops what is not about an entry (`media.create`, …); default `"deliver"`.
 
-use hookwright_sdk::{Delivery, Result, Value, Verdict, plugin};
-use serde::Deserialize;
+use hookwright_sdk::{Delivery, Result, Value, Verdict, config, plugin};
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[config]
+#[derive(Default)]
+#[serde(default)]
 struct Config {
+    /// What becomes of events that are not about an entry, media.create for instance
     others: Others,
 }
 
-/// What becomes of events that are not about an entry.
-#[derive(Default, Deserialize)]
+#[config]
+#[derive(Default)]
 #[serde(rename_all = "lowercase")]
 enum Others {
     #[default]
@@ -24,7 +25,7 @@ enum Others {
     Drop,
 }
 
-#[plugin(config_schema = include_str!("../config.schema.json"))]
+#[plugin]
 fn published_only(delivery: Delivery, config: Config) -> Result<Verdict> {
     if !delivery.is("entry.*") {
         return Ok(match config.others {
@@ -51,6 +52,7 @@ fn draft_mark(entry: &Value) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use hookwright_sdk::json;
+    use hookwright_sdk::testing::config_schema;
 
     use super::*;
 
@@ -91,6 +93,14 @@ mod tests {
     fn receivers_hear_that_something_is_gone() {
         assert_eq!(answer("entry.delete", V5_DRAFT), Verdict::deliver());
         assert_eq!(answer("entry.unpublish", V5_DRAFT), Verdict::deliver());
+    }
+
+    #[test]
+    fn the_schema_says_what_the_config_may_be() {
+        let schema = config_schema::<Config>();
+        assert_eq!(schema["properties"]["others"]["default"], "deliver");
+        assert_eq!(schema["$defs"]["Others"]["enum"], json!(["deliver", "drop"]));
+        assert_eq!(schema["additionalProperties"], false);
     }
 
     #[test]

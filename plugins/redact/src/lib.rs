@@ -34,7 +34,7 @@ fn redact(delivery: Delivery, config: Config) -> Result<Verdict> {
     let masks = config.mask.iter().map(|path| Edit { way: path.segments(), action: Action::Mask });
     let edits: Vec<Edit<'_>> = removals.chain(masks).collect();
     let mut rewriter = Rewriter::new(&config.with)?;
-    serde_json::from_slice(delivery.data())
+    serde_json::from_str(delivery.text()?)
         .and_then(|body| rewriter.write(body, &edits))
         .map_err(|error| Failure::permanent(format!("payload: {error}")))?;
     let Rewriter { text, removed, masked, .. } = rewriter;

@@ -1,0 +1,46 @@
+//! From the type of a config to its JSON Schema. Runs when the host asks for the manifest, never with a delivery.
+
+use std::marker::PhantomData;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+
+/// The type of a plugin's config, for the attribute to ask whether it has a schema. It has one if [`Described`]
+/// applies; [`Undescribed`], one reference further away, always does.
+pub struct Config<T>(PhantomData<T>);
+
+impl<T> Config<T> {
+    pub const TYPE: Self = Self(PhantomData);
+}
+
+pub trait Described {
+    /// JSON Schema text.
+    fn schema(&self) -> String;
+}
+
+impl<T: JsonSchema> Described for Config<T> {
+    fn schema(&self) -> String {
+        schema_of::<T>().to_value().to_string()
+    }
+}
+
+pub trait Undescribed {
+    /// Empty: any config.
+    fn schema(&self) -> String;
+}
+
+impl<T> Undescribed for &Config<T> {
+    fn schema(&self) -> String {
+        String::new()
+    }
+}
+
+/// JSON Schema 2020-12, as the host reads it.
+pub(crate) fn schema_of<T: JsonSchema>() -> schemars::Schema {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    // What the author called the type, `Config` mostly, says nothing to who writes a config.
+    if schema.get("title").is_some_and(|title| *title == *T::schema_name()) {
+        schema.remove("title");
+    }
+    schema
+}
