@@ -2,6 +2,8 @@
 
 pub(crate) mod chain;
 pub(crate) mod krate;
+pub(crate) mod replay;
 pub(crate) mod scaffold;
 pub(crate) mod sdk;
+pub(crate) mod watch;
 pub(crate) mod workbench;

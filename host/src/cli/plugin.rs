@@ -3,10 +3,13 @@
 mod add;
 mod build;
 mod building;
+mod changed;
+mod dev;
 mod in_force;
 mod install;
 mod list;
 mod new;
+mod newest;
 mod rerun;
 mod rollback;
 mod versions;
@@ -24,6 +27,8 @@ pub(super) enum PluginCommand {
     New(new::NewArgs),
     /// Build a plugin's crate into a file for the plugins/ folder
     Build(build::BuildArgs),
+    /// On every save: build, test, put into the home, run the newest event again and show the difference
+    Dev(dev::DevArgs),
     /// Put a plugin that comes with hookwright into the home
     Add(add::AddArgs),
     /// The plugins in force, and how they do
@@ -59,6 +64,7 @@ pub(super) async fn run(asked_for: Option<&Path>, command: PluginCommand) -> any
     match command {
         PluginCommand::New(args) => new::run(home, &args),
         PluginCommand::Build(args) => build::run(asked_for, args).await,
+        PluginCommand::Dev(args) => dev::run(asked_for, args).await,
         PluginCommand::Add(args) => add::run(home, args).await,
         PluginCommand::List(ListArgs { bundled: true, format }) => add::list(format),
         PluginCommand::List(args) => list::run(home, args.format).await,
