@@ -4,20 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use hookwright_plugin_build::{Profile, Toolchain};
+use owo_colors::Style;
 use tokio::time::Instant;
 
-use super::super::{Exit, screen, serve};
+use super::super::{Exit, diff, screen, serve};
 use super::install::{self, Place};
 use super::{building, changed, newest};
+use crate::author::fixture::Fixture;
 use crate::author::krate::Krate;
-use crate::author::replay::replay;
+use crate::author::replay::{Recorded, Replay, replay};
+use crate::author::suite::{Case, Judgement, Report, test_folder};
 use crate::author::watch::Sources;
 use crate::author::workbench::Workbench;
 use crate::clock::{self, Timestamp};
 use crate::config::Home;
+use crate::delivery::ChainRecord;
 use crate::plugin::Plugin;
 use crate::tasks;
 
@@ -93,31 +97,79 @@ impl Desk {
         .await
         .context("nothing is installed")?;
         watch.lap("load");
+        let desk = Arc::clone(&self);
+        let (plugin, report) = tasks::blocking(move || {
+            desk.fixtures(&plugin).map(|report| (plugin, report)).context("nothing is installed")
+        })
+        .await?;
+        watch.lap("fixtures");
         let place = Place::new(&self.home, &self.krate.name)?;
         let host = place.install(&built.wasm).await?;
         watch.lap("install");
-        let text = Arc::clone(&self).on_newest(plugin).await?;
+        let text = Arc::clone(&self).on_newest(plugin, report.as_ref()).await?;
         watch.lap("event");
         screen::line(&format!("\n{text}\n"))?;
+        let tested = report
+            .map_or_else(String::new, |report| format!("{} passed. ", screen::counted(report.cases.len(), "fixture")));
         let installed = install::as_text(&place.file(), &host);
-        screen::line(&format!("{installed} {}", screen::faint(DEV_BUILD)))?;
+        screen::line(&format!("{tested}{installed} {}", screen::faint(DEV_BUILD)))?;
         screen::line(&screen::faint(&watch.report(saved)))?;
         Ok(())
     }
 
-    /// What the plugin makes of the newest event that is for it.
-    async fn on_newest(self: Arc<Self>, plugin: Arc<Plugin>) -> anyhow::Result<String> {
-        let Some(recorded) = newest::newest(&self.home, &self.krate.name).await? else {
-            return Ok(screen::faint("No event for it yet."));
-        };
-        let title = format!("{}  {}  for webhook {}", recorded.event.event_type, recorded.event.id, recorded.webhook);
-        let replay = tasks::blocking(move || {
-            let replay = replay(&self.workbench, &Home::new(&self.home), &plugin, &recorded)?;
-            anyhow::Ok(changed::as_text(&recorded.event, &replay))
-        })
-        .await?;
-        Ok(format!("{}\n{replay}", screen::heading(&title)))
+    /// None: the crate has none. An error shows what came out otherwise than expected.
+    fn fixtures(&self, plugin: &Arc<Plugin>) -> anyhow::Result<Option<Report>> {
+        let folder = self.krate.folder.join("fixtures");
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let report = test_folder(plugin, &folder, None, false)?;
+        let failures = report.failures();
+        if failures > 0 {
+            report.cases.iter().filter_map(failure).try_for_each(|text| screen::line(&text))?;
+            bail!("{} of {} failed", failures, screen::counted(report.cases.len(), "fixture"));
+        }
+        Ok(Some(report))
     }
+
+    /// What the plugin makes of the newest event that is for it; where there is none, of the first fixture.
+    async fn on_newest(self: Arc<Self>, plugin: Arc<Plugin>, report: Option<&Report>) -> anyhow::Result<String> {
+        if let Some(recorded) = newest::newest(&self.home, &self.krate.name).await? {
+            let Recorded { event, webhook, .. } = &recorded;
+            let title = format!("{}  {}  for webhook {webhook}", event.event_type, event.id);
+            let desk = Arc::clone(&self);
+            let replay = tasks::blocking(move || {
+                let replay = replay(&desk.workbench, &Home::new(&desk.home), &plugin, &recorded)?;
+                anyhow::Ok(changed::as_text(&recorded.event, &replay))
+            });
+            return Ok(format!("{}\n{}", screen::heading(&title), replay.await?));
+        }
+        let Some(case) = report.and_then(|report| report.cases.first()) else {
+            return Ok(screen::faint("No event for it yet, and no fixture."));
+        };
+        let title = format!("fixtures/{}.json", case.name);
+        let path = case.path.clone();
+        let tried = tasks::blocking(move || {
+            let trial = Fixture::read(&path)?.trial;
+            let replay = Replay { before: ChainRecord::untouched(), after: trial.run(&plugin) };
+            anyhow::Ok(changed::as_text(&trial.event, &replay))
+        });
+        Ok(format!("{}\n{}", screen::heading(&title), tried.await?))
+    }
+}
+
+/// What is wrong with a fixture, if anything is.
+fn failure(case: &Case) -> Option<String> {
+    let reason = match &case.judgement {
+        Judgement::Passed | Judgement::Updated => return None,
+        Judgement::Unwritten => "expects nothing yet: `hookwright plugin test --update` writes it".to_owned(),
+        Judgement::Unusable(reason) => screen::inert(reason).into_owned(),
+        Judgement::Different { expected, got } => {
+            format!("came out otherwise: - expected, + got\n{}", diff::rendered(expected, got, 4))
+        }
+    };
+    let mark = screen::styled("✗", Style::new().red());
+    Some(format!("{mark} {}  {reason}", screen::heading(&format!("fixtures/{}.json", case.name))))
 }
 
 const DEV_BUILD: &str = "Built for the moment: `hookwright plugin build --install` makes the one for use.";
