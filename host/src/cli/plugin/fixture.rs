@@ -36,7 +36,7 @@ pub(super) async fn run(home: &Path, args: FixtureArgs) -> anyhow::Result<Exit> 
     let FixtureArgs { delivery, plugin, out } = args;
     let recorded = newest::of_delivery(&discovery::admin(home)?, delivery).await?;
     let home = Home::new(home);
-    let (document, secret) = tasks::blocking(move || document(&home, &recorded, plugin)).await?;
+    let (document, secret) = tasks::blocking(move || document(&home, &recorded, plugin.as_ref())).await?;
     let text = format!("{document:#}\n");
     match out {
         None => screen::line(screen::inert_lines(text.trim_end()).as_ref())?,
@@ -56,10 +56,10 @@ pub(super) async fn run(home: &Path, args: FixtureArgs) -> anyhow::Result<Exit> 
 }
 
 /// The fixture, and whether its config refers to what may be secret. Blocking.
-fn document(home: &Home, recorded: &Recorded, plugin: Option<PluginName>) -> anyhow::Result<(Value, bool)> {
+fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> anyhow::Result<(Value, bool)> {
     let chain = replay::chain(home, &recorded.webhook)?;
-    let place = match (&plugin, chain.as_slice()) {
-        (Some(name), chain) => chain.iter().position(|used| used.plugin == *name).with_context(|| {
+    let place = match (plugin, chain.as_slice()) {
+        (Some(name), chain) => chain.iter().position(|used| &used.plugin == name).with_context(|| {
             format!("webhook {} does not use plugin {name}; it uses {}", recorded.webhook, names(chain))
         })?,
         (None, [_]) => 0,

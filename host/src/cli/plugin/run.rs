@@ -1,5 +1,6 @@
 //! `plugin run`: a wasm file on an event, here and now; or a recorded run repeated by the host (`rerun`).
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use crate::author::expected;
 use crate::author::fixture::{self, Body};
 use crate::author::trial::Trial;
 use crate::clock;
-use crate::delivery::{ChainRecord, ChainVerdict};
+use crate::delivery::{ChainRecord, ChainVerdict, Changes};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventType};
 use crate::plugin::Plugin;
@@ -84,7 +85,7 @@ fn trial(event: &Path, event_type: Option<EventType>, config: Option<&str>) -> a
     };
     Ok(Trial {
         event,
-        labels: Default::default(),
+        labels: BTreeMap::new(),
         config: config.map_or(Ok("{}".to_owned()), read_config)?.into(),
         run: 1,
         now,
@@ -122,7 +123,7 @@ fn as_text(event: &Event, record: &ChainRecord) -> String {
         let _ = write!(text, "\n  {}", screen::faint(&format!("memory {} bytes", run.memory_bytes)));
     }
     if let ChainVerdict::Deliver { changes } = &record.verdict {
-        let _ = write!(text, "{}", changed::wanted(event, &Default::default(), changes));
+        let _ = write!(text, "{}", changed::wanted(event, &Changes::default(), changes));
     }
     text
 }
