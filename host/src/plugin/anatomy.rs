@@ -69,7 +69,9 @@ impl Anatomy {
             Payload::End(_) => *depth = depth.saturating_sub(1),
             Payload::CustomSection(section) => {
                 let bytes = section.data().len() as u64;
-                self.part(&shown(&format!("custom: {}", section.name()), MAX_SHOWN_BYTES), bytes);
+                // The contract's has versions and worlds behind its name.
+                let name = section.name().split(':').next().unwrap_or_default();
+                self.part(&shown(&format!("custom: {name}"), MAX_SHOWN_BYTES), bytes);
             }
             Payload::CodeSectionStart { size, .. } => self.part("code", u64::from(*size)),
             Payload::DataSection(data) => self.part("data", range(data.range())),

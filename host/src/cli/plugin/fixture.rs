@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::super::delivery::Which;
 use super::super::{Exit, discovery, screen};
 use super::newest;
 use crate::author::expected;
@@ -16,14 +17,14 @@ use crate::config::Home;
 use crate::delivery::ChainVerdict;
 use crate::event::Event;
 use crate::files;
-use crate::ids::{DeliveryId, PluginName};
+use crate::ids::PluginName;
 use crate::tasks;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FixtureArgs {
     /// The delivery
-    #[arg(long, value_name = "ID")]
-    delivery: DeliveryId,
+    #[arg(long, value_name = "ID|last")]
+    delivery: Which,
     /// The plugin, if the webhook's chain has several
     #[arg(long, value_name = "NAME")]
     plugin: Option<PluginName>,
@@ -34,7 +35,9 @@ pub(in crate::cli) struct FixtureArgs {
 
 pub(super) async fn run(home: &Path, args: FixtureArgs) -> anyhow::Result<Exit> {
     let FixtureArgs { delivery, plugin, out } = args;
-    let recorded = newest::of_delivery(&discovery::admin(home)?, delivery).await?;
+    let client = discovery::admin(home)?;
+    let delivery = delivery.find(&client).await?;
+    let recorded = newest::of_delivery(&client, delivery).await?;
     let home = Home::new(home);
     let (document, secret) = tasks::blocking(move || document(&home, &recorded, plugin.as_ref())).await?;
     let text = format!("{document:#}\n");
@@ -90,21 +93,55 @@ fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> an
     let headers: Map<String, Value> =
         recorded.event.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let content_type = left.content_type.as_deref().unwrap_or(&recorded.event.content_type);
-    let document = json!({
+    let mut document = json!({
         "event": event,
         "type": recorded.event.event_type,
         "source": recorded.event.source,
         "contentType": content_type,
         "headers": headers,
+        "labels": trial.labels,
         "config": config,
         "run": recorded.run,
         "now": recorded.now,
-        "labels": trial.labels,
         "expect": expected::outcome(&trial.run(&loaded)),
     });
+    leave_out_what_goes_without_saying(&mut document);
     Ok((document, secret))
+}
+
+/// What a fixture means anyway when it says nothing.
+fn leave_out_what_goes_without_saying(document: &mut Value) {
+    let is_in_body = document.pointer("/event/event") == document.pointer("/type");
+    let Value::Object(members) = document else { return };
+    members.retain(|name, value| match name.as_str() {
+        "type" => !is_in_body,
+        "contentType" => value != "application/json",
+        "source" => value != "strapi",
+        "run" => value != 1,
+        "headers" | "labels" | "config" => value.as_object().is_none_or(|members| !members.is_empty()),
+        _ => true,
+    });
 }
 
 fn names(chain: &[crate::webhook::PluginUse]) -> String {
     chain.iter().map(|used| used.plugin.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_no_more_than_it_must() {
+        let mut document = json!({"event": {"event": "entry.create"}, "type": "entry.create", "source": "strapi",
+            "contentType": "application/json", "headers": {}, "labels": {"a": "b"}, "config": {}, "run": 1, "expect": {"drop": "x"}});
+        leave_out_what_goes_without_saying(&mut document);
+        assert_eq!(
+            document,
+            json!({"event": {"event": "entry.create"}, "labels": {"a": "b"}, "expect": {"drop": "x"}})
+        );
+        let mut document = json!({"event": {}, "type": "entry.create", "source": "sanity", "run": 2});
+        leave_out_what_goes_without_saying(&mut document);
+        assert_eq!(document, json!({"event": {}, "type": "entry.create", "source": "sanity", "run": 2}));
+    }
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::{Exit, Format, delivery, discovery, json, screen};
-use crate::ids::DeliveryId;
+use super::super::delivery::{self, Which};
+use super::super::{Exit, Format, discovery, json, screen};
 
-pub(super) async fn run(home: &Path, delivery: DeliveryId, today: bool, format: Format) -> anyhow::Result<Exit> {
-    let answer = discovery::admin(home)?.act(&format!("/v1/deliveries/{delivery}/rerun?today={today}")).await?;
+pub(super) async fn run(home: &Path, delivery: Which, today: bool, format: Format) -> anyhow::Result<Exit> {
+    let client = discovery::admin(home)?;
+    let delivery = delivery.find(&client).await?;
+    let answer = client.act(&format!("/v1/deliveries/{delivery}/rerun?today={today}")).await?;
     screen::line(&if format.json { answer.to_string() } else { as_text(&answer) })?;
     Ok(if answer.pointer("/same") == Some(&Value::Bool(true)) { Exit::Ok } else { Exit::Failure })
 }

@@ -8,7 +8,8 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::super::{Exit, Format, delivery, screen};
+use super::super::delivery::{self, Which};
+use super::super::{Exit, Format, screen};
 use super::{changed, file, rerun};
 use crate::author::expected;
 use crate::author::fixture::{self, Body};
@@ -16,7 +17,7 @@ use crate::author::trial::Trial;
 use crate::clock;
 use crate::delivery::{ChainRecord, ChainVerdict, Changes};
 use crate::event::Event;
-use crate::ids::{DeliveryId, EventType};
+use crate::ids::EventType;
 use crate::plugin::Plugin;
 use crate::tasks;
 
@@ -35,8 +36,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, value_name = "JSON|FILE", conflicts_with = "delivery")]
     config: Option<String>,
     /// Instead: the delivery whose run the host repeats, with the same event, clock, seed, versions, config and limits
-    #[arg(long, value_name = "ID")]
-    delivery: Option<DeliveryId>,
+    #[arg(long, value_name = "ID|last")]
+    delivery: Option<Which>,
     /// With today's config and limits, if they have changed
     #[arg(long, requires = "delivery")]
     today: bool,
@@ -108,7 +109,7 @@ fn read_config(text: &str) -> anyhow::Result<String> {
 
 fn check_config(plugin: &Plugin, trial: &Trial) -> anyhow::Result<()> {
     let Err(violations) = plugin.check_config(&trial.config) else { return Ok(()) };
-    let places: Vec<_> = violations.iter().map(|one| format!("{}: {}", one.pointer, one.message)).collect();
+    let places: Vec<_> = violations.iter().map(|one| format!("/config{}: {}", one.pointer, one.message)).collect();
     bail!("the config does not fit plugin {}: {}", plugin.name, places.join("; "))
 }
 
