@@ -27,6 +27,7 @@ mod plugin;
 mod receiver;
 mod reload;
 mod screen;
+mod secret;
 mod send;
 mod serve;
 mod status;
@@ -87,6 +88,9 @@ enum Command {
     /// Look at plugins, go back to an earlier version, repeat a run
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Make signing secrets
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -142,6 +146,7 @@ async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
         Command::Delivery(command) => delivery::run(&home, command).await,
         Command::Webhook(command) => webhook::run(&home, command).await,
         Command::Plugin(command) => plugin::run(&home, command).await,
+        Command::Secret(command) => secret::run(&command),
         Command::Completions(args) => completions::run(&args),
     }
 }
