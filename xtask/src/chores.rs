@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::cargo::{cargo, target_dir};
+use crate::languages;
 use crate::plugins;
 use crate::step::{become_command, run, step};
 
@@ -21,8 +22,11 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;
+    let not_run = languages::build_and_test()?;
     build(&["--all-targets"])?;
-    step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))
+    step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))?;
+    // Again, where it is seen.
+    not_run.tell()
 }
 
 /// Everything at once, whatever is needed of it: asked for one by one, crates may get other features of what they share,
@@ -46,6 +50,7 @@ fn with_host<'c>(command: &'c mut Command, profile: &str) -> &'c mut Command {
         .env("HOOKWRIGHT_BIN", host(profile))
         .env("HOOKWRIGHT_PLUGINS", plugins::folder())
         .env("HOOKWRIGHT_GUESTS", plugins::guest_folder())
+        .env("HOOKWRIGHT_LANGUAGES", languages::folder())
 }
 
 fn host(profile: &str) -> PathBuf {

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo::{cargo, ci, target_dir};
+use crate::cargo::{cargo, target_dir};
+use crate::debian;
 use crate::step::{output, run, step};
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -90,10 +91,7 @@ fn take(source: Source, state: State) -> Result<Toolchain> {
 fn fetch(source: Source) -> Result<()> {
     match source {
         Source::Rustup => step("rustup target add", || run(Command::new("rustup").args(["target", "add", TARGET]))),
-        Source::Debian => step("install rustc-web and rust-web-src", || {
-            run(Command::new("apt-get").args(["update", "--quiet"]))?;
-            run(Command::new("apt-get").args(["install", "--yes", "--quiet", "rustc-web", "rust-web-src"]))
-        }),
+        Source::Debian => debian::install(&["rustc-web", "rust-web-src"]),
     }
 }
 
@@ -119,10 +117,9 @@ fn rustup() -> State {
 }
 
 fn debian() -> State {
-    let root = || output(Command::new("id").arg("-u")).as_deref() == Some("0");
     if Path::new(DEBIAN_RUSTC).exists() && Path::new(DEBIAN_SOURCE).exists() {
         State::Ready
-    } else if Path::new("/etc/debian_version").exists() && (ci() || root()) {
+    } else if debian::may_install() {
         State::ToFetch
     } else {
         State::Absent

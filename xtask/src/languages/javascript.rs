@@ -1,0 +1,59 @@
+//! JavaScript: componentize-js, by npm. Everything npm installs is in the example's own `node_modules`.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Language, Place};
+use crate::step::{output, run};
+
+pub(super) const LANGUAGE: Language = Language {
+    name: "JavaScript",
+    plugin: "search-record",
+    sources: "examples/javascript",
+    needs: "Node.js 18 or later with npm",
+    packages: &["nodejs", "npm"],
+    has_tools,
+    build,
+    test,
+};
+
+const LEAST_NODE: u32 = 18;
+
+fn has_tools() -> bool {
+    let node = output(Command::new("node").arg("--version"));
+    let npm = output(Command::new("npm").arg("--version"));
+    node.is_some_and(|version| is_enough(&version)) && npm.is_some()
+}
+
+/// `v20.20.2`
+fn is_enough(version: &str) -> bool {
+    let major = version.strip_prefix('v').and_then(|version| version.split('.').next());
+    major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= LEAST_NODE)
+}
+
+fn build(place: &Place) -> Result<()> {
+    run(npm(place).args(["ci", "--no-audit", "--no-fund", "--silent"]))?;
+    run(npm(place).args(["run", "--silent", "build", "--", "--out"]).arg(&place.wasm))
+}
+
+fn test(place: &Place) -> Result<()> {
+    run(npm(place).args(["test", "--silent"]))
+}
+
+fn npm(place: &Place) -> Command {
+    let mut npm = Command::new("npm");
+    npm.current_dir(&place.sources);
+    npm
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_node_are_understood() {
+        assert!(is_enough("v18.20.4") && is_enough("v20.20.2"));
+        assert!(!is_enough("v16.1.0") && !is_enough("") && !is_enough("vv20"));
+    }
+}
