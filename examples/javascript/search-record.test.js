@@ -36,7 +36,7 @@ function delivered(verdict) {
 
 test("an entry becomes a record", () => {
   const body = [{ type: "paragraph", children: [{ type: "text", text: "Once" }, { type: "text", text: "more" }] }];
-  const entry = { id: 7, documentId: "abc", headline: "News", teaser: "Short", body, updatedAt: "2026-01-01", secret: 1 };
+  const entry = { id: 7, documentId: "abc", headline: "News", teaser: "Short", body, updatedAt: "2026-01-01" };
   const { record, headers } = delivered(transform(delivery({ model: "article", entry })));
   assert.deepEqual(record, {
     objectID: "article:abc",
@@ -55,15 +55,20 @@ test("text is cut to what the config allows", () => {
 });
 
 test("what is no longer there is deleted", () => {
-  const { record, headers } = delivered(transform(delivery({ event: "entry.unpublish", model: "article", entry: { id: 7 } })));
+  const event = { event: "entry.unpublish", model: "article", entry: { id: 7 } };
+  const { record, headers } = delivered(transform(delivery(event)));
   assert.deepEqual(record, { objectID: "article:7" });
   assert.equal(headers[0].value, "delete");
 });
 
 test("events of other models are dropped", () => {
-  assert.deepEqual(transform(delivery({ model: "page", entry: {} })), { tag: "drop", val: "no search records of model page" });
-  assert.deepEqual(transform(delivery({ media: {} })), { tag: "drop", val: "the event is of no model" });
-  assert.equal(transform(delivery({ model: "constructor" })).tag, "drop");
+  for (const [event, reason] of [
+    [{ model: "page", entry: {} }, "no search records of model page"],
+    [{ model: "constructor", entry: {} }, "no search records of model constructor"],
+    [{ media: {} }, "the event is of no model"],
+  ]) {
+    assert.deepEqual(transform(delivery(event)), { tag: "drop", val: reason });
+  }
 });
 
 test("what cannot be decided fails with a code", () => {

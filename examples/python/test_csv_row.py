@@ -1,4 +1,4 @@
-"""Plain Python, no WebAssembly: `PYTHONPATH=bindings python -m unittest`, with the bindings that componentize-py makes."""
+"""`PYTHONPATH=bindings python3 -m unittest`: plain Python and the bindings that componentize-py makes, no WebAssembly."""
 
 import json
 import unittest

@@ -8,6 +8,7 @@ mod crash;
 mod delivery;
 mod file_changes;
 mod hostile;
+mod languages;
 mod plugin_swaps;
 mod plugins;
 mod refusals;
