@@ -38,6 +38,8 @@ fn build(more: &[&str]) -> Result<()> {
 /// Measures.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     plugins::build_bench()?;
+    // Those that are not there, the bench itself names.
+    let _ = languages::build_bench()?;
     let build = ["build", "--release", "--package", "hookwright", "--package", "hookwright-bench"];
     step("build", || run(&mut cargo(build)))?;
     let mut bench = Command::new(target_dir().join("release/hookwright-bench"));

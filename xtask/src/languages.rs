@@ -6,13 +6,14 @@ mod python;
 mod sources;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use self::sources::Sources;
 use crate::cargo::{ci, root, target_dir};
 use crate::debian;
+use crate::plugins;
 use crate::step::step;
 
 /// A language, and the plugin in it.
@@ -27,17 +28,20 @@ struct Language {
     /// The same as Debian calls it.
     packages: &'static [&'static str],
     has_tools: fn() -> bool,
-    /// Installs what the build needs beside its sources, and builds.
-    build: fn(&Place) -> Result<()>,
+    /// Installs what a build needs beside its sources.
+    install: fn(&Place) -> Result<()>,
+    /// Builds the plugin into this file.
+    build: fn(&Place, &Path) -> Result<()>,
+    /// Builds the plugin of the bench.
+    build_bench: fn(&Place, &Path) -> Result<()>,
     /// Needs no wasm.
     test: fn(&Place) -> Result<()>,
 }
 
-/// Where a plugin lives.
+/// Where a language lives.
 struct Place {
     sources: PathBuf,
-    wasm: PathBuf,
-    /// What a build leaves behind for itself, and for the tests.
+    /// What is installed and made for builds and tests.
     tools: PathBuf,
 }
 
@@ -47,6 +51,23 @@ pub(crate) struct NotRun(Vec<String>);
 
 /// Builds those that have changed, and tests all.
 pub(crate) fn build_and_test() -> Result<NotRun> {
+    each(|language, place| {
+        let wasm = folder().join(format!("{}.wasm", language.plugin));
+        language.build_if_changed(place, &[], &wasm, language.build)?;
+        (language.test)(place)
+    })
+}
+
+/// Builds the plugins of the bench.
+pub(crate) fn build_bench() -> Result<NotRun> {
+    each(|language, place| {
+        let wasm = plugins::guest_folder().join(format!("edit-{}.wasm", language.name.to_lowercase()));
+        language.build_if_changed(place, &[&bench_sources()], &wasm, language.build_bench)
+    })
+}
+
+/// With the tools of each language, as far as they are here.
+fn each(work: impl Fn(&Language, &Place) -> Result<()>) -> Result<NotRun> {
     let mut not_run = NotRun(Vec::new());
     for language in [&javascript::LANGUAGE, &python::LANGUAGE] {
         let Language { name, needs, packages, has_tools, .. } = language;
@@ -57,13 +78,18 @@ pub(crate) fn build_and_test() -> Result<NotRun> {
             eprintln!("xtask: {error:#}");
         }
         if has_tools() {
-            step(&format!("plugin in {name}"), || language.build_and_test())?;
+            step(&format!("plugin in {name}"), || work(language, &language.place()))?;
         } else {
             not_run.0.push(format!("the plugin in {name}: install {needs}"));
         }
     }
     not_run.tell()?;
     Ok(not_run)
+}
+
+/// Where the plugins of the bench are written, `edit` in each language.
+fn bench_sources() -> PathBuf {
+    root().join("bench/languages")
 }
 
 /// Where the built ones are.
@@ -85,28 +111,34 @@ impl NotRun {
 }
 
 impl Language {
-    fn build_and_test(&self) -> Result<()> {
-        let place = self.place();
-        let stamp = place.wasm.with_extension("sources");
-        let sources = Sources::read(&[&place.sources, &root().join("sdk/wit")])?;
-        let unchanged = place.wasm.is_file() && sources.are_in(&stamp);
+    fn build_if_changed(
+        &self,
+        place: &Place,
+        more_sources: &[&Path],
+        wasm: &Path,
+        build: fn(&Place, &Path) -> Result<()>,
+    ) -> Result<()> {
+        let contract = root().join("sdk/wit");
+        let sources = Sources::read(&[&[&place.sources, contract.as_path()], more_sources].concat())?;
+        let stamp = wasm.with_extension("sources");
+        let unchanged = wasm.is_file() && sources.are_in(&stamp);
         if !unchanged {
-            fs::create_dir_all(folder()).with_context(|| format!("cannot make {}", folder().display()))?;
+            for folder in wasm.parent().into_iter().chain([folder().as_path()]) {
+                fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            }
             let _ = fs::remove_file(&stamp);
-            (self.build)(&place)?;
+            (self.install)(place)?;
+            build(place, wasm)?;
             sources.write(&stamp)?;
         }
-        let megabytes = fs::metadata(&place.wasm).map_or(0, |file| file.len().div_ceil(1_000_000));
-        eprintln!("  {}.wasm: {megabytes} MB, {}", self.plugin, if unchanged { "unchanged" } else { "new" });
-        (self.test)(&place)
+        let megabytes = fs::metadata(wasm).map_or(0, |file| file.len().div_ceil(1_000_000));
+        let name = wasm.strip_prefix(root()).unwrap_or(wasm).display();
+        eprintln!("  {name}: {megabytes} MB, {}", if unchanged { "unchanged" } else { "new" });
+        Ok(())
     }
 
     fn place(&self) -> Place {
-        Place {
-            sources: root().join(self.sources),
-            wasm: folder().join(format!("{}.wasm", self.plugin)),
-            tools: folder().join(self.plugin),
-        }
+        Place { sources: root().join(self.sources), tools: folder().join(self.plugin) }
     }
 }
 
@@ -117,11 +149,10 @@ mod tests {
     #[test]
     fn sources_are_where_they_are_looked_for() {
         for (language, file) in [(&javascript::LANGUAGE, "js"), (&python::LANGUAGE, "py")] {
-            let Place { sources, wasm, .. } = language.place();
-            let stem = wasm.file_stem().unwrap().to_str().unwrap();
-            assert_eq!(stem, language.plugin);
-            let found = [stem.to_owned(), stem.replace('-', "_")].map(|stem| sources.join(format!("{stem}.{file}")));
+            let stems = [language.plugin.to_owned(), language.plugin.replace('-', "_")];
+            let found = stems.map(|stem| language.place().sources.join(format!("{stem}.{file}")));
             assert!(found.iter().any(|file| file.is_file()), "{found:?}");
+            assert!(bench_sources().join(format!("edit.{file}")).is_file());
         }
     }
 

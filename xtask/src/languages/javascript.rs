@@ -1,10 +1,12 @@
 //! JavaScript: componentize-js, by npm. Everything npm installs is in the example's own `node_modules`.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Language, Place};
+use super::{Language, Place, bench_sources};
+use crate::cargo::root;
 use crate::step::{output, run};
 
 pub(super) const LANGUAGE: Language = Language {
@@ -14,7 +16,9 @@ pub(super) const LANGUAGE: Language = Language {
     needs: "Node.js 18 or later with npm",
     packages: &["nodejs", "npm"],
     has_tools,
+    install,
     build,
+    build_bench,
     test,
 };
 
@@ -32,9 +36,19 @@ fn is_enough(version: &str) -> bool {
     major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= LEAST_NODE)
 }
 
-fn build(place: &Place) -> Result<()> {
-    run(npm(place).args(["ci", "--no-audit", "--no-fund", "--silent"]))?;
-    run(npm(place).args(["run", "--silent", "build", "--", "--out"]).arg(&place.wasm))
+fn install(place: &Place) -> Result<()> {
+    run(npm(place).args(["ci", "--no-audit", "--no-fund", "--silent"]))
+}
+
+fn build(place: &Place, wasm: &Path) -> Result<()> {
+    run(npm(place).args(["run", "--silent", "build", "--", "--out"]).arg(wasm))
+}
+
+fn build_bench(place: &Place, wasm: &Path) -> Result<()> {
+    let mut componentize = npm(place);
+    componentize.args(["exec", "--silent", "--", "componentize-js"]).arg(bench_sources().join("edit.js"));
+    componentize.arg("--wit").arg(root().join("sdk/wit")).args(["--world-name", "plugin", "--out"]).arg(wasm);
+    run(&mut componentize)
 }
 
 fn test(place: &Place) -> Result<()> {
