@@ -157,6 +157,25 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_name_the_versions_that_are_tested() {
+        let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+        let between = |text: &str, start: &str, end: char| {
+            let (_, rest) = text.split_once(start).unwrap();
+            rest.split(end).next().unwrap().trim().to_owned()
+        };
+        let (javascript, python) = (read("docs/javascript.md"), read("docs/python.md"));
+        let package = read("examples/javascript/package.json");
+        for name in ["componentize-js", "jco"] {
+            let version = between(&package, &format!("\"@bytecodealliance/{name}\": \""), '"');
+            assert!(javascript.contains(&format!("@bytecodealliance/{name}@{version}")), "{name} {version}");
+        }
+        let version = between(&read("examples/python/requirements.txt"), "componentize-py==", '\\');
+        assert!(python.contains(&format!("componentize-py=={version}\n")), "{version}");
+        let contract = between(&read("sdk/wit/plugin.wit"), "\npackage hookwright:plugin@", ';');
+        assert!(javascript.contains(&format!("\"hookwright:plugin/host@{contract}\"")), "{contract}");
+    }
+
+    #[test]
     fn what_was_not_run_is_a_failure_only_where_everything_has_to_be() {
         let not_run = NotRun(vec!["the plugin in BASIC: install basic".to_owned()]);
         assert_eq!(not_run.tell().is_err(), ci());
