@@ -98,8 +98,8 @@ impl Delivery {
     /// assert_eq!(delivery.pointer("/entry/tags/0")?, Some(&json!("new")));
     /// # Ok::<(), hookwright_sdk::Failure>(())
     /// ```
-    pub fn pointer(&self, pointer: &str) -> Result<Option<&Value>> {
-        Ok(self.json()?.pointer(pointer))
+    pub fn pointer(&self, pointer: impl AsRef<str>) -> Result<Option<&Value>> {
+        Ok(self.json()?.pointer(pointer.as_ref()))
     }
 
     /// The entry that the event is about: `/entry`, unless absent or null.

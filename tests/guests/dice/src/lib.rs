@@ -1,8 +1,9 @@
 //! A plugin that uses all that could differ from run to run: clock, random numbers, floats, logs. Panics when told to.
 
-use hookwright_sdk::{Delivery, Result, Verdict, info, json, now_ms, plugin, random_u64};
+use hookwright_sdk::{Delivery, Result, Verdict, config, info, json, now_ms, plugin, random_u64};
 
-#[derive(Default, serde::Deserialize)]
+#[config]
+#[derive(Default)]
 #[serde(default)]
 struct Config {
     panic: bool,
