@@ -40,7 +40,9 @@
 
 mod bump;
 mod delivery;
+mod event;
 mod failure;
+mod getrandom;
 #[cfg(target_family = "wasm")]
 mod guest;
 mod host;
@@ -52,6 +54,7 @@ pub mod testing;
 mod verdict;
 
 pub use delivery::{Delivery, Webhook};
+pub use event::{EntryEvent, Id, MediaEvent, MediaFile, Publication};
 pub use failure::{Failure, FailureKind, Result};
 /// Makes a type a plugin's config, or a part of one.
 ///

@@ -99,6 +99,8 @@ fn flags() -> OsString {
     // Little memory, and enough from the start: a fresh instance touches few pages and grows none. The stack holds
     // the deepest JSON that serde_json reads, 128 levels: 64 KiB do not, 96 KiB do.
     let mut flags = OsString::from("-Clink-arg=-zstack-size=131072\x1f-Clink-arg=--initial-memory=262144");
+    // The SDK is the backend.
+    flags.push("\x1f--cfg=getrandom_backend=\"custom\"");
     // Panic messages name files: the same names on every machine make the same digest everywhere.
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     if let Some(home) = cargo_home {
