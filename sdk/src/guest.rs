@@ -8,6 +8,7 @@ use crate::manifest::Plugin;
 use crate::{Changes, Delivery, Failure, FailureKind, Level, Verdict, Webhook};
 
 /// Written by wit-bindgen.
+#[expect(missing_docs, reason = "not for people")]
 #[expect(clippy::same_length_and_capacity, reason = "the host hands over vectors without spare room")]
 pub mod bindings {
     wit_bindgen::generate!({

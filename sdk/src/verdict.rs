@@ -3,20 +3,44 @@
 use serde_json::Value;
 
 /// What a plugin answers: deliver, with changes or without, or drop.
+/// ```
+/// use hookwright_sdk::{Verdict, json};
+///
+/// let unchanged = Verdict::deliver();
+/// let changed = Verdict::deliver()
+///     .json(&json!({"text": "Paris was published"}))
+///     .header("X-Kind", "note")
+///     .remove_header("X-Strapi-Event")
+///     .annotate("kind", "note");
+/// let dropped = Verdict::drop("a draft");
+/// # assert!(unchanged != changed && changed != dropped);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// Deliver, so changed.
     Deliver(Changes),
     /// Do not deliver, and why.
     Drop(String),
 }
 
-/// What to change. All empty: deliver byte for byte.
+/// What to change. All empty: deliver byte for byte. Made by the methods of [`Verdict`]; its fields are for tests.
+/// ```
+/// # use hookwright_sdk::{Changes, Verdict};
+/// let verdict = Verdict::deliver().header("X-A", "1");
+/// let changes = Changes { set_headers: vec![("X-A".into(), "1".into())], ..Changes::default() };
+/// assert_eq!(verdict, Verdict::Deliver(changes));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// The payload instead of the one that came in.
     pub data: Option<Vec<u8>>,
+    /// Its content type, if that changes.
     pub content_type: Option<String>,
+    /// Headers to set, names and values.
     pub set_headers: Vec<(String, String)>,
+    /// Names of headers to take away.
     pub remove_headers: Vec<String>,
+    /// For people, shown with the delivery and never sent: names and values.
     pub annotations: Vec<(String, String)>,
 }
 
@@ -47,6 +71,7 @@ impl Verdict {
         self.change(|changes| changes.data = Some(data.into()))
     }
 
+    /// Says what the new payload is: `text/plain`.
     #[must_use]
     pub fn content_type(self, content_type: impl Into<String>) -> Self {
         self.change(|changes| changes.content_type = Some(content_type.into()))

@@ -10,11 +10,11 @@ fn cases() -> Vec<(String, Delivery)> {
     let mut cases = Vec::new();
     for version in ["strapi-v3", "strapi-v5"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases").join(version);
-        for file in fs::read_dir(folder).unwrap() {
-            let path = file.unwrap().path();
-            let case: Value = fs::read_to_string(&path).unwrap().parse().unwrap();
+        for file in fs::read_dir(folder).expect("the folder of the cases") {
+            let path = file.expect("a file").path();
+            let case: Value = fs::read_to_string(&path).expect("a text").parse().expect("JSON");
             let body = case.get("body").cloned().unwrap_or(case);
-            let event_type = path.file_stem().unwrap().to_str().unwrap();
+            let event_type = path.file_stem().and_then(|stem| stem.to_str()).expect("an event type");
             cases.push((version.to_owned(), Delivery::example(event_type, body)));
         }
     }

@@ -67,6 +67,29 @@ async fn a_run_is_repeated_exactly_after_a_restart_and_by_a_version_of_the_past(
 }
 
 #[tokio::test]
+async fn a_run_repeats_the_random_numbers_of_ordinary_crates() {
+    let receiver = Receiver::start().await;
+    let host = Hookwright::builder()
+        .file("plugins/lots.wasm", guest("lots"))
+        .webhook("w", json!({ "url": receiver.url(), "events": ["*"], "plugins": [ { "plugin": "lots" } ] }))
+        .start()
+        .await;
+    let mut drawn = Vec::new();
+    for _ in 0..2 {
+        let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+        let delivered = host.deliveries(posted.event(), |delivery| delivery["state"] == "delivered").await;
+        let lots: Value = serde_json::from_str(delivered[0]["rewrittenData"].as_str().unwrap()).unwrap();
+        drawn.push(lots["lots"].clone());
+        let id = delivered[0]["id"].as_str().unwrap();
+        let (code, text) = said(&host.command(&["plugin", "run", "--delivery", id]).await);
+        assert!(code == Some(0) && text.contains("same: verdict, payload"), "{text}");
+    }
+    for name in ["uuid", "rand", "second", "third"] {
+        assert_ne!(drawn[0][name], drawn[1][name], "another delivery, other numbers");
+    }
+}
+
+#[tokio::test]
 async fn an_earlier_version_is_put_back_with_and_without_a_host() {
     let receiver = Receiver::start().await;
     let mut host = Hookwright::builder()

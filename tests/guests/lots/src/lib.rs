@@ -1,6 +1,6 @@
 //! A plugin whose dependencies want random numbers, each in its way: they repeat with the run all the same.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use hookwright_sdk::{Delivery, Result, Verdict, json, plugin};
 use rand::RngExt;
@@ -12,7 +12,7 @@ fn lots(delivery: Delivery) -> Result<Verdict> {
     getrandom_02::getrandom(&mut second)?;
     getrandom_03::fill(&mut third)?;
     // The standard library seeds these by addresses alone: the same in every run.
-    let order: Vec<u8> = (0..8).map(|key| (key, ())).collect::<HashMap<_, _>>().into_keys().collect();
+    let order: Vec<u8> = (0..8).collect::<HashSet<_>>().into_iter().collect();
     body["lots"] = json!({
         "uuid": uuid::Uuid::new_v4().to_string(), "rand": rand::rng().random_range(0..1_000_000),
         "second": second, "third": third, "order": order,
