@@ -41,6 +41,12 @@ pub struct EntryEvent<T = Value> {
 }
 
 /// Whether an entry is public.
+/// ```
+/// # use hookwright_sdk::{Delivery, Publication, Value, json};
+/// let draft = Delivery::example("entry.update", json!({"entry": {"id": 1, "publishedAt": null}}));
+/// assert_eq!(draft.entry_event::<Value>()?.publication, Publication::Draft);
+/// # Ok::<(), hookwright_sdk::Failure>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Publication {
     /// The content type knows no drafts: there is no `publishedAt`.
@@ -51,7 +57,14 @@ pub enum Publication {
     Since(String),
 }
 
-/// The `id` of an entry or a file: a number mostly, a text in some databases.
+/// The `id` of an entry or a file: a number mostly, a text in some databases. Also for the fields of a plugin's own types.
+/// ```
+/// # use hookwright_sdk::{Id, json, serde_json};
+/// let ids: Vec<Id> = serde_json::from_value(json!([7, "5f0c"]))?;
+/// assert_eq!(ids, [Id::Number(7), Id::Text("5f0c".into())]);
+/// assert_eq!(ids[0].to_string(), "7");
+/// # Ok::<(), hookwright_sdk::Failure>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Id {

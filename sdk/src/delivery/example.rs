@@ -38,12 +38,23 @@ impl Delivery {
     }
 
     /// With this payload, byte for byte.
+    /// ```
+    /// # use hookwright_sdk::{Delivery, Value, json};
+    /// let delivery = Delivery::example("entry.create", Value::Null).with_data(r#"{ "a": 1.10 }"#);
+    /// assert_eq!(delivery.data(), br#"{ "a": 1.10 }"#);
+    /// ```
     #[must_use]
     pub fn with_data(self, data: impl Into<Vec<u8>>) -> Self {
         Self { data: data.into(), json: OnceCell::new(), ..self }
     }
 
     /// With this config for the plugin.
+    /// ```
+    /// # use hookwright_sdk::{Delivery, Value, json};
+    /// let delivery = Delivery::example("entry.create", json!({})).with_config(json!({"keep": 3}));
+    /// assert_eq!(delivery.config::<Value>()?["keep"], 3);
+    /// # Ok::<(), hookwright_sdk::Failure>(())
+    /// ```
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "reads well with json!({…})")]
     pub fn with_config(self, config: Value) -> Self {
@@ -51,6 +62,11 @@ impl Delivery {
     }
 
     /// With one more context attribute.
+    /// ```
+    /// # use hookwright_sdk::{Delivery, Value, json};
+    /// let delivery = Delivery::example("entry.create", json!({})).with_attribute("tracestate", "a=1");
+    /// assert_eq!(delivery.attribute("tracestate"), Some("a=1"));
+    /// ```
     #[must_use]
     pub fn with_attribute(mut self, name: &str, value: impl Into<String>) -> Self {
         self.attributes.push((name.to_owned(), value.into()));
@@ -58,12 +74,21 @@ impl Delivery {
     }
 
     /// As a later run of the chain.
+    /// ```
+    /// # use hookwright_sdk::{Delivery, Value, json};
+    /// assert_eq!(Delivery::example("entry.create", json!({})).with_run(2).run, 2);
+    /// ```
     #[must_use]
     pub fn with_run(self, run: u32) -> Self {
         Self { run, ..self }
     }
 
     /// With one more incoming header.
+    /// ```
+    /// # use hookwright_sdk::{Delivery, Value, json};
+    /// let delivery = Delivery::example("entry.create", json!({})).with_header("X-Strapi-Event", "entry.create");
+    /// assert_eq!(delivery.headers, [("x-strapi-event".into(), "entry.create".into())]);
+    /// ```
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.into()));
