@@ -9,50 +9,35 @@
 
 use std::collections::BTreeMap;
 
-use hookwright_sdk::{Delivery, Failure, Result, Value, Verdict, plugin, pointer};
-use serde::Deserialize;
+use hookwright_sdk::pointer::Pointer;
+use hookwright_sdk::{Delivery, Failure, Result, Value, Verdict, config, plugin};
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[config]
+#[derive(Default)]
+#[serde(default)]
 struct Config {
+    /// Header names and where their values come from
+    #[schemars(extend("propertyNames" = { "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" }))]
     headers: BTreeMap<String, Rule>,
 }
 
 /// Where the value of a header comes from.
-#[derive(Deserialize)]
+#[config]
 #[serde(untagged, expecting = r#"expected a JSON Pointer, {"pointer": "/…", "default": …} or {"value": …}"#)]
 enum Rule {
     Pointer(Pointer),
-    PointerOr(PointerOr),
-    Value(Constant),
+    PointerOr {
+        pointer: Pointer,
+        #[schemars(extend("type" = ["string", "number", "boolean"]))]
+        default: Option<Value>,
+    },
+    Value {
+        #[schemars(extend("type" = ["string", "number", "boolean"]))]
+        value: Value,
+    },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PointerOr {
-    pointer: Pointer,
-    default: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Constant {
-    value: Value,
-}
-
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct Pointer(String);
-
-impl TryFrom<String> for Pointer {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if pointer::is_pointer(&text) { Ok(Self(text)) } else { Err(format!("{text} is not a JSON Pointer")) }
-    }
-}
-
-#[plugin(config_schema = include_str!("../config.schema.json"))]
+#[plugin]
 fn add_headers(delivery: Delivery, config: Config) -> Result<Verdict> {
     config.headers.iter().try_fold(Verdict::deliver(), |verdict, (name, rule)| {
         let Some(value) = rule.value(&delivery)? else {
@@ -66,11 +51,11 @@ fn add_headers(delivery: Delivery, config: Config) -> Result<Verdict> {
 impl Rule {
     fn value<'v>(&'v self, delivery: &'v Delivery) -> Result<Option<&'v Value>> {
         let (pointer, default) = match self {
-            Self::Value(constant) => return Ok(Some(&constant.value)),
+            Self::Value { value } => return Ok(Some(value)),
             Self::Pointer(pointer) => (pointer, None),
-            Self::PointerOr(rule) => (&rule.pointer, rule.default.as_ref()),
+            Self::PointerOr { pointer, default } => (pointer, default.as_ref()),
         };
-        Ok(delivery.pointer(&pointer.0)?.filter(|value| !value.is_null()).or(default))
+        Ok(delivery.pointer(pointer)?.filter(|value| !value.is_null()).or(default))
     }
 }
 
@@ -90,6 +75,7 @@ fn header_text(value: &Value) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use hookwright_sdk::json;
+    use hookwright_sdk::testing::config_schema;
 
     use super::*;
 
@@ -124,6 +110,19 @@ mod tests {
         ] {
             assert_eq!(answer(&json!({ "X-A": pointer })), Err(Failure::permanent(reason)), "{pointer}");
         }
+    }
+
+    #[test]
+    fn the_schema_says_what_a_header_may_be() {
+        let schema = config_schema::<Config>();
+        let rules = &schema["$defs"]["Rule"]["anyOf"];
+        let pointer = json!({"description": "A JSON Pointer into the payload", "type": "string", "pattern": "^(/([^/~]|~[01])*)*$"});
+        assert_eq!(rules[0], pointer);
+        let scalar = json!({"type": ["string", "number", "boolean"]});
+        let with_default = json!({"type": "object", "additionalProperties": false, "required": ["pointer"],
+            "properties": {"pointer": pointer, "default": scalar}});
+        assert_eq!(rules[1], with_default);
+        assert!(schema["properties"]["headers"]["propertyNames"]["pattern"].is_string());
     }
 
     #[test]

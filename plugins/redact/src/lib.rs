@@ -5,20 +5,21 @@
 //! a payload in which nothing was found is delivered byte for byte, and what is kept of another one stays as it was
 //! written. A payload that is not JSON fails: it might contain what should not leave.
 
-mod path;
 mod rewrite;
 
-use hookwright_sdk::{Delivery, Failure, Result, Verdict, plugin, serde_json};
-use serde::Deserialize;
+use hookwright_sdk::pointer::Places;
+use hookwright_sdk::{Delivery, Failure, Result, Verdict, config, plugin, serde_json};
 
-use crate::path::Path;
 use crate::rewrite::{Action, Edit, Rewriter};
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[config]
+#[serde(default)]
 struct Config {
-    remove: Vec<Path>,
-    mask: Vec<Path>,
+    /// What to take out: JSON Pointers, * for every element or member
+    remove: Vec<Places>,
+    /// What to replace: JSON Pointers, * for every element or member
+    mask: Vec<Places>,
+    /// What masked values are replaced by
     with: String,
 }
 
@@ -28,10 +29,10 @@ impl Default for Config {
     }
 }
 
-#[plugin(config_schema = include_str!("../config.schema.json"))]
+#[plugin]
 fn redact(delivery: Delivery, config: Config) -> Result<Verdict> {
-    let removals = config.remove.iter().map(|path| Edit { way: path.segments(), action: Action::Remove });
-    let masks = config.mask.iter().map(|path| Edit { way: path.segments(), action: Action::Mask });
+    let removals = config.remove.iter().map(|places| Edit { way: places.segments(), action: Action::Remove });
+    let masks = config.mask.iter().map(|places| Edit { way: places.segments(), action: Action::Mask });
     let edits: Vec<Edit<'_>> = removals.chain(masks).collect();
     let mut rewriter = Rewriter::new(&config.with)?;
     serde_json::from_str(delivery.text()?)

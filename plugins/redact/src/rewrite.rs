@@ -4,11 +4,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use hookwright_sdk::pointer::Segment;
+use hookwright_sdk::serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use hookwright_sdk::serde_json::value::RawValue;
 use hookwright_sdk::serde_json::{self, Result};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-
-use crate::path::Segment;
 
 /// What to do where.
 #[derive(Clone, Copy)]
