@@ -32,6 +32,9 @@ pub mod intake;
 pub mod reload;
 pub mod rerun;
 
+mod author;
+mod bundled;
+
 pub mod admin;
 pub mod cli;
 pub mod host;

@@ -18,6 +18,14 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     Err(become_command(&mut demo))
 }
 
+/// The binary for use, with the bundled plugins inside.
+pub(crate) fn release() -> Result<()> {
+    plugins::build_bundled()?;
+    step("build", || run(&mut cargo(["build", "--release", "--package", "hookwright"])))?;
+    eprintln!("{}", host("release").display());
+    Ok(())
+}
+
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;

@@ -10,6 +10,7 @@ use super::run::Ran;
 use super::sandbox::Seed;
 use super::words::shown;
 use super::{ChainJob, Plugin, binding, changes};
+use crate::bundled;
 use crate::delivery::{ChainRecord, ChainVerdict, Changes, Conditions, PluginRun, RunVerdict};
 use crate::ids::PluginName;
 use crate::webhook::{OnError, PluginUse};
@@ -47,7 +48,8 @@ impl Chain<'_> {
     fn step(&mut self, step: &PluginUse) -> Option<ChainVerdict> {
         let name = &step.plugin;
         let Some(plugin) = self.job.plugins.get(name) else {
-            let reason = format!("plugin {name} is not loaded; put {name}.wasm into plugins/");
+            let remedy = bundled::remedy(name);
+            let reason = format!("plugin {name} is not loaded; put {name}.wasm into plugins/{remedy}");
             return Some(self.hold(name, None, RunVerdict::Absent, reason));
         };
         // A fault of ours or of wasmtime's in here must cost this delivery a hold, not the host a thread.
