@@ -28,7 +28,7 @@ pub(crate) fn of(delivery: &Delivery, config: &Config) -> Result<Attributes> {
     // What is no JSON has no places; whether that matters, the payload's content type says.
     let event = delivery.json().unwrap_or(&Value::Null);
     let filled = |template: &Template, escape: fn(&str) -> String| {
-        let filled = template.fill(delivery, event, escape);
+        let filled = template.fill(delivery, event, MAX_VALUE, escape);
         (filled.complete && !filled.text.is_empty())
             .then(|| hookwright_words::cut(&filled.text, MAX_VALUE).into_owned())
     };

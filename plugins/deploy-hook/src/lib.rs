@@ -64,7 +64,7 @@ fn deploy_hook(delivery: Delivery, config: Config) -> Result<Verdict> {
         None => default(&delivery, event),
     };
     let text = |template: &Option<Template>, default: &str| match template {
-        Some(template) => template.fill(&delivery, event, str::to_owned).text,
+        Some(template) => template.fill(&delivery, event, limits::MAX_TEXT, str::to_owned).text,
         None => default.to_owned(),
     };
     let verdict = match config.service {

@@ -3,6 +3,8 @@
 use hookwright_sdk::serde_json::Map;
 use hookwright_sdk::{Failure, Result, Value};
 
+/// Of a value in a type or a branch: longer than any of them, so that it is seen to be too long.
+pub(crate) const MAX_TEXT: usize = 1000;
 const MAX_EVENT_TYPE: usize = 100;
 const MAX_PROPERTIES: usize = 10;
 /// The payload has to be smaller than 64 KB.

@@ -43,7 +43,7 @@ fn shown(delivery: &Delivery, event: &Value, fields: &Ordered<Template>, mut roo
     let mut shown = Vec::new();
     for (label, template) in fields.iter() {
         let label = cut(label, MAX_LABEL);
-        let value = cut(&template.fill(delivery, event, escaped).text, MAX_VALUE);
+        let value = cut(&template.fill(delivery, event, MAX_VALUE, escaped).text, MAX_VALUE);
         if label.trim().is_empty() || value.trim().is_empty() {
             continue;
         }

@@ -119,7 +119,7 @@ fn content(
     link: Option<&str>,
 ) -> Option<String> {
     if let Some(template) = &config.text {
-        return Some(cut(&template.fill(delivery, event, escaped).text, MAX_CONTENT));
+        return Some(cut(&template.fill(delivery, event, MAX_CONTENT, escaped).text, MAX_CONTENT));
     }
     if config.embed {
         return None;

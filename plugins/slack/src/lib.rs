@@ -17,15 +17,13 @@ mod markup;
 use hookwright_sdk::{Delivery, Failure, Result, Value, Verdict, config, json, plugin};
 use hookwright_words::{Link, Ordered, Summary, Template, body, deliver, rfc3339};
 
-use crate::markup::{cut, escaped, on_one_line};
+use crate::markup::{cut, escaped};
 
 /// Of the text of a section; the text of a message may be longer, and would be cut there.
 const MAX_TEXT: usize = 3000;
 const MAX_FIELD: usize = 2000;
 /// Of the grey line below.
 const MAX_CONTEXT: usize = 1000;
-/// Of a name in the middle of a line.
-const MAX_NAME: usize = 300;
 const MAX_FIELDS: usize = 10;
 
 #[config]
@@ -83,13 +81,13 @@ fn texts(
     link: Option<&str>,
 ) -> (String, String) {
     if let Some(template) = &config.text {
-        let text = cut(&template.fill(delivery, event, escaped).text, MAX_TEXT);
+        let text = cut(&template.fill(delivery, event, MAX_TEXT, escaped).text, MAX_TEXT);
         let more = link.map(|link| format!("\n<{}|Open>", escaped(link))).unwrap_or_default();
         let rich = format!("{}{more}", cut(&text, MAX_TEXT - hookwright_words::units(&more)));
         return if text.trim().is_empty() { (String::new(), String::new()) } else { (text, rich) };
     }
-    let what = escaped(&hookwright_words::cut(&on_one_line(&summary.what), MAX_NAME));
-    let name = summary.name.as_deref().map(|name| escaped(&hookwright_words::cut(&on_one_line(name), MAX_NAME)));
+    let what = escaped(&summary.what);
+    let name = summary.name.as_deref().map(escaped);
     match (name, link) {
         (None, None) => (what.clone(), format!("*{what}*")),
         (None, Some(link)) => (what.clone(), format!("*<{}|{what}>*", escaped(link))),
@@ -100,7 +98,7 @@ fn texts(
 
 fn fields(delivery: &Delivery, event: &Value, fields: &Ordered<Template>) -> Vec<String> {
     let shown = fields.iter().filter_map(|(label, template)| {
-        let text = template.fill(delivery, event, escaped).text;
+        let text = template.fill(delivery, event, MAX_FIELD, escaped).text;
         (!text.trim().is_empty()).then(|| cut(&format!("*{label}*\n{text}"), MAX_FIELD))
     });
     shown.collect()
@@ -112,7 +110,7 @@ fn context(delivery: &Delivery, summary: &Summary) -> String {
     let time = rfc3339(delivery.received_ms);
     let when = format!("<!date^{seconds}^{{date_short_pretty}} {{time}}|{time}>");
     let known = [Some(&delivery.event_type), Some(&delivery.source), summary.locale.as_ref()];
-    let known: Vec<String> = known.into_iter().flatten().map(|text| escaped(&on_one_line(text))).collect();
+    let known: Vec<String> = known.into_iter().flatten().map(|text| escaped(text)).collect();
     format!("{} · {when}", cut(&known.join(" · "), MAX_CONTEXT))
 }
 

@@ -5,11 +5,6 @@ pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Line ends would end bold type and links.
-pub(crate) fn on_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Cuts mrkdwn, and takes a link or an escape that was cut with it.
 pub(crate) fn cut(text: &str, max: usize) -> String {
     let shorter = hookwright_words::cut(text, max);

@@ -30,43 +30,44 @@ const NEW_IN_MEDIA: [&str; 6] = ["focalPoint", "folder", "folderPath", "publishe
 /// The whole body: `event`, `created_at`, the rest without `uid`.
 pub(crate) fn event(members: Map<String, Value>, ids: Ids) -> Value {
     let mut event = Map::new();
-    for (name, value) in members {
+    for (name, mut value) in members {
         match name.as_str() {
-            "createdAt" => event.insert("created_at".into(), value),
-            "uid" => None,
-            "media" => event.insert(name, with_related(older(value, ids))),
-            _ => event.insert(name, older(value, ids)),
-        };
+            "uid" => continue,
+            "createdAt" => _ = event.insert("created_at".into(), value),
+            _ => {
+                make_older(&mut value, ids);
+                if name == "media" {
+                    add_related(&mut value);
+                }
+                event.insert(name, value);
+            }
+        }
     }
     Value::Object(event)
 }
 
-/// A value in which all that Strapi named itself has its old name. Objects without an id are the users' own JSON.
-fn older(value: Value, ids: Ids) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(|item| older(item, ids)).collect(),
-        Value::Object(members) if is_media(&members) => Value::Object(document(media(members), ids)),
-        Value::Object(members) if members.contains_key("id") => Value::Object(document(members, ids)),
-        Value::Object(members) => {
-            Value::Object(members.into_iter().map(|(name, value)| (name, older(value, ids))).collect())
+/// Gives all that Strapi named itself its old name. Objects without an id are the users' own JSON. Works on a list, not on
+/// the stack: JSON nests deeper than a plugin's stack reaches.
+fn make_older(value: &mut Value, ids: Ids) {
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(items) => open.extend(items.iter_mut()),
+            Value::Object(members) => {
+                rename(members, ids);
+                open.extend(members.values_mut());
+            }
+            _ => {}
         }
-        scalar => scalar,
     }
 }
 
-/// A file, or one of its sizes.
-fn is_media(members: &Map<String, Value>) -> bool {
-    members.contains_key("hash") && members.contains_key("ext")
-}
-
-fn media(mut members: Map<String, Value>) -> Map<String, Value> {
-    for name in NEW_IN_MEDIA {
-        members.shift_remove(name);
+fn rename(members: &mut Map<String, Value>, ids: Ids) {
+    if is_media(members) {
+        members.retain(|name, _| !NEW_IN_MEDIA.contains(&name.as_str()));
+    } else if !members.contains_key("id") {
+        return;
     }
-    members
-}
-
-fn document(mut members: Map<String, Value>, ids: Ids) -> Map<String, Value> {
     if let Some(document) = members.shift_remove("documentId")
         && ids == Ids::DocumentId
         && members.contains_key("id")
@@ -75,24 +76,26 @@ fn document(mut members: Map<String, Value>, ids: Ids) -> Map<String, Value> {
     }
     // All of them stand where the first stood.
     let mut renamed = RENAMED.map(|(new, old)| (old, members.get_mut(new).map(Value::take)));
-    let mut old = Map::new();
-    for (name, value) in members {
+    for (name, value) in std::mem::take(members) {
         if !RENAMED.iter().any(|(new, _)| *new == name) {
-            old.insert(name, older(value, ids));
+            members.insert(name, value);
             continue;
         }
         for (name, value) in &mut renamed {
             if let Some(value) = value.take() {
-                old.insert((*name).to_owned(), older(value, ids));
+                members.insert((*name).to_owned(), value);
             }
         }
     }
-    old
 }
 
-fn with_related(mut media: Value) -> Value {
-    if let Value::Object(members) = &mut media {
+/// A file, or one of its sizes.
+fn is_media(members: &Map<String, Value>) -> bool {
+    members.contains_key("hash") && members.contains_key("ext")
+}
+
+fn add_related(media: &mut Value) {
+    if let Value::Object(members) = media {
         members.entry("related").or_insert_with(|| Value::Array(Vec::new()));
     }
-    media
 }

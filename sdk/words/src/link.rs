@@ -39,7 +39,7 @@ impl Link {
         if delivery.event_type.ends_with(".delete") {
             return None;
         }
-        let filled = self.0.fill(delivery, document, percent_encoded);
+        let filled = self.0.fill(delivery, document, MAX_LINK_BYTES, percent_encoded);
         let text: String = filled.text.chars().map(harmless).collect();
         (filled.complete && text.len() <= MAX_LINK_BYTES).then_some(text)
     }

@@ -177,7 +177,7 @@ impl Rule {
                 }
             }
             Self::Tell(template) => {
-                let text = template.fill(delivery, document, str::to_owned).text;
+                let text = template.fill(delivery, document, usize::MAX, str::to_owned).text;
                 (!text.is_empty()).then(|| text.into())
             }
             Self::Give(value) => Some(value.clone()),

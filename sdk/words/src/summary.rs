@@ -2,7 +2,7 @@
 
 use hookwright_sdk::{Delivery, Value};
 
-use crate::shown;
+use crate::{cut, shown};
 
 /// Members that mostly name the thing they belong to, best first. Nothing private is among them.
 const NAMES: [&str; 12] = [
@@ -20,12 +20,15 @@ const NAMES: [&str; 12] = [
     "slug",
 ];
 
+/// Nobody reads longer ones in a chat.
+const MAX_NAME: usize = 300;
+
 /// An event in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// `Article published`; the type itself where nothing better is known.
     pub what: String,
-    /// What it is called, if it is called anything.
+    /// What it is called, if it is called anything; not longer than a line or two.
     pub name: Option<String>,
     pub locale: Option<String>,
     pub tone: Tone,
@@ -99,7 +102,7 @@ fn model(body: &Value) -> String {
 }
 
 fn stage(model: &str, body: &Value) -> String {
-    match body.pointer("/workflow/stages/to/name").and_then(shown) {
+    match body.pointer("/workflow/stages/to/name").and_then(line) {
         Some(stage) => format!("{model} moved to {stage}"),
         None => format!("Review stage of {} changed", model.to_ascii_lowercase()),
     }
@@ -113,7 +116,7 @@ fn subject(body: &Value) -> Option<&Value> {
 }
 
 fn name(subject: &Value) -> Option<String> {
-    let number = || subject.get("id").and_then(shown).map(|id| format!("#{id}"));
+    let number = || subject.get("id").and_then(line).map(|id| format!("#{id}"));
     NAMES.into_iter().find_map(|member| text(subject, member)).or_else(|| text(subject, "documentId")).or_else(number)
 }
 
@@ -123,11 +126,17 @@ fn failed(body: &Value) -> bool {
 }
 
 fn error(body: &Value) -> Option<String> {
-    body.pointer("/error/message").and_then(shown)
+    body.pointer("/error/message").and_then(line)
 }
 
 fn text(value: &Value, member: &str) -> Option<String> {
-    value.get(member).filter(|value| value.is_string()).and_then(shown)
+    value.get(member).filter(|value| value.is_string()).and_then(line)
+}
+
+/// A value on one line.
+fn line(value: &Value) -> Option<String> {
+    let text = shown(value)?;
+    Some(cut(&text, MAX_NAME).split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! A text with places in it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use hookwright_sdk::{Delivery, Value, config};
 
-use crate::shown;
+use crate::{cut, shown};
 
 /// A text with placeholders: {/entry/title} stands for what is at that JSON Pointer of the payload, {/a|/b|text} for the
 /// first of several that is there, {type}, {id}, {source} and {webhook} for the event's; {{ and }} for braces
@@ -105,14 +106,15 @@ impl Template {
         }
     }
 
-    /// The text with the values of `document`, each of them escaped. What the template itself says is not.
-    pub fn fill(&self, delivery: &Delivery, document: &Value, escape: impl Fn(&str) -> String) -> Filled {
+    /// The text with the values of `document`, each of them cut to `max` [`units`](crate::units) and then escaped. What the
+    /// template itself says is neither.
+    pub fn fill(&self, delivery: &Delivery, document: &Value, max: usize, escape: impl Fn(&str) -> String) -> Filled {
         let mut filled = Filled { text: String::new(), complete: true };
         for part in &self.parts {
             match part {
                 Part::Text(text) => filled.text.push_str(text),
                 Part::Choice(sources) => match sources.iter().find_map(|source| source.text(delivery, document)) {
-                    Some(value) => filled.text.push_str(&escape(&value)),
+                    Some(value) => filled.text.push_str(&escape(&cut(&value, max))),
                     None => filled.complete = false,
                 },
             }
@@ -122,11 +124,11 @@ impl Template {
 }
 
 impl Source {
-    fn text(&self, delivery: &Delivery, document: &Value) -> Option<String> {
+    fn text<'v>(&'v self, delivery: &'v Delivery, document: &'v Value) -> Option<Cow<'v, str>> {
         match self {
             Self::Place(place) => shown(document.pointer(place)?),
-            Self::Event(word) => Some(word.of(delivery).to_owned()),
-            Self::Text(text) => Some(text.clone()),
+            Self::Event(word) => Some(word.of(delivery).into()),
+            Self::Text(text) => Some(text.into()),
         }
     }
 }
@@ -165,11 +167,10 @@ mod tests {
     use super::*;
 
     fn filled(template: &str) -> Filled {
-        let body =
-            json!({"entry": {"title": "<Paris>", "n": 1.50, "on": true, "none": null, "empty": " ", "tags": ["a"]}});
+        let body = json!({"entry": {"title": "<Paris>", "n": 1.50, "on": true, "none": null, "empty": " ", "tags": ["a"], "long": "<".repeat(21)}});
         let delivery = Delivery::example("entry.create", json!({}));
         let template = Template::try_from(template.to_owned()).unwrap();
-        template.fill(&delivery, &body, |text| text.replace('<', "&lt;"))
+        template.fill(&delivery, &body, 20, |text| text.replace('<', "&lt;"))
     }
 
     #[test]
@@ -179,6 +180,7 @@ mod tests {
             ("{/entry/n} {/entry/on} {/entry/tags}", "1.5 true [\"a\"]"),
             ("{/entry/none|/entry/empty|/entry/title}", "&lt;Paris>"),
             ("{/entry/none|nobody}{{}}", "nobody{}"),
+            ("{/entry/long}!", &format!("{}…!", "&lt;".repeat(19))),
             ("", ""),
         ] {
             assert_eq!(filled(template), Filled { text: text.into(), complete: true }, "{template}");

@@ -12,21 +12,12 @@ pub fn units(text: &str) -> usize {
 /// The text in at most `max` [`units`], with an ellipsis if something was cut off. Cuts between characters, and leaves
 /// no accent or skin tone without what it belongs to.
 pub fn cut(text: &str, max: usize) -> Cow<'_, str> {
-    // A character has no more units than bytes.
-    if text.len() <= max || units(text) <= max {
+    // A character has no more units than bytes. Of a long text, no more is looked at than may stay.
+    if text.len() <= max || start(text, max) == text.len() {
         return text.into();
     }
-    if max == 0 {
-        return "".into();
-    }
-    let mut room = max - 1;
-    let fits = |character: &char| {
-        room.checked_sub(character.len_utf16()).is_some_and(|left| {
-            room = left;
-            true
-        })
-    };
-    let mut end: usize = text.chars().take_while(fits).map(char::len_utf8).sum();
+    let Some(room) = max.checked_sub(1) else { return "".into() };
+    let mut end = start(text, room);
     while let (Some(before), Some(after)) = (text[..end].chars().next_back(), text[end..].chars().next()) {
         if !belongs_together(before, after) {
             break;
@@ -34,6 +25,16 @@ pub fn cut(text: &str, max: usize) -> Cow<'_, str> {
         end -= before.len_utf8();
     }
     format!("{}…", text[..end].trim_end()).into()
+}
+
+/// How many bytes of the text have at most `max` units.
+fn start(text: &str, max: usize) -> usize {
+    let mut used = 0;
+    let past = text.char_indices().find(|(_, character)| {
+        used += character.len_utf16();
+        used > max
+    });
+    past.map_or(text.len(), |(at, _)| at)
 }
 
 /// Whether a reader sees these two as one. Not all of Unicode's rules: accents, variants, skin tones, joined emoji, flags.
@@ -45,11 +46,11 @@ fn belongs_together(before: char, after: char) -> bool {
 }
 
 /// A value as people read it; nothing for null and for blank text.
-pub fn shown(value: &Value) -> Option<String> {
+pub fn shown(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::Null => None,
-        Value::String(text) => (!text.trim().is_empty()).then(|| text.clone()),
-        other => Some(other.to_string()),
+        Value::String(text) => (!text.trim().is_empty()).then(|| text.into()),
+        other => Some(other.to_string().into()),
     }
 }
 
