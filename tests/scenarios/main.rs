@@ -1,5 +1,6 @@
 //! What Hookwright does, end to end, through the real binary.
 
+mod author;
 // What it sees of processes is Linux's way of telling.
 #[cfg(target_os = "linux")]
 mod compile;

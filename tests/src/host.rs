@@ -282,6 +282,15 @@ pub fn command(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// What `init` wrote listens on the documented ports; tests run side by side.
+pub fn use_free_ports(home: &Path) {
+    let path = home.join("config/server.json");
+    let mut server: Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("as `init` wrote it")).expect("as `init` wrote it");
+    server["server"] = json!({ "listen": "127.0.0.1:0", "admin": "127.0.0.1:0" });
+    std::fs::write(path, server.to_string()).expect("as `init` wrote it");
+}
+
 /// Runs a command to its end.
 pub async fn output(command: &mut Command) -> Output {
     in_time("a command to end", command.output()).await.expect("the binary runs")
@@ -291,7 +300,8 @@ pub fn binary() -> PathBuf {
     std::env::var_os("HOOKWRIGHT_BIN").map_or_else(|| workspace().join("target/debug/hookwright"), PathBuf::from)
 }
 
-fn workspace() -> PathBuf {
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_owned()
 }
 

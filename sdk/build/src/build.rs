@@ -94,7 +94,7 @@ impl Build {
         }
         toolchain.prepare(&mut cargo);
         cargo.args(&self.arguments);
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags::encoded(&self.folder));
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags::encoded());
         cargo.stdin(Stdio::null()).stdout(Stdio::piped());
         cargo
     }

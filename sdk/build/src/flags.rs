@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Holds the deepest JSON that serde_json reads, 128 levels: 64 KiB do not, 96 KiB do.
 const STACK: &str = "-Clink-arg=-zstack-size=131072";
@@ -12,12 +12,13 @@ const HEAP: &str = "-Clink-arg=--initial-heap=65536";
 /// Crates that want randomness get the host's, through the SDK.
 const RANDOM: &str = "--cfg=getrandom_backend=\"custom\"";
 
-/// Flags for the compiler, separated as `CARGO_ENCODED_RUSTFLAGS` wants them. `folder`: where cargo runs.
-pub(crate) fn encoded(folder: &Path) -> OsString {
+/// Flags for the compiler, separated as `CARGO_ENCODED_RUSTFLAGS` wants them. The same for every crate of a person, so
+/// that crates can share what is built of their dependencies.
+pub(crate) fn encoded() -> OsString {
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let mut flags: Vec<OsString> = [STACK, HEAP, RANDOM].map(OsString::from).into();
-    // Panic messages name files: the same names on every machine make the same digest everywhere. Later ones win.
-    flags.push(remap(folder.as_os_str(), "/plugin"));
+    // Panic messages name files: the same names on every machine make the same digest everywhere. The crate's own are
+    // relative.
     flags.extend(cargo_home.map(|home| remap(home.as_os_str(), "/cargo")));
     flags.join(OsStr::new("\x1f"))
 }

@@ -34,8 +34,8 @@ pub(super) async fn run(asked_for: Option<&Path>, args: BuildArgs) -> anyhow::Re
     let (krate, home, built, plugin) = tasks::blocking(move || -> anyhow::Result<_> {
         let krate = Krate::open(&folder)?;
         let home = building::from_here(&krate.home(asked_for.as_deref()));
-        let built = building::build(&krate, Profile::Plugin, false)?;
-        let (_, plugin) = building::judge(&krate, &home, &built.wasm)?;
+        let built = building::build(&krate, &building::find_toolchain(&krate)?, Profile::Plugin, false)?;
+        let plugin = building::judge(&building::workbench(&home)?, &krate, &built)?;
         Ok((krate, home, built, plugin))
     })
     .await?;

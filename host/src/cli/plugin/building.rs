@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use hookwright_plugin_build::{Build, Installing, Profile, toolchain};
+use hookwright_plugin_build::{Build, Installing, Profile, Toolchain, toolchain};
 
 use super::super::screen;
 use crate::author::krate::Krate;
@@ -21,11 +21,15 @@ pub(super) struct Built {
     pub(super) wasm: Vec<u8>,
 }
 
+/// What can build this crate. Blocking.
+pub(super) fn find_toolchain(krate: &Krate) -> anyhow::Result<Toolchain> {
+    Ok(toolchain(&krate.folder, Installing::Target, &screen::remark)?)
+}
+
 /// Builds; cargo says on standard error what it does, or with `quiet` only what is wrong. Blocking.
-pub(super) fn build(krate: &Krate, profile: Profile, quiet: bool) -> anyhow::Result<Built> {
-    let toolchain = toolchain(&krate.folder, Installing::Target, &screen::remark)?;
+pub(super) fn build(krate: &Krate, toolchain: &Toolchain, profile: Profile, quiet: bool) -> anyhow::Result<Built> {
     let order = Build::new(&krate.folder, profile);
-    let artefacts = if quiet { order.quiet() } else { order }.run(&toolchain)?;
+    let artefacts = if quiet { order.quiet() } else { order }.run(toolchain)?;
     let manifest = krate.folder.join("Cargo.toml");
     let Some(artefact) = artefacts.into_iter().find(|artefact| artefact.manifest == manifest) else {
         bail!("cargo made no wasm file of {}", krate.folder.display());
@@ -35,12 +39,15 @@ pub(super) fn build(krate: &Krate, profile: Profile, quiet: bool) -> anyhow::Res
     Ok(Built { path: from_here(&artefact.wasm), wasm })
 }
 
-/// Loads it with the real engine, under the limits of the home if there is one. Blocking.
-pub(super) fn judge(krate: &Krate, home: &Path, wasm: &[u8]) -> anyhow::Result<(Workbench, Arc<Plugin>)> {
+/// Where plugins are tried, under the limits of the home if it is one.
+pub(super) fn workbench(home: &Path) -> anyhow::Result<Workbench> {
     let home = Home::new(home);
-    let workbench = Workbench::open(home.config().is_dir().then_some(&home))?;
-    let plugin = workbench.load(&krate.name, wasm).with_context(|| format!("plugin {} cannot be used", krate.name))?;
-    Ok((workbench, plugin))
+    Workbench::open(home.config().is_dir().then_some(&home))
+}
+
+/// Loads it with the real engine. Blocking.
+pub(super) fn judge(workbench: &Workbench, krate: &Krate, built: &Built) -> anyhow::Result<Arc<Plugin>> {
+    workbench.load(&krate.name, &built.wasm).with_context(|| format!("plugin {} cannot be used", krate.name))
 }
 
 /// A path as one would type it from here.

@@ -1,28 +1,14 @@
-//! `plugin run`: has the host repeat a recorded run, and says whether it came out the same.
+//! `plugin run --delivery`: has the host repeat a recorded run, and says whether it came out the same.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use clap::Args;
 use serde_json::Value;
 
 use super::super::{Exit, Format, delivery, discovery, json, screen};
 use crate::ids::DeliveryId;
 
-#[derive(Debug, Args)]
-pub(in crate::cli) struct RunArgs {
-    /// The delivery whose run is repeated: same event, clock, seed, plugin versions, config and limits
-    #[arg(long, value_name = "ID")]
-    delivery: DeliveryId,
-    /// With today's config and limits, if they have changed
-    #[arg(long)]
-    today: bool,
-    #[command(flatten)]
-    format: Format,
-}
-
-pub(super) async fn run(home: &Path, args: RunArgs) -> anyhow::Result<Exit> {
-    let RunArgs { delivery, today, format } = args;
+pub(super) async fn run(home: &Path, delivery: DeliveryId, today: bool, format: Format) -> anyhow::Result<Exit> {
     let answer = discovery::admin(home)?.act(&format!("/v1/deliveries/{delivery}/rerun?today={today}")).await?;
     screen::line(&if format.json { answer.to_string() } else { as_text(&answer) })?;
     Ok(if answer.pointer("/same") == Some(&Value::Bool(true)) { Exit::Ok } else { Exit::Failure })
