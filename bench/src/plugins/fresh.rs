@@ -67,6 +67,7 @@ impl Fresh {
             retry_schedule: Vec::new(),
             concurrency: NonZeroU32::MIN,
             signing_secrets: Vec::new(),
+            extra_signatures: Vec::new(),
         };
         let event = Event {
             id: EventId::from_bytes([1; 16]),
