@@ -8,6 +8,7 @@ mod configuration;
 mod crash;
 mod delivery;
 mod file_changes;
+mod guides;
 mod hostile;
 mod plugin_swaps;
 mod plugins;

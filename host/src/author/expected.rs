@@ -101,29 +101,29 @@ fn lower_names(deliver: &mut Map<String, Value>) {
 mod tests {
     use super::*;
 
-    fn met(expected: Value, got: Value) -> bool {
-        completed(&expected, &got) == got
+    fn met(expected: &Value, got: &Value) -> bool {
+        completed(expected, got) == *got
     }
 
     #[test]
     fn what_is_left_open_of_a_failure_is_not_compared() {
         let got =
             json!({"fail": {"message": "no slug", "code": "missing-field", "retryable": true, "retryAfterMs": 10_000}});
-        assert!(met(json!({"fail": {"message": "no slug"}}), got.clone()));
-        assert!(met(json!({"fail": {"code": "missing-field", "retryable": true}}), got.clone()));
-        assert!(!met(json!({"fail": {"code": "other"}}), got.clone()));
-        assert!(!met(json!({"fail": {"retryable": false}}), got.clone()));
-        assert!(!met(json!({"drop": "no slug"}), got));
+        assert!(met(&json!({"fail": {"message": "no slug"}}), &got));
+        assert!(met(&json!({"fail": {"code": "missing-field", "retryable": true}}), &got));
+        assert!(!met(&json!({"fail": {"code": "other"}}), &got));
+        assert!(!met(&json!({"fail": {"retryable": false}}), &got));
+        assert!(!met(&json!({"drop": "no slug"}), &got));
         let permanent = json!({"fail": {"message": "no slug"}});
-        assert!(met(json!({"fail": {"retryable": false}}), permanent.clone()));
-        assert!(!met(json!({"fail": {"retryable": true}}), permanent));
+        assert!(met(&json!({"fail": {"retryable": false}}), &permanent));
+        assert!(!met(&json!({"fail": {"retryable": true}}), &permanent));
     }
 
     #[test]
     fn of_a_break_a_part_of_the_reason_is_enough() {
         let got = json!({"break": "panicked: at src/lib.rs:7: no slug"});
-        assert!(met(json!({"break": "no slug"}), got.clone()));
-        assert!(!met(json!({"break": "fuel"}), got));
+        assert!(met(&json!({"break": "no slug"}), &got));
+        assert!(!met(&json!({"break": "fuel"}), &got));
     }
 
     #[test]
@@ -131,9 +131,9 @@ mod tests {
         let got = json!({"deliver": {"data": {"a": 1, "b": 2}, "setHeaders": {"x-a": "1"}, "removeHeaders": ["x-b"]}});
         let expected =
             json!({"deliver": {"data": {"b": 2, "a": 1}, "setHeaders": {"X-A": "1"}, "removeHeaders": ["X-B"]}});
-        assert!(met(expected, got.clone()));
-        assert!(!met(json!({"deliver": {"data": {"a": 1, "b": 2}}}), got.clone()));
-        assert!(!met(json!({"deliver": {}}), got));
-        assert!(met(json!({"deliver": {}}), json!({"deliver": {}})));
+        assert!(met(&expected, &got));
+        assert!(!met(&json!({"deliver": {"data": {"a": 1, "b": 2}}}), &got));
+        assert!(!met(&json!({"deliver": {}}), &got));
+        assert!(met(&json!({"deliver": {}}), &json!({"deliver": {}})));
     }
 }

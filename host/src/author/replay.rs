@@ -5,14 +5,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::clock::Timestamp;
-use crate::config::{ConfigError, Home, Layer, Variables, parse_webhook};
+use crate::config::{ConfigError, Home, Layer, Variables, parse_webhook, written_webhook};
 use crate::delivery::{ChainRecord, ChainVerdict, Changes};
 use crate::event::Event;
 use crate::files;
 use crate::ids::{DeliveryId, PluginName, WebhookId};
 use crate::plugin::{Catalog, ChainJob, MAX_PLUGIN_FILE_BYTES, Plugin, run_chain};
-use crate::webhook::Webhook;
+use crate::webhook::{PluginUse, Webhook};
 
 use super::workbench::Workbench;
 
@@ -84,6 +86,39 @@ pub(crate) fn replay(
 }
 
 fn webhook(home: &Home, id: &WebhookId) -> Result<Webhook, ReplayError> {
+    read(home, id, |layers, variables| parse_webhook(id.clone(), layers, variables))
+}
+
+/// The chain of a webhook, as the home's files have it today.
+///
+/// # Errors
+/// When they cannot be read.
+pub(crate) fn chain(home: &Home, id: &WebhookId) -> Result<Vec<PluginUse>, ReplayError> {
+    webhook(home, id).map(|webhook| webhook.plugins)
+}
+
+/// The labels of a webhook, which its plugins see.
+///
+/// # Errors
+/// When the home's files cannot be read.
+pub(crate) fn labels(home: &Home, id: &WebhookId) -> Result<BTreeMap<String, String>, ReplayError> {
+    webhook(home, id).map(|webhook| webhook.labels)
+}
+
+/// The config that stands at this place of the chain as it is written: no reference is filled in.
+///
+/// # Errors
+/// When the home's files cannot be read.
+pub(crate) fn written_config(home: &Home, id: &WebhookId, place: usize) -> Result<Option<Value>, ReplayError> {
+    let written = read(home, id, |layers, variables| written_webhook(id, layers, variables))?;
+    Ok(written.pointer(&format!("/plugins/{place}/config")).cloned())
+}
+
+fn read<T>(
+    home: &Home,
+    id: &WebhookId,
+    parse: impl FnOnce(&[Layer], &Variables) -> Result<T, Vec<ConfigError>>,
+) -> Result<T, ReplayError> {
     let unreadable = |errors: &[ConfigError]| {
         let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
         ReplayError::Webhook { webhook: id.clone(), reason: reasons.join("; ") }
@@ -95,11 +130,11 @@ fn webhook(home: &Home, id: &WebhookId) -> Result<Webhook, ReplayError> {
         Some(Layer { file: home.display(path), text: text.into() })
     };
     let layers: Vec<Layer> = home.webhook_files(&environment, id).iter().filter_map(layer).collect();
-    parse_webhook(id.clone(), &layers, &variables).map_err(|errors| unreadable(&errors))
+    parse(&layers, &variables).map_err(|errors| unreadable(&errors))
 }
 
 /// A plugin of the home, as its file is. One that cannot be loaded is absent, which holds what needs it.
-fn load(workbench: &Workbench, home: &Home, name: &PluginName) -> Option<Arc<Plugin>> {
+pub(crate) fn load(workbench: &Workbench, home: &Home, name: &PluginName) -> Option<Arc<Plugin>> {
     let wasm = files::read_capped(&home.plugins().join(format!("{name}.wasm")), MAX_PLUGIN_FILE_BYTES).ok()?;
     workbench.load(name, &wasm).ok()
 }

@@ -5,13 +5,19 @@ mod build;
 mod building;
 mod changed;
 mod dev;
+mod file;
+mod fixture;
 mod in_force;
+mod inspect;
 mod install;
+mod junit;
 mod list;
 mod new;
 mod newest;
 mod rerun;
 mod rollback;
+mod run;
+mod test;
 mod versions;
 
 use std::path::Path;
@@ -37,8 +43,14 @@ pub(super) enum PluginCommand {
     Versions(VersionsArgs),
     /// Put an earlier version of a plugin back
     Rollback(rollback::RollbackArgs),
-    /// Repeat the recorded run of a delivery, and compare
-    Run(rerun::RunArgs),
+    /// Run a wasm file on an event; or repeat the recorded run of a delivery, and compare
+    Run(run::RunArgs),
+    /// Run a plugin's fixtures: events, and what is expected of it
+    Test(test::TestArgs),
+    /// Make a fixture of a delivery
+    Fixture(fixture::FixtureArgs),
+    /// What a wasm file is, what it asks for, and whether it would load
+    Inspect(inspect::InspectArgs),
 }
 
 #[derive(Debug, Args)]
@@ -70,6 +82,9 @@ pub(super) async fn run(asked_for: Option<&Path>, command: PluginCommand) -> any
         PluginCommand::List(args) => list::run(home, args.format).await,
         PluginCommand::Versions(args) => versions::run(home, &args.name, args.format),
         PluginCommand::Rollback(args) => rollback::run(home, args).await,
-        PluginCommand::Run(args) => rerun::run(home, args).await,
+        PluginCommand::Run(args) => run::run(asked_for, args).await,
+        PluginCommand::Test(args) => test::run(asked_for, args).await,
+        PluginCommand::Fixture(args) => fixture::run(home, args).await,
+        PluginCommand::Inspect(args) => inspect::run(asked_for, args).await,
     }
 }

@@ -159,8 +159,7 @@ pub(super) fn state(state: impl Into<String>) -> (String, Style) {
     (state, style)
 }
 
-/// Text as it is without colours: for tests.
-#[cfg(test)]
+/// Text as it is without colours: for files, and for tests.
 pub(super) fn uncoloured(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }

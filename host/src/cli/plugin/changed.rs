@@ -16,8 +16,13 @@ pub(super) fn as_text(event: &Event, replay: &Replay) -> String {
         let ended = before.runs.last().map(|run| delivery::plugin_run(&json!(run))).unwrap_or_default();
         return format!("  a plugin before it ends the chain\n{ended}");
     };
-    let mut text = after.runs.last().map(|run| delivery::plugin_run(&json!(run))).unwrap_or_default();
-    let Some(wanted) = changes(after) else { return text };
+    let text = after.runs.last().map(|run| delivery::plugin_run(&json!(run))).unwrap_or_default();
+    changes(after).map_or(text.clone(), |wanted| text + &self::wanted(event, left, wanted))
+}
+
+/// What a plugin wants changed beyond what those before it did: lines that each begin with a line end.
+pub(super) fn wanted(event: &Event, left: &Changes, wanted: &Changes) -> String {
+    let mut text = String::new();
     for line in headers(left, wanted) {
         let _ = write!(text, "\n  {line}");
     }

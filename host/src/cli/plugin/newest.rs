@@ -12,7 +12,7 @@ use super::super::{discovery, json};
 use crate::author::replay::Recorded;
 use crate::clock::{self, Timestamp};
 use crate::event::Event;
-use crate::ids::PluginName;
+use crate::ids::{DeliveryId, PluginName};
 
 /// Webhooks that are asked about: one request each.
 const MOST_WEBHOOKS: usize = 20;
@@ -36,6 +36,14 @@ pub(super) async fn newest(home: &Path, plugin: &PluginName) -> anyhow::Result<O
         Some(delivery) => recorded(&client, &delivery).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// A delivery that the host has had.
+///
+/// # Errors
+/// When it has not, or answers otherwise than it should.
+pub(super) async fn of_delivery(client: &Client, id: DeliveryId) -> anyhow::Result<Recorded> {
+    recorded(client, &client.get(&format!("/v1/deliveries/{id}")).await?).await
 }
 
 async fn recorded(client: &Client, delivery: &Value) -> anyhow::Result<Recorded> {
