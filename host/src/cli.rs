@@ -27,6 +27,7 @@ mod plugin;
 mod receiver;
 mod reload;
 mod screen;
+mod secret;
 mod send;
 mod serve;
 mod status;
@@ -87,6 +88,9 @@ enum Command {
     /// Write, build and add plugins; look at them, go back to an earlier version, repeat a run
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Make signing secrets
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -143,6 +147,7 @@ async fn dispatch(Cli { home: asked_for, command }: Cli) -> anyhow::Result<Exit>
         Command::Delivery(command) => delivery::run(&home, command).await,
         Command::Webhook(command) => webhook::run(&home, command).await,
         Command::Plugin(command) => plugin::run(asked_for.as_deref(), command).await,
+        Command::Secret(command) => secret::run(&command),
         Command::Completions(args) => completions::run(&args),
     }
 }

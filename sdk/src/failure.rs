@@ -5,6 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 /// What a plugin returns: mostly `Result<Verdict>`.
+/// ```
+/// # use hookwright_sdk::{Delivery, Failure, Result, Verdict};
+/// fn refuse(_: Delivery) -> Result<Verdict> {
+///     Err(Failure::permanent("not today").with_code("closed"))
+/// }
+/// ```
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Why a plugin could not decide, and whether another try may help. The webhook's `onError` says what follows.
@@ -20,7 +26,9 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 // Does not implement `Error` itself: that is what makes the conversion from any error possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// Whether another try may help.
     pub kind: FailureKind,
+    /// For people: what `hookwright why` shows.
     pub message: String,
     /// For programs: what kind of failure this is, whatever the message says.
     pub code: Option<String>,
@@ -37,16 +45,30 @@ pub enum FailureKind {
 
 impl Failure {
     /// The same delivery would fail again.
+    /// ```
+    /// # use hookwright_sdk::{Failure, FailureKind};
+    /// assert_eq!(Failure::permanent("no slug").kind, FailureKind::Permanent);
+    /// ```
     pub fn permanent(message: impl Into<String>) -> Self {
         Self { kind: FailureKind::Permanent, message: message.into(), code: None }
     }
 
     /// Another try may succeed; the host chooses when.
+    /// ```
+    /// # use hookwright_sdk::{Failure, FailureKind};
+    /// assert_eq!(Failure::retry("not yet").kind, FailureKind::Retryable(None));
+    /// ```
     pub fn retry(message: impl Into<String>) -> Self {
         Self { kind: FailureKind::Retryable(None), message: message.into(), code: None }
     }
 
     /// Another try may succeed after `delay`.
+    /// ```
+    /// # use hookwright_sdk::{Failure, FailureKind};
+    /// # use std::time::Duration;
+    /// let minute = Duration::from_secs(60);
+    /// assert_eq!(Failure::retry_after("embargo", minute).kind, FailureKind::Retryable(Some(minute)));
+    /// ```
     pub fn retry_after(message: impl Into<String>, delay: Duration) -> Self {
         Self { kind: FailureKind::Retryable(Some(delay)), message: message.into(), code: None }
     }
@@ -64,6 +86,10 @@ impl Failure {
     }
 
     /// Says what was being done when it failed: `context: message`.
+    /// ```
+    /// # use hookwright_sdk::Failure;
+    /// assert_eq!(Failure::permanent("no slug").context("/entry").message, "/entry: no slug");
+    /// ```
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);

@@ -8,6 +8,7 @@ use crate::manifest::Plugin;
 use crate::{Changes, Delivery, Failure, FailureKind, Level, Verdict, Webhook};
 
 /// Written by wit-bindgen.
+#[expect(missing_docs, reason = "not for people")]
 #[expect(clippy::same_length_and_capacity, reason = "the host hands over vectors without spare room")]
 pub mod bindings {
     wit_bindgen::generate!({
@@ -68,8 +69,17 @@ pub fn transform(plugin: &Plugin, delivery: types::Delivery) -> Result<types::Ve
 
 /// A panic ends in a trap that says nothing: tell the host first. `panicked at src/lib.rs:7:5:` and the message.
 fn report_panics() {
-    panic::set_hook(Box::new(|panic| host::log(host::Level::Critical, &panic.to_string())));
+    panic::set_hook(Box::new(|panic| {
+        let mut message = panic.to_string();
+        if message.ends_with(NO_CLOCK) {
+            message.push_str(": a plugin's clock is hookwright_sdk::now_ms");
+        }
+        host::log(host::Level::Critical, &message);
+    }));
 }
+
+/// What the standard library says in a plugin about `SystemTime::now`, somewhere within itself.
+const NO_CLOCK: &str = "time not implemented on this platform";
 
 pub(crate) fn log(level: Level, message: &str) {
     let level = match level {

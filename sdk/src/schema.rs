@@ -10,9 +10,11 @@ use schemars::generate::SchemaSettings;
 pub struct Config<T>(PhantomData<T>);
 
 impl<T> Config<T> {
+    /// To call [`Described::schema`] or [`Undescribed::schema`] on.
     pub const TYPE: Self = Self(PhantomData);
 }
 
+/// Types that have a schema.
 pub trait Described {
     /// JSON Schema text.
     fn schema(&self) -> String;
@@ -24,6 +26,7 @@ impl<T: JsonSchema> Described for Config<T> {
     }
 }
 
+/// All types.
 pub trait Undescribed {
     /// Empty: any config.
     fn schema(&self) -> String;

@@ -10,6 +10,7 @@ mod delivery;
 mod file_changes;
 mod guides;
 mod hostile;
+mod languages;
 mod plugin_swaps;
 mod plugins;
 mod refusals;

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::cargo::{cargo, target_dir};
+use crate::languages;
 use crate::plugins;
 use crate::step::{become_command, run, step};
 
@@ -29,8 +30,11 @@ pub(crate) fn release() -> Result<()> {
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;
+    let not_run = languages::build_and_test()?;
     build(&["--all-targets"])?;
-    step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))
+    step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))?;
+    // Again, where it is seen.
+    not_run.tell()
 }
 
 /// Everything at once, whatever is needed of it: asked for one by one, crates may get other features of what they share,
@@ -42,6 +46,8 @@ fn build(more: &[&str]) -> Result<()> {
 /// Measures.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     plugins::build_bench()?;
+    // Those that are not there, the bench itself names.
+    let _ = languages::build_bench()?;
     let build = ["build", "--release", "--package", "hookwright", "--package", "hookwright-bench"];
     step("build", || run(&mut cargo(build)))?;
     let mut bench = Command::new(target_dir().join("release/hookwright-bench"));
@@ -54,6 +60,7 @@ fn with_host<'c>(command: &'c mut Command, profile: &str) -> &'c mut Command {
         .env("HOOKWRIGHT_BIN", host(profile))
         .env("HOOKWRIGHT_PLUGINS", plugins::folder())
         .env("HOOKWRIGHT_GUESTS", plugins::guest_folder())
+        .env("HOOKWRIGHT_LANGUAGES", languages::folder())
 }
 
 fn host(profile: &str) -> PathBuf {

@@ -72,6 +72,7 @@ impl Webhook {
             retry_schedule: Vec::new(),
             concurrency: NonZeroU32::MIN,
             signing_secrets: Vec::new(),
+            extra_signatures: Vec::new(),
         }
     }
 }

@@ -99,8 +99,9 @@ pub enum ImportFault {
     #[error("plugins reach nothing but {}; remove the dependency that wants it", contract::HOST_INTERFACE)]
     Unknown,
     #[error(
-        "wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen` and switch its \
-         feature off (often getrandom's `js` or chrono's `wasmbind`)"
+        "wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen --target \
+         wasm32-unknown-unknown` and switch its feature off (often `wasmbind` of chrono, `js` of uuid, `js` or `wasm_js` of \
+         getrandom: hookwright-sdk gives getrandom its numbers, see its documentation)"
     )]
     WasmBindgen,
     #[error(

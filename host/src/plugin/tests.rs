@@ -72,6 +72,7 @@ pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> Cha
         retry_schedule: vec![],
         concurrency: NonZeroU32::MIN,
         signing_secrets: vec![],
+        extra_signatures: vec![],
     };
     let event = Event {
         id: EventId::from_bytes([1; 16]),
