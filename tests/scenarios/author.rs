@@ -112,7 +112,7 @@ async fn dev_shows_what_each_save_changes_and_installs_nothing_that_is_broken() 
     let before = installed();
     // What is expected is changed first, so that the plugin is wrong until it is changed too.
     author.edit("fixtures/entry-create.json", "create of article", "create in article");
-    line_with(&mut lines, "fixtures/entry-create.json  came out otherwise").await;
+    line_with(&mut lines, "✗ entry-create").await;
     waits(&mut lines).await;
     author.edit("src/lib.rs", "{} of {model}", "{} in {nothing}");
     waits(&mut lines).await;
