@@ -137,7 +137,7 @@ pub use failure::{Failure, FailureKind, Result};
 /// - What serde's attributes do to reading, they do to the schema. `#[schemars(range(min = 1))]`, `length`, `regex` and
 ///   `extend` add what the type cannot say; serde does not check these when a test makes a config by hand.
 /// - An enum of bare names is also `Serialize`.
-/// - Write it above the attributes of serde and schemars.
+/// - Write it above the attributes of serde and schemars: these are not known before it.
 pub use hookwright_sdk_macros::config;
 /// Makes a function the plugin of its crate.
 ///

@@ -47,3 +47,35 @@ pub(crate) fn schema_of<T: JsonSchema>() -> schemars::Schema {
     }
     schema
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[derive(JsonSchema)]
+    #[schemars(title = "Settings")]
+    struct Titled;
+
+    #[derive(JsonSchema)]
+    struct Plain {
+        _keep: u8,
+    }
+
+    struct Other;
+
+    #[test]
+    fn a_type_without_a_schema_takes_any_config() {
+        #[expect(clippy::needless_borrow, reason = "as the attribute writes it")]
+        let (plain, other) = ((&Config::<Plain>::TYPE).schema(), (&Config::<Other>::TYPE).schema());
+        assert_eq!(other, "");
+        let plain: Value = plain.parse().unwrap();
+        assert_eq!((&plain["required"][0], plain.get("title")), (&"_keep".into(), None));
+    }
+
+    #[test]
+    fn a_title_is_kept_if_the_author_wrote_it() {
+        assert_eq!(schema_of::<Titled>().get("title"), Some(&"Settings".into()));
+    }
+}

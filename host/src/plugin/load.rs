@@ -101,7 +101,7 @@ pub enum ImportFault {
     #[error(
         "wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen --target \
          wasm32-unknown-unknown` and switch its feature off (often `wasmbind` of chrono, `js` of uuid, `js` or `wasm_js` of \
-         getrandom: hookwright-sdk gives getrandom its numbers, see its documentation)"
+         getrandom, whose backend is hookwright-sdk)"
     )]
     WasmBindgen,
     #[error(

@@ -26,7 +26,7 @@ fn imports() -> Vec<Case> {
         refused(
             "imports-javascript",
             import("__wbindgen_placeholder__", "__wbindgen_throw"),
-            "imports `__wbindgen_placeholder__#__wbindgen_throw`: wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen` and switch its feature off (often getrandom's `js` or chrono's `wasmbind`)",
+            "imports `__wbindgen_placeholder__#__wbindgen_throw`: wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen --target wasm32-unknown-unknown` and switch its feature off (often `wasmbind` of chrono, `js` of uuid, `js` or `wasm_js` of getrandom, whose backend is hookwright-sdk)",
         ),
         refused("imports-wasi-threads", import("wasi", "thread-spawn"), unwelcome("wasi#thread-spawn")),
         refused("imports-with-escapes", import("\\1b[2J\\0d\\0a", "\\e2\\80\\ae"), unwelcome("\u{1b}[2J\r\n#\u{202e}")),
