@@ -64,11 +64,14 @@ impl Author {
         serve
     }
 
-    fn edit(&self, old: &str, new: &str) {
-        let source = self.home().join("line/src/lib.rs");
-        let text = fs::read_to_string(&source).unwrap();
+    /// As an editor does: beside it, then renamed over it.
+    fn edit(&self, file: &str, old: &str, new: &str) {
+        let file = self.home().join("line").join(file);
+        let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(old), "{old} is not in {text}");
-        fs::write(source, text.replace(old, new)).unwrap();
+        let beside = file.with_extension("writing");
+        fs::write(&beside, text.replace(old, new)).unwrap();
+        fs::rename(beside, file).unwrap();
     }
 }
 
@@ -105,18 +108,24 @@ async fn dev_shows_what_each_save_changes_and_installs_nothing_that_is_broken() 
         author.command(&["plugin", "dev", "line"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(dev.stdout.take().unwrap()).lines();
     waits(&mut lines).await;
+    let installed = || fs::read(author.home().join("plugins/line.wasm")).unwrap();
+    let before = installed();
+    // What is expected is changed first, so that the plugin is wrong until it is changed too.
+    author.edit("fixtures/entry-create.json", "create of article", "create in article");
+    line_with(&mut lines, "✗ entry-create").await;
+    waits(&mut lines).await;
+    author.edit("src/lib.rs", "{} of {model}", "{} in {nothing}");
+    waits(&mut lines).await;
+    assert_eq!(installed(), before);
+
     let slowdown = slowdown();
     let start = Instant::now();
-    author.edit("{} of {model}", "{} in {model}");
+    author.edit("src/lib.rs", "{} in {nothing}", "{} in {model}");
     line_with(&mut lines, r#"+   "summary": "entry.create in address""#).await;
     let took = start.elapsed();
     assert!(took < SAVE_TO_DIFF.mul_f64(slowdown), "{took:?}");
     waits(&mut lines).await;
-
-    let installed = fs::read(author.home().join("plugins/line.wasm")).unwrap();
-    author.edit("{} in {model}", "{} in {nothing}");
-    waits(&mut lines).await;
-    assert_eq!(fs::read(author.home().join("plugins/line.wasm")).unwrap(), installed);
+    assert_ne!(installed(), before);
     let pid = dev.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
     assert!(timeout(BUILD_PATIENCE, dev.wait()).await.unwrap().unwrap().success());

@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hookwright_plugin_build::{Artefact, Build, Installing, Profile, Toolchain, toolchain};
 
 use crate::cargo::{ci, root, target_dir};
-use crate::step::{output, step};
+use crate::debian;
+use crate::step::step;
 
 /// A bundled plugin is smaller than this, or something is linked that should not be.
 const MAX_BYTES: usize = 300_000;
@@ -70,8 +70,7 @@ fn build(places: &[Place]) -> Result<()> {
 
 /// Builds in a folder apart from the host's, so that other flags do not disturb its cache.
 fn cargo_build(choose: impl FnOnce(Build) -> Build) -> Result<Vec<Artefact>> {
-    let root_user = || output(Command::new("id").arg("-u")).as_deref() == Some("0");
-    let installing = if ci() || root_user() { Installing::Packages } else { Installing::Target };
+    let installing = if debian::may_install() { Installing::Packages } else { Installing::Target };
     let toolchain = toolchain(root(), installing, &|line| eprintln!("  {line}"))?;
     let folder = match &toolchain {
         Toolchain::Rustup => "plugins",

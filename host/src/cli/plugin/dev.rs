@@ -7,16 +7,15 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use hookwright_plugin_build::{Profile, Toolchain};
-use owo_colors::Style;
 use tokio::time::Instant;
 
-use super::super::{Exit, diff, screen, serve};
+use super::super::{Exit, screen, serve};
 use super::install::{self, Place};
-use super::{building, changed, newest};
+use super::{building, changed, newest, test};
 use crate::author::fixture::Fixture;
 use crate::author::krate::Krate;
 use crate::author::replay::{Recorded, Replay, replay};
-use crate::author::suite::{Case, Judgement, Report, test_folder};
+use crate::author::suite::{Report, test_folder};
 use crate::author::watch::Sources;
 use crate::author::workbench::Workbench;
 use crate::clock::{self, Timestamp};
@@ -126,8 +125,8 @@ impl Desk {
         let report = test_folder(plugin, &folder, None, false)?;
         let failures = report.failures();
         if failures > 0 {
-            report.cases.iter().filter_map(failure).try_for_each(|text| screen::line(&text))?;
-            bail!("{} of {} failed", failures, screen::counted(report.cases.len(), "fixture"));
+            screen::line(&test::as_text(plugin, &report))?;
+            bail!("{failures} of {} failed", screen::counted(report.cases.len(), "fixture"));
         }
         Ok(Some(report))
     }
@@ -156,20 +155,6 @@ impl Desk {
         });
         Ok(format!("{}\n{}", screen::heading(&title), tried.await?))
     }
-}
-
-/// What is wrong with a fixture, if anything is.
-fn failure(case: &Case) -> Option<String> {
-    let reason = match &case.judgement {
-        Judgement::Passed | Judgement::Updated => return None,
-        Judgement::Unwritten => "expects nothing yet: `hookwright plugin test --update` writes it".to_owned(),
-        Judgement::Unusable(reason) => screen::inert(reason).into_owned(),
-        Judgement::Different { expected, got } => {
-            format!("came out otherwise: - expected, + got\n{}", diff::rendered(expected, got, 4))
-        }
-    };
-    let mark = screen::styled("✗", Style::new().red());
-    Some(format!("{mark} {}  {reason}", screen::heading(&format!("fixtures/{}.json", case.name))))
 }
 
 const DEV_BUILD: &str = "Built for the moment: `hookwright plugin build --install` makes the one for use.";
