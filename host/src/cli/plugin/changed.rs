@@ -49,3 +49,19 @@ fn headers(before: &Changes, after: &Changes) -> Vec<String> {
     let set = set.map(|(name, value)| screen::styled(&format!("+ {name}: {value}"), Style::new().green()));
     set.chain(removed.map(|name| screen::styled(&format!("- {name}"), Style::new().red()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_plugin_itself_did_to_headers_is_shown() {
+        let pair = |name: &str| (name.to_owned(), "1 \u{1b}[2J".to_owned());
+        let before =
+            Changes { set_headers: vec![pair("x-a")], remove_headers: vec!["x-b".into()], ..Changes::default() };
+        let set_headers = vec![pair("x-a"), pair("x-c")];
+        let after = Changes { set_headers, remove_headers: vec!["x-b".into(), "x-d".into()], ..Changes::default() };
+        let lines: Vec<_> = headers(&before, &after).iter().map(|line| screen::uncoloured(line)).collect();
+        assert_eq!(lines, [r"+ x-c: 1 \u{1b}[2J", "- x-d"]);
+    }
+}
