@@ -6,9 +6,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::cargo::{cargo, target_dir};
-use crate::languages;
+use crate::languages::{self, NotRun};
 use crate::plugins;
 use crate::step::{become_command, run, step};
+use crate::verifiers;
 
 /// Shows five events on their way. Comes back only when that fails.
 pub(crate) fn demo(arguments: &[String]) -> Result<()> {
@@ -30,11 +31,11 @@ pub(crate) fn release() -> Result<()> {
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;
-    let not_run = languages::build_and_test()?;
+    let not_run = [languages::build_and_test()?, verifiers::install()?];
     build(&["--all-targets"])?;
     step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))?;
     // Again, where it is seen.
-    not_run.tell()
+    not_run.iter().try_for_each(NotRun::tell)
 }
 
 /// Everything at once, whatever is needed of it: asked for one by one, crates may get other features of what they share,
@@ -61,6 +62,7 @@ fn with_host<'c>(command: &'c mut Command, profile: &str) -> &'c mut Command {
         .env("HOOKWRIGHT_PLUGINS", plugins::folder())
         .env("HOOKWRIGHT_GUESTS", plugins::guest_folder())
         .env("HOOKWRIGHT_LANGUAGES", languages::folder())
+        .env("HOOKWRIGHT_VERIFIERS", verifiers::folder())
 }
 
 fn host(profile: &str) -> PathBuf {

@@ -1,9 +1,9 @@
 //! The example plugins in other languages: built into `target/languages/`, and tested by their own test runners. Their
 //! tools are installed where they may be; without them a plugin is not run, which is said aloud.
 
-mod javascript;
-mod python;
-mod sources;
+pub(crate) mod javascript;
+pub(crate) mod python;
+pub(crate) mod sources;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use crate::plugins;
 use crate::step::step;
 
 /// A language, and the plugin in it.
-struct Language {
+pub(crate) struct Language {
     name: &'static str,
     /// The plugin's name: of its sources, and of what becomes of them.
     plugin: &'static str,
     /// Below the root.
     sources: &'static str,
     /// What has to be there already, for people.
-    needs: &'static str,
+    pub(crate) needs: &'static str,
     /// The same as Debian calls it.
     packages: &'static [&'static str],
     has_tools: fn() -> bool,
@@ -47,6 +47,7 @@ struct Place {
 
 /// Plugins that were neither built nor tested, each with what it needs.
 #[must_use]
+#[derive(Default)]
 pub(crate) struct NotRun(Vec<String>);
 
 /// Builds those that have changed, and tests all.
@@ -68,7 +69,7 @@ pub(crate) fn build_bench() -> Result<NotRun> {
 
 /// With the tools of each language, as far as they are here.
 fn each(work: impl Fn(&Language, &Place) -> Result<()>) -> Result<NotRun> {
-    let mut not_run = NotRun(Vec::new());
+    let mut not_run = NotRun::default();
     for language in [&javascript::LANGUAGE, &python::LANGUAGE] {
         let Language { name, needs, packages, has_tools, .. } = language;
         if !has_tools()
@@ -80,7 +81,7 @@ fn each(work: impl Fn(&Language, &Place) -> Result<()>) -> Result<NotRun> {
         if has_tools() {
             step(&format!("plugin in {name}"), || work(language, &language.place()))?;
         } else {
-            not_run.0.push(format!("the plugin in {name}: install {needs}"));
+            not_run.add(&format!("the plugin in {name}"), needs);
         }
     }
     not_run.tell()?;
@@ -98,6 +99,10 @@ pub(crate) fn folder() -> PathBuf {
 }
 
 impl NotRun {
+    pub(crate) fn add(&mut self, what: &str, needs: &str) {
+        self.0.push(format!("{what}: install {needs}"));
+    }
+
     /// Says what was not run: a failure where everything has to be.
     pub(crate) fn tell(&self) -> Result<()> {
         for what in &self.0 {

@@ -6,6 +6,7 @@ mod debian;
 mod languages;
 mod plugins;
 mod step;
+mod verifiers;
 
 use std::process::ExitCode;
 

@@ -9,7 +9,7 @@ use super::{Language, Place, bench_sources};
 use crate::cargo::root;
 use crate::step::{output, run};
 
-pub(super) const LANGUAGE: Language = Language {
+pub(crate) const LANGUAGE: Language = Language {
     name: "JavaScript",
     plugin: "search-record",
     sources: "examples/javascript",
@@ -24,7 +24,7 @@ pub(super) const LANGUAGE: Language = Language {
 
 const LEAST_NODE: u32 = 18;
 
-fn has_tools() -> bool {
+pub(crate) fn has_tools() -> bool {
     let node = output(Command::new("node").arg("--version"));
     let npm = output(Command::new("npm").arg("--version"));
     node.is_some_and(|version| is_enough(&version)) && npm.is_some()

@@ -9,7 +9,7 @@ use super::{Language, Place, bench_sources};
 use crate::cargo::root;
 use crate::step::{output, run};
 
-pub(super) const LANGUAGE: Language = Language {
+pub(crate) const LANGUAGE: Language = Language {
     name: "Python",
     plugin: "csv-row",
     sources: "examples/python",
@@ -25,17 +25,20 @@ pub(super) const LANGUAGE: Language = Language {
 /// 3.11 has what the bindings import, `typing.Self`; and without `ensurepip` a virtual environment has no pip.
 const TRIAL: &str = "from typing import Self; import ensurepip, venv";
 
-fn has_tools() -> bool {
+pub(crate) fn has_tools() -> bool {
     output(Command::new("python3").args(["-c", TRIAL])).is_some()
 }
 
 fn install(place: &Place) -> Result<()> {
-    let Place { sources, tools } = place;
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(tools))?;
-    let requirements = sources.join("requirements.txt");
-    let pip = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement"];
-    run(Command::new(tools.join("bin/pip")).args(pip).arg(requirements))?;
+    venv(&place.tools, &place.sources.join("requirements.txt"))?;
     run(componentize(place).arg("bindings").arg(bindings(place)))
+}
+
+/// A virtual environment with what is required, and nothing else.
+pub(crate) fn venv(folder: &Path, requirements: &Path) -> Result<()> {
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
+    let pip = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement"];
+    run(Command::new(folder.join("bin/pip")).args(pip).arg(requirements))
 }
 
 fn build(place: &Place, wasm: &Path) -> Result<()> {

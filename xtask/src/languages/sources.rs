@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 
 /// Files with their names, one after the other.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Sources(Vec<u8>);
+pub(crate) struct Sources(Vec<u8>);
 
 impl Sources {
     /// The files right in these folders; what is in folders of theirs was made by tools.
-    pub(super) fn read(folders: &[&Path]) -> Result<Self> {
+    pub(crate) fn read(folders: &[&Path]) -> Result<Self> {
         let mut all = Vec::new();
         for folder in folders {
             let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
@@ -27,11 +27,11 @@ impl Sources {
         Ok(Self(all))
     }
 
-    pub(super) fn are_in(&self, stamp: &Path) -> bool {
+    pub(crate) fn are_in(&self, stamp: &Path) -> bool {
         fs::read(stamp).is_ok_and(|kept| kept == self.0)
     }
 
-    pub(super) fn write(&self, stamp: &Path) -> Result<()> {
+    pub(crate) fn write(&self, stamp: &Path) -> Result<()> {
         fs::write(stamp, &self.0).with_context(|| format!("cannot write {}", stamp.display()))
     }
 }
