@@ -30,7 +30,20 @@ pub(crate) fn release() -> Result<()> {
 pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;
     build(&["--all-targets"])?;
+    step("fixtures of the bundled plugins", fixtures)?;
     step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))
+}
+
+/// What each bundled plugin makes of its fixtures, in the engine of the host.
+fn fixtures() -> Result<()> {
+    for name in plugins::bundled_names()? {
+        let plugin = plugins::folder().join(&name);
+        eprintln!("  {name}");
+        let mut test = Command::new(host("debug"));
+        test.args(["plugin", "test"]).arg(plugin.with_extension("wasm"));
+        run(test.arg("--fixtures").arg(plugin.join("fixtures")))?;
+    }
+    Ok(())
 }
 
 /// Everything at once, whatever is needed of it: asked for one by one, crates may get other features of what they share,
