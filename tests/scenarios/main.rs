@@ -1,6 +1,7 @@
 //! What Hookwright does, end to end, through the real binary.
 
 mod author;
+mod bundled;
 // What it sees of processes is Linux's way of telling.
 #[cfg(target_os = "linux")]
 mod compile;

@@ -33,9 +33,22 @@ pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;
     let not_run = [languages::build_and_test()?, verifiers::install()?];
     build(&["--all-targets"])?;
+    step("fixtures of the bundled plugins", fixtures)?;
     step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))?;
     // Again, where it is seen.
     not_run.iter().try_for_each(NotRun::tell)
+}
+
+/// What each bundled plugin makes of its fixtures, in the engine of the host.
+fn fixtures() -> Result<()> {
+    for name in plugins::bundled_names()? {
+        let plugin = plugins::folder().join(&name);
+        eprintln!("  {name}");
+        let mut test = Command::new(host("debug"));
+        test.args(["plugin", "test"]).arg(plugin.with_extension("wasm"));
+        run(test.arg("--fixtures").arg(plugin.join("fixtures")))?;
+    }
+    Ok(())
 }
 
 /// Everything at once, whatever is needed of it: asked for one by one, crates may get other features of what they share,

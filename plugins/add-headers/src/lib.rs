@@ -65,7 +65,7 @@ fn header_text(value: &Value, encode: bool) -> Result<String, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{on_any_json, on_real_bodies};
+    use hookwright_bundled::{on_any_json, on_its_fixtures, on_real_bodies};
     use hookwright_sdk::json;
 
     use super::*;
@@ -74,6 +74,11 @@ mod tests {
     fn real_bodies() {
         let headers = json!({"X-Model": {"pointer": "/model", "default": "none"}, "X-Name": ["/entry/full_name", "/media/name"], "X-Key": {"template": "{type}/{/entry/documentId|/media/id|-}"}});
         insta::assert_snapshot!(on_real_bodies(add_headers, &json!({"headers": headers, "encode": true})));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(add_headers, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

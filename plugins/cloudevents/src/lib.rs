@@ -104,7 +104,7 @@ fn says_json(content_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{answer, on_any_json, on_real_bodies};
+    use hookwright_bundled::{answer, on_any_json, on_its_fixtures, on_real_bodies};
     use hookwright_sdk::{Changes, Value, json};
 
     use super::*;
@@ -112,6 +112,11 @@ mod tests {
     #[test]
     fn real_bodies() {
         insta::assert_snapshot!(on_real_bodies(cloudevents, &json!({"extensions": {"model": "{/model}"}})));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(cloudevents, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

@@ -150,13 +150,18 @@ fn as_texts(payload: Value) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{answer, on_any_json, on_real_bodies, rewritten};
+    use hookwright_bundled::{answer, on_any_json, on_its_fixtures, on_real_bodies, rewritten};
 
     use super::*;
 
     #[test]
     fn real_bodies() {
         insta::assert_snapshot!(on_real_bodies(deploy_hook, &json!({"service": "github"})));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(deploy_hook, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Mention {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{answer, on_any_json, on_real_bodies, rewritten};
+    use hookwright_bundled::{answer, on_any_json, on_its_fixtures, on_real_bodies, rewritten};
 
     use super::*;
 
@@ -152,6 +152,11 @@ mod tests {
     #[test]
     fn real_bodies() {
         insta::assert_snapshot!(on_real_bodies(discord, &json!({"link": LINK, "fields": {"City": "{/entry/city}"}})));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(discord, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

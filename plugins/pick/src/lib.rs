@@ -85,7 +85,7 @@ fn missing(place: &Pointer, fields: &Ordered<Rule>, delivery: &Delivery) -> Stri
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{answer, on_any_json, on_real_bodies, rewritten};
+    use hookwright_bundled::{answer, on_any_json, on_its_fixtures, on_real_bodies, rewritten};
 
     use super::*;
 
@@ -97,6 +97,11 @@ mod tests {
             "line": {"template": "{/entry/city|/media/name|nowhere} by {source}"},
             "sizes": {"pointer": "/media/formats/thumbnail", "default": {}}}, "required": ["/name"], "missing": "drop"});
         insta::assert_snapshot!(on_real_bodies(pick, &config));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(pick, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

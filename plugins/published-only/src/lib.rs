@@ -65,7 +65,7 @@ fn draft_mark(entry: &Value) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{on_any_json, on_real_bodies};
+    use hookwright_bundled::{on_any_json, on_its_fixtures, on_real_bodies};
     use hookwright_sdk::json;
     use hookwright_sdk::testing::config_schema;
 
@@ -131,6 +131,11 @@ mod tests {
     #[test]
     fn real_bodies() {
         insta::assert_snapshot!(on_real_bodies(published_only, &json!({"deletes": "published"})));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(published_only, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

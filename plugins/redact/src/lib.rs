@@ -58,7 +58,7 @@ fn check<'c>(mut all: impl Iterator<Item = &'c Places>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{on_any_json, on_real_bodies};
+    use hookwright_bundled::{on_any_json, on_its_fixtures, on_real_bodies};
     use hookwright_sdk::{Value, json};
 
     use super::*;
@@ -137,6 +137,11 @@ mod tests {
     fn real_bodies() {
         let config = json!({"remove": ["/entry/postal_code", "/**/hash"], "mask": ["/entry/full_name", "/media/name"]});
         insta::assert_snapshot!(on_real_bodies(redact, &config));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(redact, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn blocks(text: &str, fields: &[String], context: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{answer, on_any_json, on_real_bodies, rewritten};
+    use hookwright_bundled::{answer, on_any_json, on_its_fixtures, on_real_bodies, rewritten};
     use hookwright_words::units;
 
     use super::*;
@@ -137,6 +137,11 @@ mod tests {
     #[test]
     fn real_bodies() {
         insta::assert_snapshot!(on_real_bodies(slack, &json!({"link": LINK, "fields": {"City": "{/entry/city}"}})));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(slack, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn strapi_v3(delivery: Delivery, config: Config) -> Result<Verdict> {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{answer, on_any_json, on_real_bodies, rewritten};
+    use hookwright_bundled::{answer, on_any_json, on_its_fixtures, on_real_bodies, rewritten};
     use hookwright_sdk::json;
 
     use super::*;
@@ -75,6 +75,11 @@ mod tests {
     #[test]
     fn real_bodies() {
         insta::assert_snapshot!(on_real_bodies(strapi_v3, &json!({})));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(strapi_v3, env!("CARGO_MANIFEST_DIR"));
     }
 
     #[test]

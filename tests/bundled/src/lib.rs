@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use hookwright_sdk::serde::de::DeserializeOwned;
-use hookwright_sdk::{Changes, Delivery, Result, Value, Verdict, serde_json};
+use hookwright_sdk::{Changes, Delivery, Result, Value, Verdict, json, serde_json};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -47,6 +47,55 @@ pub fn on_any_json<C: DeserializeOwned>(plugin: Plugin<C>, configs: &[Value]) {
             let _ = answer(plugin, Delivery::example("entry.create", Value::Null).with_data(body.clone()), config);
         }
     }
+}
+
+/// Lets `plugin` run natively on its own fixtures (`fixtures/*.json` below `krate`). `hookwright plugin test` runs the same
+/// ones in the sandbox: both say what the fixtures expect.
+pub fn on_its_fixtures<C: DeserializeOwned>(plugin: Plugin<C>, krate: &str) {
+    let folder = Path::new(krate).join("fixtures");
+    for file in fs::read_dir(&folder).unwrap() {
+        let path = file.unwrap().path();
+        let fixture = json(&path);
+        let captured = fixture["event"].as_str().map(|file| json(&folder.join(file)));
+        let event = captured.as_ref().unwrap_or(&fixture["event"]);
+        let event = event.get("body").unwrap_or(event);
+        let event_type = fixture.get("type").or_else(|| event.get("event")).and_then(Value::as_str).unwrap();
+        let mut delivery = Delivery::example(event_type, event.clone());
+        delivery.source = "strapi".into();
+        for (name, value) in fixture["attributes"].as_object().into_iter().flatten() {
+            delivery = delivery.with_attribute(name, value.as_str().unwrap());
+        }
+        let config = fixture.get("config").cloned().unwrap_or_else(|| json!({}));
+        let outcome = outcome(&answer(plugin, delivery, &config), event.to_string().as_bytes());
+        assert_eq!(outcome, fixture["expect"], "{}", path.display());
+    }
+}
+
+/// An answer as fixtures write it.
+fn outcome(answer: &Result<Verdict>, before: &[u8]) -> Value {
+    let changes = match answer {
+        Err(failure) => return json!({"fail": {"message": failure.message, "code": failure.code}}),
+        Ok(Verdict::Drop(reason)) => return json!({ "drop": reason }),
+        Ok(Verdict::Deliver(changes)) => changes,
+    };
+    let mut deliver = json!({});
+    if let Some(data) = changes.data.as_ref().filter(|data| *data != before) {
+        deliver["data"] = serde_json::from_slice(data).unwrap();
+    }
+    if let Some(content_type) = &changes.content_type {
+        deliver["contentType"] = content_type.as_str().into();
+    }
+    for (name, value) in &changes.set_headers {
+        deliver["setHeaders"][name.to_ascii_lowercase()] = value.as_str().into();
+    }
+    for (name, value) in &changes.annotations {
+        deliver["annotations"][name] = value.as_str().into();
+    }
+    json!({ "deliver": deliver })
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// What `plugin` answers, its config read as in the sandbox.
@@ -127,7 +176,7 @@ fn cases() -> Vec<(String, String, Vec<u8>)> {
     for version in ["strapi-v3", "strapi-v5"] {
         for file in fs::read_dir(folder.join(version)).unwrap() {
             let path = file.unwrap().path();
-            let value: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            let value = json(&path);
             // Strapi 5's were captured with their headers.
             let body = value.get("body").unwrap_or(&value);
             let event_type = body["event"].as_str().unwrap().to_owned();
