@@ -30,16 +30,17 @@ const CONFIG_SCHEMA = {
 /** After these, the entry is no longer to be found. */
 const GONE = ["entry.delete", "entry.unpublish"];
 
-export function describe() {
+function describe() {
   return {
     name: "search-record",
     version: "1.0.0",
     description: "Turns entries into records for a search index",
     configSchema: JSON.stringify(CONFIG_SCHEMA),
+    attributes: [],
   };
 }
 
-export function transform(delivery) {
+function transform(delivery) {
   try {
     return verdict(delivery);
   } catch (error) {
@@ -49,6 +50,9 @@ export function transform(delivery) {
     throw new Failure("exception", String(error));
   }
 }
+
+/** What the host calls. */
+export const transformer = { describe, transform };
 
 function verdict(delivery) {
   const { models, maxTextLength = 2000 } = JSON.parse(delivery.config);
@@ -107,18 +111,19 @@ function deliver(record, action) {
     setHeaders: [{ name: "x-search-action", value: action }],
     removeHeaders: [],
     annotations: [{ name: "record", value: record.objectID }],
+    options: [],
   };
   return { tag: "deliver", val: changes };
 }
 
 function drop(reason) {
-  return { tag: "drop", val: reason };
+  return { tag: "drop", val: { reason, annotations: [] } };
 }
 
 /** Thrown to say that the delivery cannot be decided, and why: `payload` is what the host gets. */
 export class Failure extends Error {
   constructor(code, message) {
     super(message);
-    this.payload = { kind: { tag: "permanent" }, message, code };
+    this.payload = { kind: { tag: "permanent" }, message, code, annotations: [] };
   }
 }

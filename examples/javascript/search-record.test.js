@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { describe, Failure, transform } from "./search-record.js";
+import { Failure, transformer } from "./search-record.js";
+
+const { describe, transform } = transformer;
 
 const warn = mock.method(console, "warn", () => {});
 const error = mock.method(console, "error", () => {});
@@ -67,7 +69,7 @@ test("events of other models are dropped", () => {
     [{ model: "constructor", entry: {} }, "no search records of model constructor"],
     [{ media: {} }, "the event is of no model"],
   ]) {
-    assert.deepEqual(transform(delivery(event)), { tag: "drop", val: reason });
+    assert.deepEqual(transform(delivery(event)), { tag: "drop", val: { reason, annotations: [] } });
   }
 });
 

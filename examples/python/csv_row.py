@@ -8,11 +8,12 @@ import csv
 import io
 import json
 
-import wit_world
 from componentize_py_types import Err
+from wit_world import exports
 from wit_world.imports.types import (
     Changes,
     Delivery,
+    Dropped,
     Failure,
     FailureKind_Permanent,
     Field,
@@ -51,11 +52,11 @@ CONFIG_SCHEMA = {
 }
 
 
-class WitWorld(wit_world.WitWorld):
+class Transformer(exports.Transformer):
     """What the host calls."""
 
     def describe(self) -> Manifest:
-        return Manifest("csv-row", "1.0.0", "Turns entries into rows of CSV", json.dumps(CONFIG_SCHEMA))
+        return Manifest("csv-row", "1.0.0", "Turns entries into rows of CSV", json.dumps(CONFIG_SCHEMA), [])
 
     def transform(self, delivery: Delivery) -> Verdict:
         config = json.loads(delivery.config)
@@ -63,7 +64,7 @@ class WitWorld(wit_world.WitWorld):
         for pointer, wanted in config.get("only", {}).items():
             value = at(event, pointer)
             if value not in wanted:
-                return Verdict_Drop(f"{pointer} is {json.dumps(value, ensure_ascii=False)}")
+                return Verdict_Drop(Dropped(f"{pointer} is {json.dumps(value, ensure_ascii=False)}", None, []))
 
         columns = config["columns"]
         row = {name: cell(at(event, pointer)) for name, pointer in columns.items()}
@@ -81,6 +82,7 @@ class WitWorld(wit_world.WitWorld):
                 set_headers=[Field("x-csv-columns", str(len(row)))],
                 remove_headers=[],
                 annotations=[],
+                options=[],
             )
         )
 
@@ -122,4 +124,4 @@ def written(row: dict[str, str], heading: bool) -> bytes:
 
 def failure(code: str, message: str) -> Err:
     """To be raised: the delivery cannot be decided, and why."""
-    return Err(Failure(FailureKind_Permanent(), message, code))
+    return Err(Failure(FailureKind_Permanent(), message, code, []))

@@ -4,9 +4,9 @@ import json
 import unittest
 
 from componentize_py_types import Err
-from wit_world.imports.types import Delivery, FailureKind_Permanent, Field, Verdict_Drop, Webhook
+from wit_world.imports.types import Delivery, Dropped, FailureKind_Permanent, Field, Verdict_Drop, Webhook
 
-from csv_row import WitWorld
+from csv_row import Transformer
 
 CONFIG = {"columns": {"name": "/entry/name", "tags": "/entry/tags", "first": "/entry/tags/0"}}
 
@@ -27,7 +27,7 @@ def transform(event, **config):
         data=event if isinstance(event, bytes) else json.dumps(event).encode(),
         config=json.dumps(CONFIG | config),
     )
-    return WitWorld().transform(delivery)
+    return Transformer().transform(delivery)
 
 
 class CsvRow(unittest.TestCase):
@@ -43,8 +43,8 @@ class CsvRow(unittest.TestCase):
 
     def test_what_is_not_wanted_is_dropped(self):
         only = {"/model": ["article", "page"]}
-        self.assertEqual(transform({"model": "tag"}, only=only), Verdict_Drop('/model is "tag"'))
-        self.assertEqual(transform({}, only=only), Verdict_Drop("/model is null"))
+        self.assertEqual(transform({"model": "tag"}, only=only), Verdict_Drop(Dropped('/model is "tag"', None, [])))
+        self.assertEqual(transform({}, only=only), Verdict_Drop(Dropped("/model is null", None, [])))
 
     def test_what_cannot_be_decided_fails_with_a_code(self):
         for event, code in [({"entry": {"name": None}}, "missing-value"), (b"<xml/>", "not-json")]:
@@ -54,7 +54,7 @@ class CsvRow(unittest.TestCase):
             self.assertEqual((failure.kind, failure.code), (FailureKind_Permanent(), code))
 
     def test_the_manifest_has_a_schema_of_the_config(self):
-        manifest = WitWorld().describe()
+        manifest = Transformer().describe()
         self.assertEqual(manifest.name, "csv-row")
         self.assertEqual(json.loads(manifest.config_schema)["required"], ["columns"])
 

@@ -32,6 +32,8 @@ pub struct Failure {
     pub message: String,
     /// For programs: what kind of failure this is, whatever the message says.
     pub code: Option<String>,
+    /// For people, shown with the delivery: names and values.
+    pub annotations: Vec<(String, String)>,
 }
 
 /// Whether another try may help.
@@ -50,7 +52,7 @@ impl Failure {
     /// assert_eq!(Failure::permanent("no slug").kind, FailureKind::Permanent);
     /// ```
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Permanent, message: message.into(), code: None }
+        Self { kind: FailureKind::Permanent, message: message.into(), code: None, annotations: Vec::new() }
     }
 
     /// Another try may succeed; the host chooses when.
@@ -59,7 +61,7 @@ impl Failure {
     /// assert_eq!(Failure::retry("not yet").kind, FailureKind::Retryable(None));
     /// ```
     pub fn retry(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Retryable(None), message: message.into(), code: None }
+        Self { kind: FailureKind::Retryable(None), message: message.into(), code: None, annotations: Vec::new() }
     }
 
     /// Another try may succeed after `delay`.
@@ -70,7 +72,7 @@ impl Failure {
     /// assert_eq!(Failure::retry_after("embargo", minute).kind, FailureKind::Retryable(Some(minute)));
     /// ```
     pub fn retry_after(message: impl Into<String>, delay: Duration) -> Self {
-        Self { kind: FailureKind::Retryable(Some(delay)), message: message.into(), code: None }
+        Self { kind: FailureKind::Retryable(Some(delay)), message: message.into(), code: None, annotations: Vec::new() }
     }
 
     /// With a code that stays the same while messages change: 1 to 64 lower-case letters, digits, `.`, `_` or `-`, a
@@ -83,6 +85,18 @@ impl Failure {
     #[must_use]
     pub fn with_code(self, code: impl Into<String>) -> Self {
         Self { code: Some(code.into()), ..self }
+    }
+
+    /// Adds a named value to the delivery's log.
+    /// ```
+    /// # use hookwright_sdk::Failure;
+    /// let failure = Failure::permanent("no slug").annotate("entry", "7");
+    /// assert_eq!(failure.annotations, [("entry".to_owned(), "7".to_owned())]);
+    /// ```
+    #[must_use]
+    pub fn annotate(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.annotations.push((name.into(), value.into()));
+        self
     }
 
     /// Says what was being done when it failed: `context: message`.

@@ -20,6 +20,8 @@ pub mod bindings {
 
 use bindings::hookwright::plugin::{host, types};
 
+pub use bindings::exports::hookwright::plugin::transformer;
+
 /// Makes a constant [`Plugin`] the exports of the crate.
 #[doc(hidden)]
 #[macro_export]
@@ -27,14 +29,14 @@ macro_rules! __export {
     ($plugin:ident) => {
         struct Guest;
 
-        impl $crate::__private::bindings::Guest for Guest {
-            fn describe() -> $crate::__private::bindings::Manifest {
+        impl $crate::__private::transformer::Guest for Guest {
+            fn describe() -> $crate::__private::transformer::Manifest {
                 $crate::__private::describe(&$plugin)
             }
 
             fn transform(
-                delivery: $crate::__private::bindings::Delivery,
-            ) -> ::core::result::Result<$crate::__private::bindings::Verdict, $crate::__private::bindings::Failure>
+                delivery: $crate::__private::transformer::Delivery,
+            ) -> ::core::result::Result<$crate::__private::transformer::Verdict, $crate::__private::transformer::Failure>
             {
                 $crate::__private::transform(&$plugin, delivery)
             }
@@ -52,6 +54,7 @@ pub fn describe(plugin: &Plugin) -> types::Manifest {
         version: plugin.manifest.version.into(),
         description: plugin.manifest.description.into(),
         config_schema: (plugin.manifest.config_schema)(),
+        attributes: Vec::new(),
     }
 }
 
@@ -129,7 +132,11 @@ impl From<Verdict> for types::Verdict {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Deliver(changes) => Self::Deliver(changes.into()),
-            Verdict::Drop(reason) => Self::Drop(reason),
+            Verdict::Drop(dropped) => Self::Drop(types::Dropped {
+                reason: dropped.reason,
+                code: dropped.code,
+                annotations: fields(dropped.annotations),
+            }),
         }
     }
 }
@@ -142,6 +149,7 @@ impl From<Changes> for types::Changes {
             set_headers: fields(changes.set_headers),
             remove_headers: changes.remove_headers,
             annotations: fields(changes.annotations),
+            options: Vec::new(),
         }
     }
 }
@@ -152,7 +160,7 @@ impl From<Failure> for types::Failure {
             FailureKind::Permanent => types::FailureKind::Permanent,
             FailureKind::Retryable(delay) => types::FailureKind::Retryable(delay.map(milliseconds)),
         };
-        Self { kind, message: failure.message, code: failure.code }
+        Self { kind, message: failure.message, code: failure.code, annotations: fields(failure.annotations) }
     }
 }
 

@@ -154,13 +154,13 @@ pub use host::{Level, log, now_ms, random_u64};
 pub use schemars;
 pub use serde;
 pub use serde_json::{self, Value, json};
-pub use verdict::{Changes, Verdict};
+pub use verdict::{Changes, Dropped, Verdict};
 
 /// What the code written by [`plugin`] uses. Not for people: it may change with any version.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(target_family = "wasm")]
-    pub use crate::guest::{bindings, describe, transform};
+    pub use crate::guest::{bindings, describe, transform, transformer};
     pub use crate::manifest::{Manifest, Plugin};
     pub use crate::schema::{Config, Described, Undescribed};
 }

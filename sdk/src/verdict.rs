@@ -20,7 +20,29 @@ pub enum Verdict {
     /// Deliver, so changed.
     Deliver(Changes),
     /// Do not deliver, and why.
-    Drop(String),
+    Drop(Dropped),
+}
+
+/// Why not to deliver. Made by [`Verdict::drop`]; its fields are for tests.
+/// ```
+/// # use hookwright_sdk::{Dropped, Verdict};
+/// let dropped = Dropped { code: Some("draft".into()), ..Dropped::from("not published") };
+/// assert_eq!(Verdict::drop("not published").code("draft"), Verdict::Drop(dropped));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// For people: what `hookwright why` shows.
+    pub reason: String,
+    /// For programs: why, whatever the reason says.
+    pub code: Option<String>,
+    /// For people, shown with the delivery: names and values.
+    pub annotations: Vec<(String, String)>,
+}
+
+impl<T: Into<String>> From<T> for Dropped {
+    fn from(reason: T) -> Self {
+        Self { reason: reason.into(), ..Self::default() }
+    }
 }
 
 /// What to change. All empty: deliver byte for byte. Made by the methods of [`Verdict`]; its fields are for tests.
@@ -44,7 +66,7 @@ pub struct Changes {
     pub annotations: Vec<(String, String)>,
 }
 
-/// Changes are for a delivery: on a drop they have no effect.
+/// Changes are for a delivery: on a drop they have no effect, but for annotations.
 impl Verdict {
     /// Deliver; without further changes byte for byte.
     /// ```
@@ -63,7 +85,21 @@ impl Verdict {
     /// ```
     #[must_use]
     pub fn drop(reason: impl Into<String>) -> Self {
-        Self::Drop(reason.into())
+        Self::Drop(Dropped::from(reason))
+    }
+
+    /// Gives a drop a code that stays the same while reasons change: 1 to 64 lower-case letters, digits, `.`, `_` or `-`, a
+    /// letter first. The host takes any other for a broken contract. On a delivery it has no effect.
+    /// ```
+    /// # use hookwright_sdk::Verdict;
+    /// assert_ne!(Verdict::drop("not published").code("draft"), Verdict::drop("not published"));
+    /// ```
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        if let Self::Drop(dropped) = &mut self {
+            dropped.code = Some(code.into());
+        }
+        self
     }
 
     /// Replaces the payload by `value`. The content type stays.
@@ -123,15 +159,20 @@ impl Verdict {
         self.change(|changes| changes.remove_headers.push(name.into()))
     }
 
-    /// Adds a named value to the delivery's log.
+    /// Adds a named value to the delivery's log; to a drop's, too.
     /// ```
     /// # use hookwright_sdk::{Changes, Verdict, json};
     /// let verdict = Verdict::deliver().annotate("removed", "2");
     /// # assert_ne!(verdict, Verdict::deliver());
     /// ```
     #[must_use]
-    pub fn annotate(self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.change(|changes| changes.annotations.push((name.into(), value.into())))
+    pub fn annotate(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let annotations = match &mut self {
+            Self::Deliver(changes) => &mut changes.annotations,
+            Self::Drop(dropped) => &mut dropped.annotations,
+        };
+        annotations.push((name.into(), value.into()));
+        self
     }
 
     fn change(mut self, change: impl FnOnce(&mut Changes)) -> Self {

@@ -12,9 +12,21 @@ pub(crate) fn outcome(record: &ChainRecord) -> Value {
     match (&record.verdict, run.map(|run| run.verdict)) {
         (ChainVerdict::Deliver { changes }, _) => json!({ "deliver": delivered(changes) }),
         (_, Some(RunVerdict::Failed)) => json!({ "fail": failed(record, run) }),
-        (ChainVerdict::Drop { reason, .. }, _) => json!({ "drop": reason }),
+        (ChainVerdict::Drop { reason, .. }, _) => json!({ "drop": dropped(reason, run) }),
         _ => json!({ "break": summary }),
     }
+}
+
+/// The reason alone, or with its code.
+fn dropped(reason: &str, run: Option<&PluginRun>) -> Value {
+    match run.and_then(|run| run.code.as_deref()) {
+        None => reason.into(),
+        Some(code) => json!({"reason": without_code(reason, code), "code": code}),
+    }
+}
+
+fn without_code<'t>(text: &'t str, code: &str) -> &'t str {
+    text.strip_suffix(&format!(" [{code}]")).unwrap_or(text)
 }
 
 /// Everything that is not said is as it came in.
@@ -44,7 +56,7 @@ fn failed(record: &ChainRecord, run: Option<&PluginRun>) -> Value {
     let code = run.and_then(|run| run.code.as_deref());
     let message = run.map(|run| run.summary.as_str()).unwrap_or_default();
     let message = message.strip_prefix("failed: ").unwrap_or(message);
-    let message = code.and_then(|code| message.strip_suffix(&format!(" [{code}]"))).unwrap_or(message);
+    let message = code.map_or(message, |code| without_code(message, code));
     let mut members = Map::from_iter([("message".to_owned(), message.into())]);
     if let Some(code) = code {
         members.insert("code".to_owned(), code.into());
@@ -73,6 +85,11 @@ pub(crate) fn completed(expected: &Value, outcome: &Value) -> Value {
         if expected.get("retryable") == Some(&Value::Bool(false)) && !got.contains_key("retryable") {
             expected.shift_remove("retryable");
         }
+    }
+    if let (Some(Value::String(reason)), Some(Value::Object(got))) = (expected.get("drop"), outcome.get("drop"))
+        && got.get("reason") == Some(&Value::String(reason.clone()))
+    {
+        completed["drop"] = got.clone().into();
     }
     if let (Some(Value::String(part)), Some(Value::String(got))) = (completed.get_mut("break"), outcome.get("break"))
         && got.contains(part.as_str())

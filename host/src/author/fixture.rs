@@ -65,7 +65,7 @@ struct Written {
 #[expect(dead_code, reason = "read for their shape alone")]
 enum Expect {
     Deliver(Deliver),
-    Drop(String),
+    Drop(Drop),
     Fail(Fail),
     Break(String),
 }
@@ -80,6 +80,22 @@ struct Deliver {
     set_headers: Option<BTreeMap<String, String>>,
     remove_headers: Option<Vec<String>>,
     annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read for their shape alone")]
+enum Drop {
+    Reason(String),
+    WithCode(WithCode),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "read for their shape alone")]
+struct WithCode {
+    reason: String,
+    code: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -122,12 +122,12 @@ mod tests {
     #[test]
     fn names_parts_imports_and_where_a_file_is_cut_off() {
         let wasm = wat::parse_str(
-            r#"(module (import "hookwright:plugin/host@0.2.0" "now-ms" (func (result i64)))
+            r#"(module (import "hookwright:plugin/host@1.0.0" "now-ms" (func (result i64)))
                 (memory 1) (data (i32.const 0) "hello") (func) (@custom "note" "12345"))"#,
         )
         .expect("a module");
         let anatomy = Anatomy::of(&wasm);
-        assert_eq!((anatomy.shape, anatomy.contract.as_deref()), (Some("module"), Some("0.2.0")));
+        assert_eq!((anatomy.shape, anatomy.contract.as_deref()), (Some("module"), Some("1.0.0")));
         assert_eq!(anatomy.parts.get("custom: note"), Some(&5));
         assert!(anatomy.parts.get("data").is_some_and(|bytes| *bytes >= 5), "{anatomy:?}");
         let capabilities: Vec<_> = anatomy.imports.iter().map(|import| capability(import)).collect();

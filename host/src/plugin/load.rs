@@ -117,6 +117,11 @@ pub enum ImportFault {
         own = contract::VERSION
     )]
     Version { version: String },
+    #[error(
+        "came with version {version} of the contract, this host speaks {own}; update the host, or build the plugin without it",
+        own = contract::VERSION
+    )]
+    Newer { version: String },
 }
 
 /// A plugin ready to run.

@@ -4,6 +4,7 @@ mod chain;
 mod files;
 mod hostile;
 mod kinds;
+mod pledge;
 mod repeat;
 mod wasi;
 

@@ -177,7 +177,7 @@ mod tests {
             Verdict::Deliver(changes) => {
                 serde_json::from_slice::<Value>(&changes.data.unwrap()).unwrap()["data"].clone()
             }
-            Verdict::Drop(reason) => panic!("{reason}"),
+            Verdict::Drop(dropped) => panic!("{dropped:?}"),
         };
         assert_eq!(data(typed("text/xml", b"<a/>")), json!("<a/>"));
         assert_eq!(data(typed("application/vnd.x+json; a=b", b"[1]")), json!([1]));

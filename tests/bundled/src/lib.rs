@@ -75,7 +75,7 @@ pub fn on_its_fixtures<C: DeserializeOwned>(plugin: Plugin<C>, krate: &str) {
 fn outcome(answer: &Result<Verdict>, before: &[u8]) -> Value {
     let changes = match answer {
         Err(failure) => return json!({"fail": {"message": failure.message, "code": failure.code}}),
-        Ok(Verdict::Drop(reason)) => return json!({ "drop": reason }),
+        Ok(Verdict::Drop(dropped)) => return json!({ "drop": dropped.reason }),
         Ok(Verdict::Deliver(changes)) => changes,
     };
     let mut deliver = json!({});
@@ -191,7 +191,7 @@ fn cases() -> Vec<(String, String, Vec<u8>)> {
 fn shown(answer: &Result<Verdict>, before: &[u8]) -> String {
     let changes = match answer {
         Err(failure) => return format!("fail: {failure}\n"),
-        Ok(Verdict::Drop(reason)) => return format!("drop: {reason}\n"),
+        Ok(Verdict::Drop(dropped)) => return format!("drop: {}\n", dropped.reason),
         Ok(Verdict::Deliver(changes)) => changes,
     };
     let mut text = String::from("deliver\n");
