@@ -1,5 +1,6 @@
 //! What one call of a plugin costs: parse an event, edit one value, write it again. The same work in a fresh instance
-//! through the dispatcher's own code, in a reused instance, natively, and in QuickJS. One process, in turn.
+//! through the dispatcher's own code, in a reused instance, natively, in QuickJS, and by plugins in JavaScript and
+//! Python. One process, in turn.
 
 mod contestant;
 #[path = "../guests/edit/src/edit.rs"]
@@ -20,6 +21,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 
 use self::contestant::{Contestant, Kind};
+use self::fresh::Loaded;
 use self::report::{Row, Table};
 
 /// The clock is looked at after so many calls: looking costs about as much as a tenth of a call.
@@ -37,9 +39,14 @@ pub(crate) struct PluginsArgs {
     #[arg(long, value_delimiter = ',', value_name = "BYTES", default_value = "300,1024,10240")]
     sizes: Vec<usize>,
     /// What to measure, for a profiler: goals need all of it
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "native,reused,fresh,js-reused,js-fresh")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "native,reused,fresh,js-reused,js-fresh,javascript,python"
+    )]
     only: Vec<Kind>,
-    /// The folder with edit.wasm and edit-reused.wasm
+    /// The folder with edit.wasm, edit-reused.wasm, edit-javascript.wasm and edit-python.wasm
     #[arg(long, env = "HOOKWRIGHT_GUESTS", value_name = "DIR", default_value = "target/guests")]
     guests: PathBuf,
     /// Exit 1 when a goal is not met
@@ -53,17 +60,22 @@ pub(crate) struct PluginsArgs {
 /// When a contestant cannot be set up, or does other work than the rest.
 pub(crate) fn run(args: &PluginsArgs) -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
+    let plugins = plugins(args)?;
     for &size in &args.sizes {
         let body = payload::of(size);
-        let fuel = fresh::Fresh::new(&wasm(&args.guests, "edit")?, &body)?.fuel()?;
+        let mut row = Row::new(size);
         let wanted = native::edited(&body).context("the native edit failed")?;
         let mut contestants = contestants(&args.guests, &body)?;
+        for (kind, plugin) in &plugins {
+            let fresh = fresh::Fresh::new(plugin, &body)?;
+            row.costs(*kind, fresh.cost()?);
+            contestants.push((*kind, Box::new(fresh)));
+        }
         contestants.retain(|(kind, _)| args.only.contains(kind));
         for (kind, contestant) in &mut contestants {
             let got = contestant.call().with_context(|| format!("{kind} failed"))?;
             anyhow::ensure!(got == wanted, "{kind} does other work than the rest: the figures would be void");
         }
-        let mut row = Row::new(size, fuel);
         // The first round warms caches and is not counted.
         for round in 0..=args.rounds {
             for (kind, contestant) in &mut contestants {
@@ -81,11 +93,33 @@ pub(crate) fn run(args: &PluginsArgs) -> anyhow::Result<ExitCode> {
     Ok(if args.check && !table.goals_met() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// What runs in fresh instances; without those in other languages that were not built.
+fn plugins(args: &PluginsArgs) -> anyhow::Result<Vec<(Kind, Loaded)>> {
+    let mut plugins = vec![(Kind::Fresh, loaded(&args.guests, "edit")?)];
+    for (kind, name) in [(Kind::JavaScript, "edit-javascript"), (Kind::Python, "edit-python")] {
+        if !args.only.contains(&kind) {
+            continue;
+        }
+        match loaded(&args.guests, name) {
+            Ok(loaded) => plugins.push((kind, loaded)),
+            Err(error) => eprintln!("NOT RUN: the plugin in {kind}: {error:#}"),
+        }
+    }
+    Ok(plugins)
+}
+
+fn loaded(guests: &Path, name: &str) -> anyhow::Result<Loaded> {
+    let (wasm, began) = (wasm(guests, name)?, Instant::now());
+    let loaded = Loaded::new(&wasm)?;
+    eprintln!("{name}.wasm: {} KB, compiled in {:.1} s", wasm.len().div_ceil(1000), began.elapsed().as_secs_f32());
+    Ok(loaded)
+}
+
+/// The others.
 fn contestants(guests: &Path, body: &Bytes) -> anyhow::Result<Vec<(Kind, Box<dyn Contestant>)>> {
     Ok(vec![
         (Kind::Native, Box::new(native::Native::new(body))),
         (Kind::Reused, Box::new(reused::Reused::new(&wasm(guests, "edit-reused")?, body)?)),
-        (Kind::Fresh, Box::new(fresh::Fresh::new(&wasm(guests, "edit")?, body)?)),
         (Kind::QuickJsReused, Box::new(quickjs::Reused::new(body)?)),
         (Kind::QuickJsFresh, Box::new(quickjs::Fresh::new(body)?)),
     ])

@@ -28,6 +28,7 @@ mod plugin;
 mod receiver;
 mod reload;
 mod screen;
+mod secret;
 mod send;
 mod serve;
 mod status;
@@ -46,9 +47,9 @@ mod why;
                   Exit codes: 0 ok, 1 failure, 2 usage, 78 configuration."
 )]
 pub struct Cli {
-    /// The folder that holds config/ schemas/ plugins/ data/ and .env
-    #[arg(long, global = true, env = "HOOKWRIGHT_HOME", default_value = ".", value_name = "DIR")]
-    home: PathBuf,
+    /// The folder that holds config/ schemas/ plugins/ data/ and .env [default: .]
+    #[arg(long, global = true, env = "HOOKWRIGHT_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
 
     #[command(subcommand)]
     command: Command,
@@ -85,9 +86,12 @@ enum Command {
     /// Look at webhooks
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
-    /// Look at plugins, go back to an earlier version, repeat a run
+    /// Write, build and add plugins; look at them, go back to an earlier version, repeat a run
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Make signing secrets
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -127,7 +131,8 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
+async fn dispatch(Cli { home: asked_for, command }: Cli) -> anyhow::Result<Exit> {
+    let home = asked_for.clone().unwrap_or_else(|| PathBuf::from("."));
     match command {
         Command::Init => init::run(&home),
         Command::Serve(args) => serve::run(&home, args).await,
@@ -142,7 +147,8 @@ async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
         Command::Event(command) => event::run(&home, command).await,
         Command::Delivery(command) => delivery::run(&home, command).await,
         Command::Webhook(command) => webhook::run(&home, command).await,
-        Command::Plugin(command) => plugin::run(&home, command).await,
+        Command::Plugin(command) => plugin::run(asked_for.as_deref(), command).await,
+        Command::Secret(command) => secret::run(&command),
         Command::Completions(args) => completions::run(&args),
     }
 }
@@ -175,7 +181,7 @@ mod tests {
     fn home_may_stand_before_or_after_the_command() {
         for line in [["hookwright", "--home", "x", "status"], ["hookwright", "status", "--home", "x"]] {
             let cli = Cli::try_parse_from(line).expect("valid");
-            assert_eq!(cli.home, PathBuf::from("x"));
+            assert_eq!(cli.home, Some(PathBuf::from("x")));
         }
     }
 

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde_json::Value;
 
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::webhook::{Headers, Webhook};
@@ -165,6 +166,15 @@ pub fn parse_server(layers: &[Layer], variables: &Variables) -> Result<ServerCon
 pub fn parse_webhook(id: WebhookId, layers: &[Layer], variables: &Variables) -> Result<Webhook, Vec<ConfigError>> {
     let reading = Reading::new(&format!("config/webhooks/{id}.json"), layers, &HEADER_MAPS, variables)?;
     reading.result(webhook::read(id, &reading.root()))
+}
+
+/// A webhook's file and its overlay as they are written: nothing is filled in, nothing is checked.
+///
+/// # Errors
+/// When one of them is not JSON.
+pub fn written_webhook(id: &WebhookId, layers: &[Layer], variables: &Variables) -> Result<Value, Vec<ConfigError>> {
+    let reading = Reading::new(&format!("config/webhooks/{id}.json"), layers, &HEADER_MAPS, variables)?;
+    Ok(reading.written().clone())
 }
 
 #[cfg(test)]

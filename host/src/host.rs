@@ -209,9 +209,15 @@ impl Host {
 
 async fn open_loader(home: &Home, strictness: Strictness, stop: CancellationToken) -> Result<Loader, StartError> {
     let home = home.clone();
-    // Reads files and compiles plugins.
-    let compiling = move || Loader::open(home.clone(), Compiler::of_host(&home, stop), strictness, clock::now());
-    tasks::blocking(compiling).await
+    // Reads files, compiles plugins, and copies what is good before anything can be answered: from the first event on,
+    // a file that goes bad has a last good version, also over a crash.
+    tasks::blocking(move || {
+        let compiler = Compiler::of_host(&home, stop);
+        let mut loader = Loader::open(home, compiler, strictness, clock::now())?;
+        loader.keep_last_good();
+        Ok(loader)
+    })
+    .await
 }
 
 async fn open_store(home: &Home, revision: &Revision) -> Result<(Arc<SqliteStore>, StoreLock), BuildError> {

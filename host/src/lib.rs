@@ -34,6 +34,9 @@ pub mod reload;
 pub mod rerun;
 pub mod shadow;
 
+mod author;
+mod bundled;
+
 pub mod admin;
 pub mod against;
 pub mod cli;

@@ -3,6 +3,7 @@
 //! A fresh instance for every run; fuel, memory, output and log limits; no state from one run to the next.
 //! Does not decide which plugins run, nor on which thread.
 
+mod anatomy;
 mod backtrace;
 pub(crate) mod binding;
 mod broken;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(test)]
 pub(crate) use hookwright_hostile::guest as guests;
 
+pub(crate) use self::anatomy::{Anatomy, capability};
 pub(crate) use self::backtrace::has_name;
 pub(crate) use self::chain::held_unrun;
 pub use self::chain::run_chain;

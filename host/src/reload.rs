@@ -30,6 +30,7 @@ use crate::egress::EgressError;
 use crate::plugin::LoadError;
 use crate::revision::{Fault, Revision};
 pub(crate) use checks::file_with;
+pub(crate) use hints::Hints;
 pub use loader::{Loader, Strictness};
 pub use watch::{Reloading, spawn};
 

@@ -14,7 +14,7 @@ use crate::ids::{EventType, PluginName, WebhookId};
 use crate::pattern::EventPattern;
 use crate::pointer::Pointer;
 use crate::schemas::Compiled;
-use crate::signing::SigningSecret;
+use crate::signing::{ExtraSignature, SigningSecret};
 
 /// A destination and its rules. Its `Debug` shows nothing that may hold a secret.
 #[derive(PartialEq)]
@@ -43,6 +43,8 @@ pub struct Webhook {
     pub concurrency: NonZeroU32,
     /// Each adds one signature; none: the webhook is sent unsigned.
     pub signing_secrets: Vec<SigningSecret>,
+    /// Signatures in headers of other names, for receivers that come from another sender.
+    pub extra_signatures: Vec<ExtraSignature>,
 }
 
 /// Retries when a webhook writes none: Standard Webhooks' recommendation, ten attempts over three days.

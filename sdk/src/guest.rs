@@ -8,6 +8,7 @@ use crate::manifest::Plugin;
 use crate::{Changes, Delivery, Failure, FailureKind, Level, Verdict, Webhook};
 
 /// Written by wit-bindgen.
+#[expect(missing_docs, reason = "not for people")]
 #[expect(clippy::same_length_and_capacity, reason = "the host hands over vectors without spare room")]
 pub mod bindings {
     wit_bindgen::generate!({
@@ -19,6 +20,8 @@ pub mod bindings {
 
 use bindings::hookwright::plugin::{host, types};
 
+pub use bindings::exports::hookwright::plugin::transformer;
+
 /// Makes a constant [`Plugin`] the exports of the crate.
 #[doc(hidden)]
 #[macro_export]
@@ -26,14 +29,14 @@ macro_rules! __export {
     ($plugin:ident) => {
         struct Guest;
 
-        impl $crate::__private::bindings::Guest for Guest {
-            fn describe() -> $crate::__private::bindings::Manifest {
+        impl $crate::__private::transformer::Guest for Guest {
+            fn describe() -> $crate::__private::transformer::Manifest {
                 $crate::__private::describe(&$plugin)
             }
 
             fn transform(
-                delivery: $crate::__private::bindings::Delivery,
-            ) -> ::core::result::Result<$crate::__private::bindings::Verdict, $crate::__private::bindings::Failure>
+                delivery: $crate::__private::transformer::Delivery,
+            ) -> ::core::result::Result<$crate::__private::transformer::Verdict, $crate::__private::transformer::Failure>
             {
                 $crate::__private::transform(&$plugin, delivery)
             }
@@ -50,7 +53,8 @@ pub fn describe(plugin: &Plugin) -> types::Manifest {
         name: plugin.manifest.name.into(),
         version: plugin.manifest.version.into(),
         description: plugin.manifest.description.into(),
-        config_schema: plugin.manifest.config_schema.into(),
+        config_schema: (plugin.manifest.config_schema)(),
+        attributes: Vec::new(),
     }
 }
 
@@ -68,8 +72,17 @@ pub fn transform(plugin: &Plugin, delivery: types::Delivery) -> Result<types::Ve
 
 /// A panic ends in a trap that says nothing: tell the host first. `panicked at src/lib.rs:7:5:` and the message.
 fn report_panics() {
-    panic::set_hook(Box::new(|panic| host::log(host::Level::Critical, &panic.to_string())));
+    panic::set_hook(Box::new(|panic| {
+        let mut message = panic.to_string();
+        if message.ends_with(NO_CLOCK) {
+            message.push_str(": a plugin's clock is hookwright_sdk::now_ms");
+        }
+        host::log(host::Level::Critical, &message);
+    }));
 }
+
+/// What the standard library says in a plugin about `SystemTime::now`, somewhere within itself.
+const NO_CLOCK: &str = "time not implemented on this platform";
 
 pub(crate) fn log(level: Level, message: &str) {
     let level = match level {
@@ -119,7 +132,11 @@ impl From<Verdict> for types::Verdict {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Deliver(changes) => Self::Deliver(changes.into()),
-            Verdict::Drop(reason) => Self::Drop(reason),
+            Verdict::Drop(dropped) => Self::Drop(types::Dropped {
+                reason: dropped.reason,
+                code: dropped.code,
+                annotations: fields(dropped.annotations),
+            }),
         }
     }
 }
@@ -132,6 +149,7 @@ impl From<Changes> for types::Changes {
             set_headers: fields(changes.set_headers),
             remove_headers: changes.remove_headers,
             annotations: fields(changes.annotations),
+            options: Vec::new(),
         }
     }
 }
@@ -142,7 +160,7 @@ impl From<Failure> for types::Failure {
             FailureKind::Permanent => types::FailureKind::Permanent,
             FailureKind::Retryable(delay) => types::FailureKind::Retryable(delay.map(milliseconds)),
         };
-        Self { kind, message: failure.message, code: failure.code }
+        Self { kind, message: failure.message, code: failure.code, annotations: fields(failure.annotations) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What Hookwright does, end to end, through the real binary.
 
+mod author;
+mod bundled;
 // What it sees of processes is Linux's way of telling.
 #[cfg(target_os = "linux")]
 mod compile;
@@ -7,7 +9,9 @@ mod configuration;
 mod crash;
 mod delivery;
 mod file_changes;
+mod guides;
 mod hostile;
+mod languages;
 mod plugin_swaps;
 mod plugins;
 mod refusals;

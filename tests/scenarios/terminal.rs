@@ -1,9 +1,8 @@
 //! The command line, as a user types it.
 
-use std::path::Path;
 use std::process::Stdio;
 
-use hookwright_tests::host::{command, output, plugins};
+use hookwright_tests::host::{command, output, plugins, use_free_ports};
 use hookwright_tests::{Hookwright, Receiver, cases, in_time, until};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -49,14 +48,6 @@ async fn in_an_empty_folder_init_serve_listen_and_send_deliver_a_signed_event() 
     })
     .await;
     serve.kill().await.unwrap();
-}
-
-/// What `init` wrote listens on the documented ports; tests run side by side.
-fn use_free_ports(home: &Path) {
-    let path = home.join("config/server.json");
-    let mut server: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    server["server"] = json!({ "listen": "127.0.0.1:0", "admin": "127.0.0.1:0" });
-    std::fs::write(path, server.to_string()).unwrap();
 }
 
 async fn next_json(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {

@@ -67,6 +67,29 @@ async fn a_run_is_repeated_exactly_after_a_restart_and_by_a_version_of_the_past(
 }
 
 #[tokio::test]
+async fn a_run_repeats_the_random_numbers_of_ordinary_crates() {
+    let receiver = Receiver::start().await;
+    let host = Hookwright::builder()
+        .file("plugins/lots.wasm", guest("lots"))
+        .webhook("w", json!({ "url": receiver.url(), "events": ["*"], "plugins": [ { "plugin": "lots" } ] }))
+        .start()
+        .await;
+    for _ in 0..2 {
+        let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+        let delivered = host.deliveries(posted.event(), |delivery| delivery["state"] == "delivered").await;
+        let id = delivered[0]["id"].as_str().unwrap();
+        let (code, text) = said(&host.command(&["plugin", "run", "--delivery", id]).await);
+        assert!(code == Some(0) && text.contains("same: verdict, payload"), "{text}");
+    }
+    let received = receiver.wait_for(2).await;
+    let (one, other) = (received[0].json(), received[1].json());
+    for name in ["uuid", "rand", "second", "third"] {
+        assert!(!one["lots"][name].is_null(), "{one}");
+        assert_ne!(one["lots"][name], other["lots"][name], "another delivery, other numbers");
+    }
+}
+
+#[tokio::test]
 async fn an_earlier_version_is_put_back_with_and_without_a_host() {
     let receiver = Receiver::start().await;
     let mut host = Hookwright::builder()

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::SECRET;
-use crate::wait::{PATIENCE, in_time, until};
+use crate::wait::{PATIENCE, in_time, until, until_within};
 
 /// The source token of the tests.
 pub const TOKEN: &str = "hws_test-token-for-the-scenarios";
@@ -24,6 +25,7 @@ pub struct Builder {
     server: Value,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    patience: Duration,
 }
 
 /// A running host. Killed when dropped.
@@ -31,6 +33,7 @@ pub struct Hookwright {
     home: TempDir,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    patience: Duration,
     child: Child,
     listen: SocketAddr,
     admin: SocketAddr,
@@ -60,7 +63,7 @@ impl Hookwright {
             "sources": [ { "name": "strapi", "token": TOKEN } ],
             "egress": { "allow": [ "127.0.0.0/8" ] },
         });
-        Builder { home, server, environment: Vec::new(), arguments: Vec::new() }
+        Builder { home, server, environment: Vec::new(), arguments: Vec::new(), patience: PATIENCE }
     }
 
     pub fn home(&self) -> &Path {
@@ -178,11 +181,23 @@ impl Hookwright {
 
     /// Starts it again on the same home, after it ended.
     pub async fn restart(&mut self) {
-        (self.child, self.listen, self.admin) = launch(self.home.path(), &self.environment, &self.arguments).await;
+        let launched = launch(self.home.path(), &self.environment, &self.arguments, self.patience).await;
+        (self.child, self.listen, self.admin) = launched;
     }
 }
 
 impl Builder {
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Waits for so long until the host is ready.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Merges into `config/server.json`, key by key at the top level.
     #[must_use]
     pub fn server(mut self, settings: Value) -> Self {
@@ -232,18 +247,18 @@ impl Builder {
 
     /// Starts the host and waits until it is ready.
     pub async fn start(self) -> Hookwright {
-        let Self { home, server, environment, arguments } = self;
+        let Self { home, server, environment, arguments, patience } = self;
         write(home.path(), "config/server.json", server.to_string().as_bytes());
-        let (child, listen, admin) = launch(home.path(), &environment, &arguments).await;
+        let (child, listen, admin) = launch(home.path(), &environment, &arguments, patience).await;
         // The provider is the same every time; only the first call installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        Hookwright { home, environment, arguments, child, listen, admin, client }
+        Hookwright { home, environment, arguments, patience, child, listen, admin, client }
     }
 
     /// Starts a host that is expected to refuse: its exit code and what it said.
     pub async fn fails(self) -> (Option<i32>, String) {
-        let Self { home, server, environment, arguments } = self;
+        let Self { home, server, environment, arguments, .. } = self;
         write(home.path(), "config/server.json", server.to_string().as_bytes());
         let mut serve = serve_command(home.path(), &environment, &arguments);
         let output = output(&mut serve).await;
@@ -266,7 +281,7 @@ pub fn plugins() -> PathBuf {
     folder("HOOKWRIGHT_PLUGINS", "plugins")
 }
 
-fn folder(variable: &str, default: &str) -> PathBuf {
+pub(crate) fn folder(variable: &str, default: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| workspace().join(default), PathBuf::from)
 }
 
@@ -282,6 +297,15 @@ pub fn command(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// What `init` wrote listens on the documented ports; tests run side by side.
+pub fn use_free_ports(home: &Path) {
+    let path = home.join("config/server.json");
+    let mut server: Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("as `init` wrote it")).expect("as `init` wrote it");
+    server["server"] = json!({ "listen": "127.0.0.1:0", "admin": "127.0.0.1:0" });
+    std::fs::write(path, server.to_string()).expect("as `init` wrote it");
+}
+
 /// Runs a command to its end.
 pub async fn output(command: &mut Command) -> Output {
     in_time("a command to end", command.output()).await.expect("the binary runs")
@@ -291,7 +315,8 @@ pub fn binary() -> PathBuf {
     std::env::var_os("HOOKWRIGHT_BIN").map_or_else(|| workspace().join("target/debug/hookwright"), PathBuf::from)
 }
 
-fn workspace() -> PathBuf {
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_owned()
 }
 
@@ -305,11 +330,12 @@ async fn launch(
     home: &Path,
     environment: &[(String, String)],
     arguments: &[String],
+    patience: Duration,
 ) -> (Child, SocketAddr, SocketAddr) {
     let run_file = home.join("data/run.json");
     let _ = fs::remove_file(&run_file);
     let mut child = serve_command(home, environment, arguments).stdout(Stdio::null()).spawn().expect("the binary");
-    let run = until("the host to be ready", || {
+    let run = until_within(patience, "the host to be ready", || {
         let ended = child.try_wait().expect("a child");
         let run = fs::read(&run_file).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
         async move {

@@ -1,15 +1,17 @@
 //! The harness of the end-to-end tests: the real binary in a home folder of its own, real receivers on
 //! loopback, and waiting for conditions instead of sleeping.
 //!
-//! `HOOKWRIGHT_BIN` names the binary, `HOOKWRIGHT_PLUGINS` the folder of built plugins; without them the
-//! places where `cargo xtask` puts both.
+//! `HOOKWRIGHT_BIN` names the binary, `HOOKWRIGHT_PLUGINS` the folder of built plugins, `HOOKWRIGHT_LANGUAGES` that of
+//! those in other languages; without them the places where `cargo xtask` puts them.
 
 pub mod cases;
 pub mod host;
+pub mod languages;
 pub mod receiver;
 pub mod wait;
 
 pub use host::{Builder, Hookwright, Posted};
+pub use languages::Example;
 pub use receiver::{Received, Receiver};
 pub use wait::{in_time, slowdown, until};
 

@@ -32,16 +32,24 @@ fn time_on_processor() -> Option<Duration> {
 }
 
 /// Asks again and again until `condition` gives something.
-pub async fn until<T, F>(what: &str, mut condition: impl FnMut() -> F) -> T
+pub async fn until<T, F>(what: &str, condition: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
-    let deadline = Instant::now() + PATIENCE;
+    until_within(PATIENCE, what, condition).await
+}
+
+/// The same with a deadline of its own, for what is slow even on an idle machine.
+pub async fn until_within<T, F>(patience: Duration, what: &str, mut condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        assert!(Instant::now() < deadline, "waited {patience:?} for {what}");
         sleep(PAUSE).await;
     }
 }

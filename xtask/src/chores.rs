@@ -6,8 +6,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::cargo::{cargo, target_dir};
+use crate::languages::{self, NotRun};
 use crate::plugins;
 use crate::step::{become_command, run, step};
+use crate::verifiers;
 
 /// Shows five events on their way. Comes back only when that fails.
 pub(crate) fn demo(arguments: &[String]) -> Result<()> {
@@ -18,11 +20,35 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     Err(become_command(&mut demo))
 }
 
+/// The binary for use, with the bundled plugins inside.
+pub(crate) fn release() -> Result<()> {
+    plugins::build_bundled()?;
+    step("build", || run(&mut cargo(["build", "--release", "--package", "hookwright"])))?;
+    eprintln!("{}", host("release").display());
+    Ok(())
+}
+
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;
+    let not_run = [languages::build_and_test()?, verifiers::install()?];
     build(&["--all-targets"])?;
-    step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))
+    step("fixtures of the bundled plugins", fixtures)?;
+    step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))?;
+    // Again, where it is seen.
+    not_run.iter().try_for_each(NotRun::tell)
+}
+
+/// What each bundled plugin makes of its fixtures, in the engine of the host.
+fn fixtures() -> Result<()> {
+    for name in plugins::bundled_names()? {
+        let plugin = plugins::folder().join(&name);
+        eprintln!("  {name}");
+        let mut test = Command::new(host("debug"));
+        test.args(["plugin", "test"]).arg(plugin.with_extension("wasm"));
+        run(test.arg("--fixtures").arg(plugin.join("fixtures")))?;
+    }
+    Ok(())
 }
 
 /// Everything at once, whatever is needed of it: asked for one by one, crates may get other features of what they share,
@@ -34,6 +60,8 @@ fn build(more: &[&str]) -> Result<()> {
 /// Measures.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     plugins::build_bench()?;
+    // Those that are not there, the bench itself names.
+    let _ = languages::build_bench()?;
     let build = ["build", "--release", "--package", "hookwright", "--package", "hookwright-bench"];
     step("build", || run(&mut cargo(build)))?;
     let mut bench = Command::new(target_dir().join("release/hookwright-bench"));
@@ -46,6 +74,8 @@ fn with_host<'c>(command: &'c mut Command, profile: &str) -> &'c mut Command {
         .env("HOOKWRIGHT_BIN", host(profile))
         .env("HOOKWRIGHT_PLUGINS", plugins::folder())
         .env("HOOKWRIGHT_GUESTS", plugins::guest_folder())
+        .env("HOOKWRIGHT_LANGUAGES", languages::folder())
+        .env("HOOKWRIGHT_VERIFIERS", verifiers::folder())
 }
 
 fn host(profile: &str) -> PathBuf {

@@ -2,9 +2,11 @@
 
 mod cargo;
 mod chores;
+mod debian;
+mod languages;
 mod plugins;
 mod step;
-mod wasm;
+mod verifiers;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,8 @@ cargo xtask <command>
   demo [args]    build everything and show five events on their way; args go to `hookwright demo`
   test           build everything and run every test
   plugins        build the bundled plugins into plugins/*.wasm, and those that only tests and benches use
+  languages      build and test the example plugins in JavaScript and Python, into target/languages/*.wasm
+  release        build the binary for use, with the bundled plugins inside
   bench [args]   build for speed and run the benchmarks; args go to `hookwright-bench`: none for the whole way of an
                  event, `plugins`, `hostile` or `reloads` for what is about plugins
   help           this text
@@ -30,6 +34,8 @@ fn main() -> ExitCode {
         (Some("demo"), _) => chores::demo(&rest),
         (Some("bench"), _) => chores::bench(&rest),
         (Some("test"), true) => chores::test(),
+        (Some("languages"), true) => languages::build_and_test().map(drop),
+        (Some("release"), true) => chores::release(),
         (Some("plugins"), true) => plugins::build_all().and_then(|()| plugins::build_bench()),
         (None | Some("help" | "--help" | "-h"), _) => {
             print!("{HELP}");

@@ -1,17 +1,15 @@
 //! Builds the bundled plugins, each a crate below `plugins/`, into `plugins/<crate>.wasm`, and the guests of the tests.
 
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use hookwright_plugin_build::{Artefact, Build, Installing, Profile, Toolchain, toolchain};
 
-use crate::cargo::{root, target_dir};
-use crate::step::{run, step};
-use crate::wasm::toolchain;
+use crate::cargo::{ci, root, target_dir};
+use crate::debian;
+use crate::step::step;
 
-const PROFILE: &str = "plugin";
 /// A bundled plugin is smaller than this, or something is linked that should not be.
 const MAX_BYTES: usize = 300_000;
 
@@ -33,16 +31,19 @@ pub(crate) fn build_all() -> Result<()> {
 pub(crate) fn build_bench() -> Result<()> {
     build(&[bundled(), (root().join("bench/guests"), guest_folder())])?;
     step("plugins for a reused instance", || {
-        let (mut cargo, built) = toolchain()?.build();
-        cargo.args(["--profile", PROFILE, "--package", "edit", "--no-default-features"]);
-        run(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags()))?;
-        install(&built.join(PROFILE).join("edit.wasm"), &guest_folder().join("edit-reused.wasm"))
+        let built = cargo_build(|build| build.argument("--package=edit").argument("--no-default-features"))?;
+        install(wasm(&built, &root().join("bench/guests/edit"))?, &guest_folder().join("edit-reused.wasm"))
     })
 }
 
 /// Where the bundled plugins go.
 pub(crate) fn folder() -> PathBuf {
     root().join("plugins")
+}
+
+/// Names of the bundled ones, sorted.
+pub(crate) fn bundled_names() -> Result<Vec<String>> {
+    crates_below(&folder())
 }
 
 /// Where the guests of the tests go.
@@ -57,22 +58,40 @@ fn bundled() -> Place {
 /// A file whose content is the same is left alone, so that a running host does not reload it.
 fn build(places: &[Place]) -> Result<()> {
     step("plugins", || {
-        let (mut cargo, built) = toolchain()?.build();
-        cargo.args(["--profile", PROFILE]).env("CARGO_ENCODED_RUSTFLAGS", flags());
-        for (sources, _) in places {
-            for name in crates_below(sources)? {
-                cargo.args(["--package", &name]);
-            }
-        }
-        run(&mut cargo)?;
+        let mut crates = Vec::new();
         for (sources, place) in places {
+            crates.extend(crates_below(sources)?.into_iter().map(|name| (sources.join(&name), name, place)));
+        }
+        let built = cargo_build(|build| {
+            crates.iter().fold(build, |build, (_, name, _)| build.argument(format!("--package={name}")))
+        })?;
+        for (source, name, place) in &crates {
             fs::create_dir_all(place).with_context(|| format!("cannot make {}", place.display()))?;
-            for name in crates_below(sources)? {
-                install(&built.join(PROFILE).join(file_name(&name)), &place.join(format!("{name}.wasm")))?;
-            }
+            install(wasm(&built, source)?, &place.join(format!("{name}.wasm")))?;
         }
         Ok(())
     })
+}
+
+/// Builds in a folder apart from the host's, so that other flags do not disturb its cache.
+fn cargo_build(choose: impl FnOnce(Build) -> Build) -> Result<Vec<Artefact>> {
+    let installing = if debian::may_install() { Installing::Packages } else { Installing::Target };
+    let toolchain = toolchain(root(), installing, &|line| eprintln!("  {line}"))?;
+    let folder = match &toolchain {
+        Toolchain::Rustup => "plugins",
+        Toolchain::Debian { .. } => "plugins-web",
+    };
+    let mut build = Build::new(root(), Profile::Plugin).argument("--target-dir").argument(target_dir().join(folder));
+    if ci() {
+        build = build.argument("--locked");
+    }
+    Ok(choose(build).run(&toolchain)?)
+}
+
+/// The file that was made of the crate in `folder`.
+fn wasm<'a>(built: &'a [Artefact], folder: &Path) -> Result<&'a Path> {
+    let artefact = built.iter().find(|artefact| artefact.manifest.parent() == Some(folder));
+    Ok(&artefact.with_context(|| format!("{} makes no wasm file", folder.display()))?.wasm)
 }
 
 /// Names of the folders that are crates, sorted.
@@ -87,26 +106,6 @@ fn crates_below(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// What cargo calls the file.
-fn file_name(krate: &str) -> String {
-    format!("{}.wasm", krate.replace('-', "_"))
-}
-
-/// Flags for the compiler, separated as `CARGO_ENCODED_RUSTFLAGS` wants them.
-fn flags() -> OsString {
-    // Little memory, and enough from the start: a fresh instance touches few pages and grows none. The stack holds
-    // the deepest JSON that serde_json reads, 128 levels: 64 KiB do not, 96 KiB do.
-    let mut flags = OsString::from("-Clink-arg=-zstack-size=131072\x1f-Clink-arg=--initial-memory=262144");
-    // Panic messages name files: the same names on every machine make the same digest everywhere.
-    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
-    if let Some(home) = cargo_home {
-        flags.push("\x1f--remap-path-prefix=");
-        flags.push(home);
-        flags.push("=/cargo");
-    }
-    flags
 }
 
 /// Puts the file in its place as a whole, if it is another one than before.
@@ -132,16 +131,15 @@ mod tests {
 
     #[test]
     fn every_bundled_crate_is_found() {
-        let crates = crates_below(&root().join("plugins")).unwrap();
-        for name in ["add-headers", "published-only", "redact"] {
+        let crates = bundled_names().unwrap();
+        for name in ["add-headers", "cloudevents", "published-only"] {
             assert!(crates.iter().any(|found| found == name), "{crates:?}");
         }
-        assert_eq!(file_name("published-only"), "published_only.wasm");
     }
 
     #[test]
     fn a_file_is_written_only_when_its_content_changes() {
-        let folder = env::temp_dir().join(format!("hookwright-xtask-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("hookwright-xtask-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let (built, place) = (folder.join("built"), folder.join("p.wasm"));
         fs::write(&built, "one").unwrap();

@@ -17,6 +17,11 @@ pub(crate) enum Kind {
     QuickJsReused,
     #[value(name = "js-fresh")]
     QuickJsFresh,
+    /// A plugin in JavaScript, in a fresh instance.
+    #[value(name = "javascript")]
+    JavaScript,
+    /// A plugin in Python, in a fresh instance.
+    Python,
 }
 
 impl fmt::Display for Kind {
@@ -27,6 +32,8 @@ impl fmt::Display for Kind {
             Self::Fresh => "fresh",
             Self::QuickJsReused => "js reused",
             Self::QuickJsFresh => "js fresh",
+            Self::JavaScript => "JavaScript",
+            Self::Python => "Python",
         })
     }
 }

@@ -19,18 +19,38 @@ use hyper::Method;
 
 use super::contestant::Contestant;
 
+/// A plugin, compiled once for all payloads.
+pub(crate) struct Loaded {
+    name: PluginName,
+    plugins: Arc<Catalog>,
+}
+
 pub(crate) struct Fresh {
     job: ChainJob,
 }
 
-impl Fresh {
-    pub(crate) fn new(wasm: &[u8], body: &Bytes) -> anyhow::Result<Self> {
+/// What one call costs: every call costs the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    pub(crate) fuel: u64,
+    pub(crate) memory_bytes: u64,
+}
+
+impl Loaded {
+    pub(crate) fn new(wasm: &[u8]) -> anyhow::Result<Self> {
         let name: PluginName = "edit".parse()?;
         let limits = PluginLimits::default();
         let engine = Engine::new(limits.threads, Arc::new(Compiler::in_process()))?;
         let plugin = engine.load(&name, wasm, &limits.of(&name))?;
+        let plugins = Arc::new(Catalog::new(BTreeMap::from([(name.clone(), Arc::new(plugin))])));
+        Ok(Self { name, plugins })
+    }
+}
+
+impl Fresh {
+    pub(crate) fn new(loaded: &Loaded, body: &Bytes) -> anyhow::Result<Self> {
+        let Loaded { name, plugins } = loaded;
         let step = PluginUse { plugin: name.clone(), config: "{}".into(), on_error: OnError::Hold, shadow: None };
-        let plugins = Catalog::new(BTreeMap::from([(name, Arc::new(plugin))]));
         let webhook = Webhook {
             id: "bench".parse()?,
             name: "Bench".into(),
@@ -47,6 +67,7 @@ impl Fresh {
             retry_schedule: Vec::new(),
             concurrency: NonZeroU32::MIN,
             signing_secrets: Vec::new(),
+            extra_signatures: Vec::new(),
         };
         let event = Event {
             id: EventId::from_bytes([1; 16]),
@@ -58,7 +79,7 @@ impl Fresh {
             data: body.clone(),
         };
         let job = ChainJob {
-            plugins: Arc::new(plugins),
+            plugins: Arc::clone(plugins),
             webhook: Arc::new(webhook),
             event: Arc::new(event),
             delivery: DeliveryId::from_bytes([2; 16]),
@@ -69,9 +90,10 @@ impl Fresh {
         Ok(Self { job })
     }
 
-    /// Of one call: every call has the same.
-    pub(crate) fn fuel(&self) -> anyhow::Result<u64> {
-        Ok(run_chain(&self.job).runs.first().context("it did not run")?.fuel)
+    pub(crate) fn cost(&self) -> anyhow::Result<Cost> {
+        let record = run_chain(&self.job);
+        let run = record.runs.first().context("it did not run")?;
+        Ok(Cost { fuel: run.fuel, memory_bytes: run.memory_bytes })
     }
 }
 

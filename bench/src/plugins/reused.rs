@@ -17,9 +17,10 @@ mod contract {
     });
 }
 
+use contract::Plugin;
+use contract::exports::hookwright::plugin::transformer::{Delivery, Verdict};
 use contract::hookwright::plugin::host::{Host, Level};
 use contract::hookwright::plugin::types::{FieldParam, Webhook};
-use contract::{Delivery, Plugin, Verdict};
 
 /// More than a call burns; given anew for each.
 const FUEL: u64 = 1_000_000_000;
@@ -95,7 +96,7 @@ impl Contestant for Reused {
             data: &self.body,
             config: "{}",
         };
-        match self.plugin.call_transform(&mut self.store, input).map_err(told)? {
+        match self.plugin.hookwright_plugin_transformer().call_transform(&mut self.store, input).map_err(told)? {
             Ok(Verdict::Deliver(changes)) => changes.data.context("it changed nothing"),
             other => bail!("it did not deliver: {other:?}"),
         }

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::str::FromStr;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::client::Client;
 use super::{Exit, Format, discovery, json, screen, tail};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, WebhookId};
@@ -38,10 +41,43 @@ pub(super) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// The delivery's id, dlv_…
-    id: DeliveryId,
+    /// The delivery's id, dlv_…, or `last` for the newest
+    #[arg(value_name = "ID|last")]
+    id: Which,
     #[command(flatten)]
     format: Format,
+}
+
+/// A delivery as people name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Last,
+    Id(DeliveryId),
+}
+
+impl FromStr for Which {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "last" => Ok(Self::Last),
+            id => id.parse().map(Self::Id).map_err(|_| "expected a delivery id (dlv_…) or last"),
+        }
+    }
+}
+
+impl Which {
+    /// # Errors
+    /// When there is none yet, or the host does not answer.
+    pub(super) async fn find(self, client: &Client) -> anyhow::Result<DeliveryId> {
+        match self {
+            Self::Id(id) => Ok(id),
+            Self::Last => {
+                let newest = client.get("/v1/deliveries?limit=1").await?;
+                json::text(&newest, "/deliveries/0/id").parse().context("there is no delivery yet")
+            }
+        }
+    }
 }
 
 fn state(text: &str) -> Result<State, &'static str> {
@@ -53,7 +89,8 @@ pub(super) async fn run(home: &Path, command: DeliveryCommand) -> anyhow::Result
     let (answer, json, render): (Value, bool, fn(&Value) -> String) = match command {
         DeliveryCommand::List(args) => (client.get(&list_path(&args)).await?, args.format.json, list),
         DeliveryCommand::Show(args) => {
-            (client.get(&format!("/v1/deliveries/{}", args.id)).await?, args.format.json, show)
+            let id = args.id.find(&client).await?;
+            (client.get(&format!("/v1/deliveries/{id}")).await?, args.format.json, show)
         }
     };
     screen::line(&if json { answer.to_string() } else { render(&answer) })?;

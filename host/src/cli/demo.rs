@@ -42,8 +42,7 @@ pub(super) async fn run(home: &Path, args: DemoArgs) -> anyhow::Result<Exit> {
     logging::start(LogFormat::Text, "error")?;
     let interrupted = serve::stop_signal()?;
     let stage = Stage::new(args.keep.as_deref())?;
-    let receiver =
-        Receiver::bind(0, Behaviour { status: StatusCode::NO_CONTENT, secrets: vec![stage.secret().clone()] }).await?;
+    let receiver = Receiver::bind(0, Behaviour { status: StatusCode::NO_CONTENT, keys: stage.keys() }).await?;
     let plugins = args.plugins.unwrap_or_else(|| home.join("plugins"));
     stage.furnish(receiver.address(), &plugins)?;
     screen::line(&show::opening(&stage))?;

@@ -42,7 +42,7 @@ pub(super) fn public(home: &Path, token: Option<String>) -> anyhow::Result<Clien
 }
 
 /// The signing secrets in the home's `.env`: what a receiver on this machine verifies with.
-pub(super) fn signing_secrets(home: &Path) -> Vec<crate::signing::SigningSecret> {
+pub(super) fn signing_secrets(home: &Path) -> Vec<crate::signing::VerifyingKey> {
     let Ok(values) = dotenvy::from_path_iter(home.join(".env")) else { return Vec::new() };
     values.flatten().filter_map(|(_, value)| value.parse().ok()).collect()
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::receiver::{Behaviour, Received, Receiver, Signature};
 use super::{Exit, Format, discovery, json, screen, serve};
-use crate::signing::SigningSecret;
+use crate::signing::VerifyingKey;
 
 /// Where the webhook `local` of `init` sends.
 const DEFAULT_PORT: u16 = 4402;
@@ -23,9 +23,10 @@ pub(super) struct ListenArgs {
     /// The status to answer: try 500 to see retries (410: the webhook is off until its url changes)
     #[arg(long, default_value = "204", value_name = "STATUS", value_parser = status)]
     status: StatusCode,
-    /// Verify with this secret (whsec_…), more than once if need be; else with every secret in the home's .env
+    /// Verify with this secret (whsec_…) or public key (whpk_…), more than once if need be; else with every one in the
+    /// home's .env
     #[arg(long, env = "HOOKWRIGHT_LISTEN_SECRET", hide_env_values = true, value_name = "SECRET")]
-    secret: Vec<SigningSecret>,
+    secret: Vec<VerifyingKey>,
     /// End after this many requests
     #[arg(long, value_name = "N")]
     count: Option<u64>,
@@ -43,9 +44,10 @@ pub(super) async fn run(home: &Path, args: ListenArgs) -> anyhow::Result<Exit> {
     let stop = serve::stop_signal()?;
     let secrets = if args.secret.is_empty() { discovery::signing_secrets(home) } else { args.secret };
     let known = secrets.len();
-    let receiver = Receiver::bind(args.port, Behaviour { status: args.status, secrets }).await.map_err(|error| {
-        anyhow::anyhow!("cannot listen on 127.0.0.1:{}: {error}; choose another with --port", args.port)
-    })?;
+    let receiver =
+        Receiver::bind(args.port, Behaviour { status: args.status, keys: secrets }).await.map_err(|error| {
+            anyhow::anyhow!("cannot listen on 127.0.0.1:{}: {error}; choose another with --port", args.port)
+        })?;
     screen::line(&greeting(&receiver, args.status, known, args.format))?;
     let mut receiver = receiver;
     tokio::select! {

@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::clock::{self, Timestamp};
-use crate::signing::{self, SigningSecret, VerifyError};
+use crate::signing::{self, VerifyError, VerifyingKey};
 use crate::tasks::{self, OnPanic};
 
 /// Larger bodies are answered 413.
@@ -39,7 +39,7 @@ const QUEUE: usize = 8;
 /// What to answer and how to verify.
 pub(super) struct Behaviour {
     pub(super) status: StatusCode,
-    pub(super) secrets: Vec<SigningSecret>,
+    pub(super) keys: Vec<VerifyingKey>,
 }
 
 /// A request that came.
@@ -192,7 +192,7 @@ impl Shared {
             at,
             method: head.method,
             path: head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            signature: judge(&self.behaviour.secrets, &head.headers, &body, at),
+            signature: judge(&self.behaviour.keys, &head.headers, &body, at),
             headers: head.headers,
             body,
             status,
@@ -205,18 +205,18 @@ impl Shared {
     }
 }
 
-fn judge(secrets: &[SigningSecret], headers: &HeaderMap, body: &[u8], now: Timestamp) -> Signature {
+fn judge(keys: &[VerifyingKey], headers: &HeaderMap, body: &[u8], now: Timestamp) -> Signature {
     let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
     if !headers.contains_key("webhook-signature") {
         return Signature::Unsigned;
     }
-    if secrets.is_empty() {
+    if keys.is_empty() {
         return Signature::NoSecret;
     }
     let [Some(id), Some(timestamp), Some(signatures)] = names.map(|name| headers.get(name)?.to_str().ok()) else {
         return Signature::Incomplete;
     };
-    match signing::verify(secrets, id, timestamp, signatures, body, now) {
+    match signing::verify(keys, id, timestamp, signatures, body, now) {
         Ok(()) => Signature::Good,
         Err(error) => Signature::Wrong(error),
     }
@@ -228,6 +228,11 @@ mod tests {
 
     use super::super::client::Client;
     use super::*;
+    use crate::signing::SigningSecret;
+
+    fn keys(secret: &SigningSecret) -> Vec<VerifyingKey> {
+        VerifyingKey::of(secret).into_iter().collect()
+    }
 
     fn signed(secret: &SigningSecret, body: &[u8], now: Timestamp) -> HeaderMap {
         let signature = signing::sign(std::slice::from_ref(secret), "evt_1", now, body);
@@ -241,21 +246,22 @@ mod tests {
     #[test]
     fn tells_good_wrong_and_missing_signatures_apart() {
         let now = Timestamp::from_ms(1_614_265_330_000);
-        let secrets = [SigningSecret::generate()];
-        let mut headers = signed(&secrets[0], b"{}", now);
-        assert_eq!(judge(&secrets, &headers, b"{}", now), Signature::Good);
-        assert_eq!(judge(&secrets, &headers, b"{ }", now), Signature::Wrong(VerifyError::Mismatch));
+        let secret = SigningSecret::generate();
+        let keys = keys(&secret);
+        let mut headers = signed(&secret, b"{}", now);
+        assert_eq!(judge(&keys, &headers, b"{}", now), Signature::Good);
+        assert_eq!(judge(&keys, &headers, b"{ }", now), Signature::Wrong(VerifyError::Mismatch));
         assert_eq!(judge(&[], &headers, b"{}", now), Signature::NoSecret);
         headers.remove("webhook-id");
-        assert_eq!(judge(&secrets, &headers, b"{}", now), Signature::Incomplete);
+        assert_eq!(judge(&keys, &headers, b"{}", now), Signature::Incomplete);
         headers.remove("webhook-signature");
-        assert_eq!(judge(&secrets, &headers, b"{}", now), Signature::Unsigned);
+        assert_eq!(judge(&keys, &headers, b"{}", now), Signature::Unsigned);
     }
 
     #[tokio::test]
     async fn takes_a_request_and_answers_as_told() {
         let secret = SigningSecret::generate();
-        let behaviour = Behaviour { status: StatusCode::IM_A_TEAPOT, secrets: vec![secret.clone()] };
+        let behaviour = Behaviour { status: StatusCode::IM_A_TEAPOT, keys: keys(&secret) };
         let mut receiver = Receiver::bind(0, behaviour).await.expect("binds");
         let client = Client::new(receiver.address(), None, String::new());
         let headers = signed(&secret, b"hello", clock::now());

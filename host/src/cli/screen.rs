@@ -29,6 +29,11 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(anstream::stderr(), "{} {}", "error:".red().bold(), inert_lines(text));
 }
 
+/// Says on stderr what happens, beside what a command answers.
+pub(super) fn remark(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{}", inert_lines(text));
+}
+
 /// At most `chars` characters of a text, and an ellipsis where it was cut.
 pub(super) fn shortened(text: &str, chars: usize) -> Cow<'_, str> {
     match text.char_indices().nth(chars) {
@@ -40,6 +45,11 @@ pub(super) fn shortened(text: &str, chars: usize) -> Cow<'_, str> {
 /// A number of things: `1 plugin`, `2 plugins`.
 pub(super) fn counted(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// A size: `193 KB`.
+pub(super) fn kilobytes(bytes: usize) -> String {
+    format!("{} KB", bytes.div_ceil(1000))
 }
 
 /// The colour of a delivery's state.
@@ -149,8 +159,7 @@ pub(super) fn state(state: impl Into<String>) -> (String, Style) {
     (state, style)
 }
 
-/// Text as it is without colours: for tests.
-#[cfg(test)]
+/// Text as it is without colours: for files, and for tests.
 pub(super) fn uncoloured(text: &str) -> String {
     anstream::adapter::strip_str(text).to_string()
 }

@@ -132,7 +132,7 @@ pub(super) fn read(node: &Node<'_>) -> Headers {
     headers
 }
 
-fn read_name(text: &str, place: &Node<'_>) -> Option<HeaderName> {
+pub(super) fn read_name(text: &str, place: &Node<'_>) -> Option<HeaderName> {
     let Ok(name) = text.parse::<HeaderName>() else {
         place.refuse_missing("expected the name of a header, such as X-Site: letters, digits and '-'");
         return None;

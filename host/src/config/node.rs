@@ -82,6 +82,11 @@ impl<'v> Reading<'v> {
         Node { reading: self, pointer: String::new(), raw: self.merged.value(), secret: false }
     }
 
+    /// All of it, nothing filled in.
+    pub(super) fn written(&self) -> &Value {
+        self.merged.value()
+    }
+
     /// What was read, if nothing was wrong.
     pub(super) fn result<T>(&self, read: Option<T>) -> Result<T, Vec<ConfigError>> {
         let errors = self.errors.take();

@@ -278,7 +278,7 @@ fn wrong_webhook_settings_say_what_is_allowed() {
     config/webhooks/hook.json at /timeout: expected a duration from 100ms to 5m, such as "15s"; written: "1h"
     config/webhooks/hook.json at /retry/schedule/0: expected a duration from 0s to 365d, such as "15s"; written: "soon"
     config/webhooks/hook.json at /concurrency: expected a whole number from 1 to 256; written: 0
-    config/webhooks/hook.json at /signing/secrets/0: expected a signing secret: whsec_ followed by base64 of 24 to 64 bytes (`openssl rand -base64 32` makes the base64)
+    config/webhooks/hook.json at /signing/secrets/0: expected a signing secret: whsec_ and base64 of 24 to 64 bytes, or whsk_ and an Ed25519 key (`hookwright secret new` makes either)
     "#);
     let result =
         webhook(r#"{"url": "https://x.example", "events": [], "filter": {"/a": [], "/b": {"c": 1}}, "signing": {}}"#);
@@ -286,7 +286,7 @@ fn wrong_webhook_settings_say_what_is_allowed() {
     config/webhooks/hook.json at /events: expected at least one event pattern: *, entry.* or entry.create
     config/webhooks/hook.json at /filter/~1a: expected at least one value: nothing is equal to none; written: a list
     config/webhooks/hook.json at /filter/~1b: expected a text, a number, true, false or null; for more, {"schema": {…}}; written: an object
-    config/webhooks/hook.json at /signing: secrets is missing: expected a list of whsec_… secrets
+    config/webhooks/hook.json at /signing: secrets is missing: expected a list of whsec_… or whsk_… secrets
     "#);
     let result = webhook_with(r#""filter": {"schema": {"type": "strnig"}, "/model": "a"}"#);
     assert_snapshot!(shown(result), @r#"
@@ -354,6 +354,26 @@ fn header_values_that_may_be_secrets_are_hidden() {
     }
 }
 
+#[test]
+fn signatures_of_other_forms_are_read() {
+    let read = |signing: &str| webhook_with(&format!(r#""signing": {signing}"#));
+    let hub = read(r#"{"extra": [{"header": "X-Hub-Signature-256", "secret": "old"}]}"#).expect("valid");
+    let value = hub.extra_signatures[0].value("", crate::clock::Timestamp::from_ms(0), b"");
+    assert!(value.starts_with("sha256=") && hub.signing_secrets.is_empty(), "{value}");
+    let errors = read(
+        r#"{"extra": [{"header": "webhook-signature", "secret": "x", "value": "sha1={hex}"}, {"header": "X-A", "secret": ""},
+            {"header": "X-B", "secret": "x", "value": "{sha1}", "signed": "url"}, {}]}"#,
+    );
+    insta::assert_snapshot!(shown(errors), @r#"
+    config/webhooks/hook.json at /signing/extra/0/header: the dispatcher writes this header itself; leave it out
+    config/webhooks/hook.json at /signing/extra/1/secret: expected a secret of one character or more
+    config/webhooks/hook.json at /signing/extra/2/value: expected visible ASCII with {hex} or {base64} once, and perhaps {timestamp}: "sha256={hex}"; written: "{sha1}"
+    config/webhooks/hook.json at /signing/extra/2/signed: expected body or timestamp.body or id.timestamp.body; written: "url"
+    config/webhooks/hook.json at /signing/extra/3: header is missing: expected the name of a header, such as X-Hub-Signature-256
+    config/webhooks/hook.json at /signing/extra/3: secret is missing: expected the secret that the receiver verifies with
+    "#);
+}
+
 /// Texts in every place, the secret filled in; none of them is valid there.
 #[test]
 fn no_error_shows_what_a_reference_expanded_to() {
@@ -362,7 +382,8 @@ fn no_error_shows_what_a_reference_expanded_to() {
         "webhooks": {"defaultHeaders": {"A": "S\n"}}, "plugins": {"fuel": "S"}, "S": "S"}"#;
     let webhook_file = r#"{"url": "S", "method": "S", "enabled": "S", "name": "S\n", "labels": {"a": ["S"]}, "events": ["S "],
         "filter": {"schema": {"type": "S", "pattern": "(S", "$ref": "S"}}, "headers": {"A": "S\n"},
-        "plugins": ["S ", {"plugin": "S ", "config": "S", "onError": "S"}], "signing": {"secrets": ["S"]},
+        "plugins": ["S ", {"plugin": "S ", "config": "S", "onError": "S"}], "signing": {"secrets": ["S"],
+        "extra": [{"header": "S ", "secret": "", "value": "S", "signed": "S"}]},
         "timeout": "S", "retry": {"schedule": ["S"]}, "concurrency": "S"}"#;
     let fill = |text: &str| text.replace('S', "${SECRET}");
     let errors = [shown(server(&fill(server_file))), shown(webhook(&fill(webhook_file)))].concat();
@@ -375,7 +396,8 @@ proptest! {
     fn any_value_anywhere_is_an_error_or_fine(
         pointer in prop::sample::select(vec![
             "/url", "/events", "/events/0", "/filter", "/filter/~1model", "/headers", "/headers/X-A", "/plugins",
-            "/plugins/0", "/plugins/0/config", "/signing", "/signing/secrets/0", "/timeout", "/retry/schedule/0",
+            "/plugins/0", "/plugins/0/config", "/signing", "/signing/secrets/0", "/signing/extra", "/signing/extra/0/value",
+            "/timeout", "/retry/schedule/0",
             "/concurrency", "/labels", "/labels/a", "/enabled", "/method", "/name",
         ]),
         value in prop_oneof![
@@ -387,7 +409,8 @@ proptest! {
     ) {
         let mut file = serde_json::json!({
             "url": "https://x.example", "events": ["*"], "filter": {"/model": "a"}, "headers": {"X-A": "b"},
-            "plugins": [{"plugin": "redact", "config": {}}], "signing": {"secrets": ["x"]}, "timeout": "1s",
+            "plugins": [{"plugin": "redact", "config": {}}], "timeout": "1s",
+            "signing": {"secrets": ["x"], "extra": [{"header": "X-Hub-Signature-256", "secret": "s", "value": "{hex}"}]},
             "retry": {"schedule": ["1s"]}, "concurrency": 1, "labels": {"a": "b"}, "enabled": true, "method": "POST",
             "name": "n",
         });

@@ -17,7 +17,7 @@ use crate::ids::{PluginName, WebhookId};
 use crate::pattern::EventPattern;
 use crate::pointer::Pointer;
 use crate::schemas::Compiled;
-use crate::signing::SigningSecret;
+use crate::signing::{ExtraSignature, Signed, SigningSecret, Template};
 use crate::webhook::{DEFAULT_RETRY_SCHEDULE, Filter, OnError, PluginUse, Shadow, Webhook};
 
 const ROOT: Keys = Keys {
@@ -40,7 +40,8 @@ const ROOT: Keys = Keys {
 };
 const PLUGIN: Keys = Keys { known: &["plugin", "config", "onError", "shadow"], later: &[] };
 const SHADOW: Keys = Keys { known: &["plugin", "config"], later: &[] };
-const SIGNING: Keys = Keys { known: &["secrets"], later: &[] };
+const SIGNING: Keys = Keys { known: &["secrets", "extra"], later: &[] };
+const EXTRA_SIGNATURE: Keys = Keys { known: &["header", "secret", "value", "signed"], later: &[] };
 const RETRY: Keys = Keys { known: &["schedule"], later: &[] };
 const SCHEMA_FILTER: Keys = Keys { known: &["schema"], later: &[] };
 
@@ -54,6 +55,7 @@ const MAX_PLUGINS: usize = 16;
 const MAX_PLUGIN_CONFIG_BYTES: usize = 64 << 10;
 /// Each adds a signature to the header; rotation needs two.
 const MAX_SECRETS: usize = 5;
+const MAX_EXTRA_SIGNATURES: usize = 4;
 const MAX_RETRIES: usize = 30;
 const MAX_CONCURRENCY: u64 = 256;
 const DEFAULT_CONCURRENCY: NonZeroU32 = NonZeroU32::new(16).unwrap();
@@ -77,8 +79,9 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
     let timeout = fields.get("timeout").and_then(|node| read_timeout(&node));
     let retry_schedule = retry.map(|node| read_schedule(&node));
     let concurrency = fields.get("concurrency").and_then(|node| node.number(1..=MAX_CONCURRENCY));
-    let signing_secrets = fields.get("signing").map(|node| read_signing(&node));
+    let signing = fields.get("signing").map(|node| read_signing(&node));
     let (url, shown_url) = url?;
+    let (signing_secrets, extra_signatures) = signing.unwrap_or_default();
     Some(Webhook {
         name: name.unwrap_or_else(|| id.to_string()),
         id,
@@ -97,7 +100,8 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
             .and_then(|count| u32::try_from(count).ok())
             .and_then(NonZeroU32::new)
             .unwrap_or(DEFAULT_CONCURRENCY),
-        signing_secrets: signing_secrets.unwrap_or_default(),
+        signing_secrets,
+        extra_signatures,
     })
 }
 
@@ -281,8 +285,38 @@ fn read_schedule(node: &Node<'_>) -> Vec<Duration> {
     items.iter().filter_map(|place| place.duration(Duration::ZERO..=LONGEST, "0s to 365d")).collect()
 }
 
-fn read_signing(node: &Node<'_>) -> Vec<SigningSecret> {
-    let secrets = node.fields(&SIGNING).and_then(|fields| fields.require("secrets", "a list of whsec_… secrets"));
-    let places = secrets.map(|node| node.items(MAX_SECRETS)).unwrap_or_default();
-    places.into_iter().filter_map(|place| place.secret().parse()).collect()
+fn read_signing(node: &Node<'_>) -> (Vec<SigningSecret>, Vec<ExtraSignature>) {
+    let Some(fields) = node.fields(&SIGNING) else { return Default::default() };
+    let extra = fields.get("extra");
+    let secrets = match &extra {
+        Some(_) => fields.get("secrets"),
+        None => fields.require("secrets", "a list of whsec_… or whsk_… secrets"),
+    };
+    let secrets = secrets.map(|node| node.items(MAX_SECRETS)).unwrap_or_default();
+    let extra = extra.map(|node| node.items(MAX_EXTRA_SIGNATURES)).unwrap_or_default();
+    (
+        secrets.into_iter().filter_map(|place| place.secret().parse()).collect(),
+        extra.iter().filter_map(read_extra_signature).collect(),
+    )
+}
+
+fn read_extra_signature(node: &Node<'_>) -> Option<ExtraSignature> {
+    let fields = node.fields(&EXTRA_SIGNATURE)?;
+    let header = fields.require("header", "the name of a header, such as X-Hub-Signature-256");
+    let secret = fields.require("secret", "the secret that the receiver verifies with");
+    let header = header.and_then(|place| headers::read_name(&place.text()?.text, &place));
+    let secret = secret.map(Node::secret);
+    let text = secret.as_ref().and_then(Node::text);
+    let template = fields.get("value").map_or(Some(Template::default()), |place| place.parse());
+    let choices = [
+        ("body", Signed::Body),
+        ("timestamp.body", Signed::TimestampAndBody),
+        ("id.timestamp.body", Signed::IdTimestampAndBody),
+    ];
+    let signed = fields.get("signed").map_or(Some(Signed::Body), |place| place.choice(&choices));
+    let extra = ExtraSignature::new(header?, &text?.text, signed?, template?);
+    if extra.is_none() {
+        secret?.refuse("expected a secret of one character or more");
+    }
+    extra
 }

@@ -124,9 +124,12 @@ pub struct PluginRun {
     /// What was done, or the reason, in words: `delivered unchanged`, `rewrote payload (312 → 298 bytes)`,
     /// `dropped: …`, `failed: … [missing-field]`, `panicked: …`.
     pub summary: String,
-    /// Of a failure that the plugin returned, if its author gave it one.
+    /// Of a drop or a failure, if its author gave it one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// Of a drop or a failure; those of a delivery are among its changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub annotations: Vec<(String, String)>,
     /// Where it broke off, innermost function first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backtrace: Vec<String>,
@@ -206,6 +209,7 @@ impl PluginRun {
             verdict: RunVerdict::Delivered,
             summary: String::new(),
             code: None,
+            annotations: Vec::new(),
             backtrace: Vec::new(),
             logs: Vec::new(),
             logs_cut: false,

@@ -69,6 +69,9 @@ fn sign(headers: &mut HeaderMap, parts: &Parts<'_>, body: &Bytes) {
     if !signature.is_empty() {
         set(headers, HeaderName::from_static("webhook-signature"), &signature);
     }
+    for extra in &parts.webhook.extra_signatures {
+        set(headers, extra.header().clone(), &extra.value(&id, parts.now, body));
+    }
     set(headers, HeaderName::from_static("webhook-id"), &id);
 }
 
@@ -108,6 +111,7 @@ mod tests {
 
     use super::*;
     use crate::ids::EventId;
+    use crate::signing::{ExtraSignature, Signed, Template, VerifyingKey};
 
     fn header_list(pairs: &[(&'static str, &'static str)]) -> Headers {
         let mut headers = Headers::default();
@@ -129,6 +133,8 @@ mod tests {
             headers: vec![("x-strapi-event".into(), "entry.create".into()), ("x-level".into(), "source".into())],
             data: Bytes::from_static(b"{}"),
         };
+        let hub = HeaderName::from_static("x-hub-signature-256");
+        let hub = ExtraSignature::new(hub, "old secret", Signed::Body, Template::default()).unwrap();
         let webhook = Webhook {
             id: "w".parse().unwrap(),
             name: "w".into(),
@@ -145,11 +151,14 @@ mod tests {
             retry_schedule: vec![],
             concurrency: NonZeroU32::MIN,
             signing_secrets: vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap()],
+            extra_signatures: vec![hub],
         };
         let changes = Changes {
             data: Some(Bytes::from_static(b"1;2")),
             content_type: Some("text/csv".into()),
-            set_headers: vec![("x-level".into(), "plugin".into()), ("webhook-id".into(), "forged".into())],
+            set_headers: [("x-level", "plugin"), ("webhook-id", "forged"), ("x-hub-signature-256", "forged")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
             remove_headers: vec!["x-webhook".into()],
             ..Changes::default()
         };
@@ -177,8 +186,10 @@ mod tests {
         assert_eq!(header("x-hookwright-attempt").as_deref(), Some("2"));
         assert_eq!(header("webhook-id"), Some(event.id.to_string()));
         let signature = header("webhook-signature").unwrap();
-        let verified =
-            signing::verify(&webhook.signing_secrets, &event.id.to_string(), "1614265330", &signature, b"1;2", now);
+        let keys: Vec<_> = webhook.signing_secrets.iter().filter_map(VerifyingKey::of).collect();
+        let verified = signing::verify(&keys, &event.id.to_string(), "1614265330", &signature, b"1;2", now);
         assert_eq!(verified, Ok(()));
+        let extra = webhook.extra_signatures[0].value("", now, b"1;2");
+        assert_eq!(header("x-hub-signature-256"), Some(extra), "of the bytes that are sent");
     }
 }

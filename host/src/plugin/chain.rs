@@ -5,12 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::changes::Objection;
-use super::contract::{Delivery, Failure, FailureKind, FieldParam, Verdict, WebhookParam};
+use super::contract::{Delivery, Dropped, Failure, FailureKind, FieldParam, Verdict, WebhookParam};
 use super::run::Ran;
 use super::sandbox::Seed;
 use super::step::StepSeen;
 use super::words::shown;
 use super::{ChainJob, Plugin, binding, changes};
+use crate::bundled;
 use crate::delivery::{ChainRecord, ChainVerdict, Changes, Conditions, PluginRun, RunVerdict};
 use crate::ids::PluginName;
 use crate::webhook::{OnError, PluginUse};
@@ -84,7 +85,8 @@ impl Chain<'_> {
     fn step(&mut self, step: &PluginUse) -> Option<ChainVerdict> {
         let name = &step.plugin;
         let Some(plugin) = self.job.plugins.get(name) else {
-            let reason = format!("plugin {name} is not loaded; put {name}.wasm into plugins/");
+            let remedy = bundled::remedy(name);
+            let reason = format!("plugin {name} is not loaded; put {name}.wasm into plugins/{remedy}");
             return Some(self.hold(name, None, RunVerdict::Absent, reason));
         };
         // A fault of ours or of wasmtime's in here must cost this delivery a hold, not the host a thread.
@@ -94,15 +96,14 @@ impl Chain<'_> {
             self.count(plugin, RunVerdict::Broke);
             return Some(self.hold(name, Some(plugin), RunVerdict::Broke, reason));
         };
-        let Ended { verdict, summary, code, ends } = match outcome {
-            Ok(Ok(Verdict::Deliver(wanted))) => self.deliver(name, wanted),
-            Ok(Ok(Verdict::Drop(reason))) => dropped(name, &reason),
-            Ok(Err(failure)) => match failure_code(failure.code) {
-                Ok(code) => failed(step, failure.kind, &failure.message, code),
-                Err(objection) => broke(name, &objection.into()),
-            },
-            Err(broken) => broke(name, &broken),
+        let ended = match outcome {
+            Ok(Ok(Verdict::Deliver(wanted))) => self.deliver(wanted),
+            Ok(Ok(Verdict::Drop(wanted))) => dropped(name, wanted),
+            Ok(Err(failure)) => failed(step, failure),
+            Err(broken) => Ok(broke(name, &broken)),
         };
+        let ended = ended.unwrap_or_else(|objection| broke(name, &objection.into()));
+        let Ended { verdict, summary, code, annotations, ends } = ended;
         self.count(plugin, verdict);
         self.runs.push(PluginRun {
             plugin: name.clone(),
@@ -111,6 +112,7 @@ impl Chain<'_> {
             verdict,
             summary,
             code,
+            annotations,
             backtrace,
             logs,
             logs_cut,
@@ -155,12 +157,10 @@ impl Chain<'_> {
         self.changes.data.as_ref().unwrap_or(&self.job.event.data)
     }
 
-    fn deliver(&mut self, name: &PluginName, wanted: super::contract::Changes) -> Ended {
+    fn deliver(&mut self, wanted: super::contract::Changes) -> Result<Ended, Objection> {
         let input = self.changes.data.clone().unwrap_or_else(|| self.job.event.data.clone());
-        match changes::merge(&mut self.changes, wanted, &input) {
-            Ok(summary) => Ended { verdict: RunVerdict::Delivered, summary, code: None, ends: None },
-            Err(objection) => broke(name, &objection.into()),
-        }
+        let summary = changes::merge(&mut self.changes, wanted, &input)?;
+        Ok(Ended { verdict: RunVerdict::Delivered, summary, code: None, annotations: Vec::new(), ends: None })
     }
 
     /// Ends the chain at a plugin that could not run.
@@ -192,6 +192,7 @@ fn not_run(name: &PluginName, plugin: Option<&Plugin>, verdict: RunVerdict, summ
         verdict,
         summary,
         code: None,
+        annotations: Vec::new(),
         backtrace: Vec::new(),
         logs: Vec::new(),
         logs_cut: false,
@@ -207,12 +208,13 @@ struct Ended {
     verdict: RunVerdict,
     summary: String,
     code: Option<String>,
+    annotations: Vec<(String, String)>,
     /// The verdict if the chain ends here.
     ends: Option<ChainVerdict>,
 }
 
-/// The code of a failure, checked: it is for programs, so it is not cut to fit.
-fn failure_code(code: Option<String>) -> Result<Option<String>, Objection> {
+/// The code of a drop or a failure, checked: it is for programs, so it is not cut to fit.
+fn checked_code(code: Option<String>) -> Result<Option<String>, Objection> {
     let fits = |code: &str| {
         code.len() <= MAX_CODE_BYTES
             && code.starts_with(|first: char| first.is_ascii_lowercase())
@@ -224,27 +226,35 @@ fn failure_code(code: Option<String>) -> Result<Option<String>, Objection> {
     }
 }
 
-fn dropped(name: &PluginName, reason: &str) -> Ended {
-    let reason = shown(reason, MAX_REASON_BYTES);
-    Ended {
+fn dropped(name: &PluginName, wanted: Dropped) -> Result<Ended, Objection> {
+    let code = checked_code(wanted.code)?;
+    let reason = with_code(shown(&wanted.reason, MAX_REASON_BYTES), code.as_deref());
+    Ok(Ended {
         verdict: RunVerdict::Dropped,
         summary: format!("dropped: {reason}"),
-        code: None,
+        code,
+        annotations: changes::annotations(wanted.annotations)?,
         ends: Some(ChainVerdict::Drop { plugin: name.clone(), reason }),
+    })
+}
+
+fn with_code(mut text: String, code: Option<&str>) -> String {
+    if let Some(code) = code {
+        text.extend([" [", code, "]"]);
     }
+    text
 }
 
 /// A failure the plugin returned: the only thing `onError` is about.
-fn failed(step: &PluginUse, kind: FailureKind, message: &str, code: Option<String>) -> Ended {
+fn failed(step: &PluginUse, failure: Failure) -> Result<Ended, Objection> {
     let plugin = step.plugin.clone();
-    let mut message = shown(message, MAX_REASON_BYTES);
-    if let Some(code) = &code {
-        message.extend([" [", code, "]"]);
-    }
+    let code = checked_code(failure.code)?;
+    let annotations = changes::annotations(failure.annotations)?;
+    let message = with_code(shown(&failure.message, MAX_REASON_BYTES), code.as_deref());
     let reason = format!("plugin {plugin} failed: {message}");
     let summary = format!("failed: {message}");
-    let ended = |summary, ends| Ended { verdict: RunVerdict::Failed, summary, code, ends };
-    let verdict = match (step.on_error, kind) {
+    let ended = |summary, ends| Ok(Ended { verdict: RunVerdict::Failed, summary, code, annotations, ends });
+    let verdict = match (step.on_error, failure.kind) {
         (OnError::Skip, _) => return ended(format!("{summary} (skipped)"), None),
         (_, FailureKind::Retryable(after_ms)) => {
             let after_ms = after_ms.unwrap_or(DEFAULT_AGAIN_MS).clamp(*AGAIN_MS.start(), *AGAIN_MS.end());
@@ -264,6 +274,7 @@ fn broke(name: &PluginName, broken: &super::broken::Broken) -> Ended {
         verdict: RunVerdict::Broke,
         summary: broken.to_string(),
         code: None,
+        annotations: Vec::new(),
         ends: Some(ChainVerdict::Hold { plugin: name.clone(), reason }),
     }
 }

@@ -50,8 +50,10 @@ pub(super) enum Objection {
     ContentType { value: String },
     #[error("too many or too large {what}: {number} with {bytes} bytes, limit {max_count} with {max_bytes} bytes")]
     TooMuch { what: &'static str, number: usize, bytes: usize, max_count: usize, max_bytes: usize },
-    #[error("the failure's code {code:?} is not 1 to 64 lower-case letters, digits, '.', '_' or '-', a letter first")]
+    #[error("the code {code:?} is not 1 to 64 lower-case letters, digits, '.', '_' or '-', a letter first")]
     FailureCode { code: String },
+    #[error("option {name:?} is not one that this host knows")]
+    Option { name: String },
     #[error("the new payload has {bytes} bytes, limit {max_bytes}")]
     Output { bytes: usize, max_bytes: usize },
 }
@@ -63,6 +65,9 @@ pub(super) fn max_output_bytes(input_bytes: usize) -> usize {
 
 /// Adds `wanted` to `changes`, whose payload was `input` before. What is wanted last wins. Says in words what it did.
 pub(super) fn merge(changes: &mut Changes, wanted: contract::Changes, input: &[u8]) -> Result<String, Objection> {
+    if let Some(option) = wanted.options.first() {
+        return Err(Objection::Option { name: shown(&option.name, MAX_SHOWN_BYTES) });
+    }
     let mut done = Vec::new();
     if let Some(data) = wanted.data.filter(|data| data != input) {
         let max_bytes = max_output_bytes(input.len());
@@ -137,6 +142,13 @@ fn check_content_type(value: &str) -> Result<(), Objection> {
 /// The longest content type with parameters that anyone writes is well below.
 const MAX_CONTENT_TYPE_BYTES: usize = 256;
 
+/// The annotations of a drop or a failure.
+pub(super) fn annotations(fields: Vec<contract::FieldResult>) -> Result<Vec<(String, String)>, Objection> {
+    let bytes = fields.iter().map(|field| field.name.len() + field.value.len()).sum();
+    check_size("annotations", fields.len(), bytes, MAX_ANNOTATIONS, MAX_ANNOTATION_BYTES)?;
+    Ok(fields.into_iter().map(|field| (field.name, field.value)).collect())
+}
+
 fn check_sizes(changes: &Changes) -> Result<(), Objection> {
     let pairs = |pairs: &[(String, String)]| pairs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
     let removed: usize = changes.remove_headers.iter().map(String::len).sum();
@@ -170,6 +182,7 @@ mod tests {
             set_headers: vec![],
             remove_headers: vec![],
             annotations: vec![],
+            options: vec![],
         }
     }
 
@@ -236,6 +249,13 @@ mod tests {
         }
         let wanted = contract::Changes { set_headers: fields([("Content-Type", "text/plain")]), ..nothing() };
         assert_eq!(refused(wanted), Objection::ContentTypeHeader);
+    }
+
+    #[test]
+    fn options_that_nobody_knows_are_refused() {
+        let wanted = contract::Changes { options: fields([("delay", "5s")]), ..nothing() };
+        let objection = merge(&mut Changes::default(), wanted, b"").expect_err("unknown");
+        assert_eq!(objection, Objection::Option { name: "delay".into() });
     }
 
     #[test]

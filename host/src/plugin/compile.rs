@@ -75,6 +75,11 @@ impl Compiler {
         Self::child(child::this_program(), Cache::read_only(&home.data()), CancellationToken::new())
     }
 
+    /// Children of this program, each time anew.
+    pub fn without_cache(stop: CancellationToken) -> Self {
+        Self::child(child::this_program(), None, stop)
+    }
+
     /// Without limits and without a cache: for tests and benchmarks, whose program has no compiler to start.
     pub fn in_process() -> Self {
         Self { place: Place::Here, cache: None, stop: CancellationToken::new() }

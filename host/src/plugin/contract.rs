@@ -2,12 +2,24 @@
 
 /// What the contract is called, whatever its version.
 pub(super) const PACKAGE: &str = "hookwright:plugin/";
-/// The one version of the contract this host speaks.
-pub(super) const VERSION: &str = "0.2.0";
+/// The newest version of the contract this host speaks; it speaks all of the same major.
+pub(super) const VERSION: &str = "1.0.0";
 /// The only interface with functions that a plugin may import.
-pub(super) const HOST_INTERFACE: &str = "hookwright:plugin/host@0.2.0";
-/// Imported by every component, for its types alone.
-pub(super) const TYPES_INTERFACE: &str = "hookwright:plugin/types@0.2.0";
+pub(super) const HOST_INTERFACE: &str = "hookwright:plugin/host@1.0.0";
+/// Its functions.
+pub(super) const HOST_FUNCTIONS: [&str; 3] = ["log", "now-ms", "random-u64"];
+
+/// An interface of the contract and a version, if that is what an import names.
+pub(super) fn interface(import: &str) -> Option<(&str, &str)> {
+    import.strip_prefix(PACKAGE)?.split_once('@')
+}
+
+/// Whether this host speaks that version: the same major, with whatever minor. What a newer minor brought is not there,
+/// and a plugin that imports it does not fit.
+pub(super) fn speaks(version: &str) -> bool {
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    major(version) == major(VERSION) && !version.contains('-')
+}
 
 wasmtime::component::bindgen!({
     path: "../sdk/wit",
@@ -15,7 +27,24 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
+pub(super) use self::exports::hookwright::plugin::transformer::{Delivery, Failure, Manifest, Verdict};
 pub(super) use self::hookwright::plugin::host::Level;
 pub(super) use self::hookwright::plugin::types::{
-    Changes, FailureKind, FieldParam, FieldResult, Webhook as WebhookParam,
+    Changes, Dropped, FailureKind, FieldParam, FieldResult, Webhook as WebhookParam,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_minor_of_the_same_major_is_spoken() {
+        for version in ["1.0.0", "1.0.7", "1.9.0"] {
+            assert!(speaks(version), "{version}");
+        }
+        for version in ["0.2.0", "2.0.0", "1.0.0-rc.1", "10.0.0", ""] {
+            assert!(!speaks(version), "{version}");
+        }
+        assert_eq!(interface(HOST_INTERFACE), Some(("host", VERSION)));
+    }
+}

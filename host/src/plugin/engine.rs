@@ -78,6 +78,13 @@ pub(super) fn compiling(kind: EngineKind) -> [Config; 2] {
 }
 
 impl EngineKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+        }
+    }
+
     pub(super) const fn bounds(self) -> &'static Bounds {
         match self {
             Self::Small => &SMALL,

@@ -238,17 +238,20 @@ fn damaged(error: &wasmparser::BinaryReaderError) -> LoadError {
 
 /// Judges one import: `module` alone in a component, `module` and `name` in a core module.
 fn check_import(module: &str, name: Option<&str>) -> Result<(), LoadError> {
-    if module == contract::HOST_INTERFACE || module == contract::TYPES_INTERFACE || wasi::is_offered(module) {
+    if wasi::is_offered(module) {
         return Ok(());
     }
-    let fault = if module.starts_with("__wbindgen") || name.is_some_and(|name| name.starts_with("__wbindgen")) {
+    let fault = if let Some((interface, version)) = contract::interface(module) {
+        match contract_fault(interface, version, name) {
+            None => return Ok(()),
+            Some(fault) => fault,
+        }
+    } else if module.starts_with("__wbindgen") || name.is_some_and(|name| name.starts_with("__wbindgen")) {
         ImportFault::WasmBindgen
     } else if module.starts_with("wasi_") {
         ImportFault::Preview1
     } else if module.starts_with("wasi:") {
         ImportFault::Wasi
-    } else if let Some(version) = foreign_version(module) {
-        ImportFault::Version { version: shown(version, MAX_SHOWN_BYTES) }
     } else {
         ImportFault::Unknown
     };
@@ -256,8 +259,16 @@ fn check_import(module: &str, name: Option<&str>) -> Result<(), LoadError> {
     Err(LoadError::Import { import: shown(&import, MAX_SHOWN_BYTES), fault })
 }
 
-/// The version of the contract that an import names, if it is one of the contract and not the one we speak.
-fn foreign_version(module: &str) -> Option<&str> {
-    let (_, version) = module.strip_prefix(contract::PACKAGE)?.split_once('@')?;
-    (version != contract::VERSION).then_some(version)
+/// What is wrong with an import of the contract's own.
+fn contract_fault(interface: &str, version: &str, name: Option<&str>) -> Option<ImportFault> {
+    let own = || version == contract::VERSION;
+    if !contract::speaks(version) {
+        return Some(ImportFault::Version { version: shown(version, MAX_SHOWN_BYTES) });
+    }
+    match interface {
+        "types" => None,
+        "host" if name.is_none_or(|name| contract::HOST_FUNCTIONS.contains(&name)) => None,
+        _ if own() => Some(ImportFault::Unknown),
+        _ => Some(ImportFault::Newer { version: shown(version, MAX_SHOWN_BYTES) }),
+    }
 }

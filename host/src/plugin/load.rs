@@ -99,8 +99,9 @@ pub enum ImportFault {
     #[error("plugins reach nothing but {}; remove the dependency that wants it", contract::HOST_INTERFACE)]
     Unknown,
     #[error(
-        "wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen` and switch its \
-         feature off (often getrandom's `js` or chrono's `wasmbind`)"
+        "wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen --target \
+         wasm32-unknown-unknown` and switch its feature off (often `wasmbind` of chrono, `js` of uuid, `js` or `wasm_js` of \
+         getrandom, whose backend is hookwright-sdk)"
     )]
     WasmBindgen,
     #[error(
@@ -116,6 +117,11 @@ pub enum ImportFault {
         own = contract::VERSION
     )]
     Version { version: String },
+    #[error(
+        "came with version {version} of the contract, this host speaks {own}; update the host, or build the plugin without it",
+        own = contract::VERSION
+    )]
+    Newer { version: String },
 }
 
 /// A plugin ready to run.

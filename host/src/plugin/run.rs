@@ -32,7 +32,9 @@ pub(super) struct Ran<T> {
 }
 
 pub(super) fn describe(code: &Code, limits: &RunLimits) -> Ran<Manifest> {
-    run(code, limits, Seed::fixed(), 0, |store| code.pre.instantiate(&mut *store)?.call_describe(store))
+    run(code, limits, Seed::fixed(), 0, |store| {
+        code.pre.instantiate(&mut *store)?.hookwright_plugin_transformer().call_describe(store)
+    })
 }
 
 pub(super) fn transform(
@@ -42,7 +44,9 @@ pub(super) fn transform(
     delivery: Delivery<'_>,
 ) -> Ran<Result<Verdict, Failure>> {
     let input_bytes = delivery.data.len();
-    run(code, limits, seed, input_bytes, |store| code.pre.instantiate(&mut *store)?.call_transform(store, delivery))
+    run(code, limits, seed, input_bytes, |store| {
+        code.pre.instantiate(&mut *store)?.hookwright_plugin_transformer().call_transform(store, delivery)
+    })
 }
 
 fn run<T>(

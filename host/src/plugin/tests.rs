@@ -4,6 +4,7 @@ mod chain;
 mod files;
 mod hostile;
 mod kinds;
+mod pledge;
 mod repeat;
 mod wasi;
 
@@ -72,6 +73,7 @@ pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> Cha
         retry_schedule: vec![],
         concurrency: NonZeroU32::MIN,
         signing_secrets: vec![],
+        extra_signatures: vec![],
     };
     let event = Event {
         id: EventId::from_bytes([1; 16]),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::bundled;
 use crate::config::{Layer, ServerConfig};
 use crate::plugin::Catalog;
 use crate::revision::Fault;
@@ -28,7 +29,9 @@ pub(super) fn missing_plugin_faults(webhook: &Webhook, layers: &[Layer], catalog
     let missing = webhook.plugins.iter().enumerate().filter(|(_, used)| catalog.get(&used.plugin).is_none());
     let fault = |(index, used): (usize, &crate::webhook::PluginUse)| {
         let name = &used.plugin;
-        let message = format!("no plugin {name} is loaded: deliveries are held until plugins/{name}.wasm is there");
+        let remedy = bundled::remedy(name);
+        let message =
+            format!("no plugin {name} is loaded: deliveries are held until plugins/{name}.wasm is there{remedy}");
         let pointer = format!("/plugins/{index}/plugin");
         Fault { pointer, ..Fault::of_file(file_with(layers, "/plugins"), message) }
     };

@@ -18,14 +18,14 @@ const QUIET: Duration = Duration::from_millis(100);
 /// … or else are looked at after so long.
 const PATIENCE: Duration = Duration::from_millis(400);
 
-pub(super) struct Hints {
+pub(crate) struct Hints {
     changed: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
 }
 
 impl Hints {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let changed = Arc::new(Notify::new());
         let notify = Arc::clone(&changed);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -43,7 +43,7 @@ impl Hints {
     }
 
     /// Watches exactly these folders. One that took the place of another is watched anew.
-    pub(super) fn watch(&mut self, folders: BTreeMap<PathBuf, Identity>) {
+    pub(crate) fn watch(&mut self, folders: BTreeMap<PathBuf, Identity>) {
         let Some(watcher) = &mut self.watcher else { return };
         let is_stale = |path: &PathBuf, identity: &mut Identity| folders.get(path) != Some(&*identity);
         for (path, _) in self.watched.extract_if(.., is_stale) {
@@ -68,7 +68,7 @@ impl Hints {
     }
 
     /// Waits for a hint, and then until the changes have ended. Cancel safe: at worst a hint is waited for again.
-    pub(super) async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.changed.notified().await;
         let end = Instant::now() + PATIENCE;
         while let Ok(Ok(())) = timeout_at(end, timeout(QUIET, self.changed.notified())).await {}

@@ -138,7 +138,7 @@ impl Loader {
 
     /// Copies what is good to `data/last-good/`, and plugins in force to `data/plugins/`. Problems show in the faults of the next look, and are tried
     /// again then.
-    pub(super) fn keep_last_good(&mut self) {
+    pub fn keep_last_good(&mut self) {
         if !self.owes_copies {
             return;
         }

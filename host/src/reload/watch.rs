@@ -66,7 +66,6 @@ struct Reloader {
 
 impl Reloader {
     async fn run(mut self, mut inbox: mpsc::Receiver<Request>) {
-        self.keep_last_good().await;
         let mut pause = self.look(Wish::Changes).await;
         loop {
             let next = Instant::now() + pause.unwrap_or(self.interval());

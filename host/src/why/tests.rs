@@ -53,6 +53,7 @@ impl Case {
             retry_schedule: vec![],
             concurrency: NonZeroU32::MIN,
             signing_secrets: vec![],
+            extra_signatures: vec![],
         };
         let (delivery, run_state, faults) = (None, None, vec![]);
         Self { event, webhook, delivery, run_state, faults, is_loaded: true, is_gone: false, address: Ok(()) }

@@ -4,19 +4,24 @@
 //! without "draft & publish" has neither field: its entries count as published. `entry.delete` and
 //! `entry.unpublish` always pass, because a receiver has to hear that something is gone.
 //!
-//! Config: `{"others": "drop"}` drops what is not about an entry (`media.create`, …); default `"deliver"`.
+//! Config: `{"others": "drop"}` drops what is not about an entry (`media.create`, …); default `"deliver"`. Strapi 5 tells of
+//! a deletion twice if there was a draft beside the published entry, and also if there was nothing but a draft:
+//! `{"deletes": "published"}` lets only that of the published entry pass. A payload that is not JSON fails with `not-json`.
 
-use hookwright_sdk::{Delivery, Result, Value, Verdict, plugin};
-use serde::Deserialize;
+use hookwright_sdk::{Delivery, Result, Value, Verdict, config, plugin};
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[config]
+#[derive(Default)]
+#[serde(default)]
 struct Config {
+    /// What becomes of events that are not about an entry, media.create for instance
     others: Others,
+    /// Which deletions pass: all, or only those of what was published
+    deletes: Deletes,
 }
 
-/// What becomes of events that are not about an entry.
-#[derive(Default, Deserialize)]
+#[config]
+#[derive(Default)]
 #[serde(rename_all = "lowercase")]
 enum Others {
     #[default]
@@ -24,7 +29,16 @@ enum Others {
     Drop,
 }
 
-#[plugin(config_schema = include_str!("../config.schema.json"))]
+#[config]
+#[derive(Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Deletes {
+    #[default]
+    All,
+    Published,
+}
+
+#[plugin]
 fn published_only(delivery: Delivery, config: Config) -> Result<Verdict> {
     if !delivery.is("entry.*") {
         return Ok(match config.others {
@@ -32,10 +46,11 @@ fn published_only(delivery: Delivery, config: Config) -> Result<Verdict> {
             Others::Drop => Verdict::drop(format!("{} is not about an entry", delivery.event_type)),
         });
     }
-    if delivery.is("entry.delete") || delivery.is("entry.unpublish") {
+    let is_gone = delivery.is("entry.delete") && config.deletes == Deletes::All;
+    if is_gone || delivery.is("entry.unpublish") {
         return Ok(Verdict::deliver());
     }
-    let entry = delivery.entry()?;
+    let entry = delivery.entry().map_err(|failure| failure.with_code("not-json"))?;
     Ok(match entry.and_then(draft_mark) {
         Some(field) => Verdict::drop(format!("draft: /entry/{field} is null")),
         None => Verdict::deliver(),
@@ -50,7 +65,9 @@ fn draft_mark(entry: &Value) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use hookwright_bundled::{on_any_json, on_its_fixtures, on_real_bodies};
     use hookwright_sdk::json;
+    use hookwright_sdk::testing::config_schema;
 
     use super::*;
 
@@ -88,9 +105,42 @@ mod tests {
     }
 
     #[test]
+    fn deletions_of_drafts_can_be_dropped() {
+        let gone = |body: &str| {
+            let delivery = Delivery::example("entry.delete", Value::Null).with_data(body);
+            hookwright_bundled::answer(published_only, delivery, &json!({"deletes": "published"}))
+        };
+        assert_eq!(gone(V5_DRAFT), Ok(Verdict::drop("draft: /entry/publishedAt is null")));
+        assert_eq!(gone(V5_PUBLISHED), Ok(Verdict::deliver()));
+    }
+
+    #[test]
     fn receivers_hear_that_something_is_gone() {
         assert_eq!(answer("entry.delete", V5_DRAFT), Verdict::deliver());
         assert_eq!(answer("entry.unpublish", V5_DRAFT), Verdict::deliver());
+    }
+
+    #[test]
+    fn the_schema_says_what_the_config_may_be() {
+        let schema = config_schema::<Config>();
+        assert_eq!(schema["properties"]["others"]["default"], "deliver");
+        assert_eq!(schema["$defs"]["Others"]["enum"], json!(["deliver", "drop"]));
+        assert_eq!(schema["additionalProperties"], false);
+    }
+
+    #[test]
+    fn real_bodies() {
+        insta::assert_snapshot!(on_real_bodies(published_only, &json!({"deletes": "published"})));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(published_only, env!("CARGO_MANIFEST_DIR"));
+    }
+
+    #[test]
+    fn any_json() {
+        on_any_json(published_only, &[json!({}), json!({"others": "drop", "deletes": "published"})]);
     }
 
     #[test]

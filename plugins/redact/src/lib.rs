@@ -1,24 +1,26 @@
 //! Remove or mask values of the payload.
 //!
-//! Config: `{"remove": ["/entry/email"], "mask": ["/entry/comments/*/author"], "with": "***"}`. Places are JSON
-//! Pointers; `*` stands for every element of an array and every member of an object. What is not there is ignored;
-//! a payload in which nothing was found is delivered byte for byte, and what is kept of another one stays as it was
-//! written. A payload that is not JSON fails: it might contain what should not leave.
+//! Config: `{"remove": ["/entry/email"], "mask": ["/entry/comments/*/author", "/**/phone"], "with": "***"}`. Places are JSON
+//! Pointers; `*` stands for every element of an array and every member of an object, `**` for any way down, none included.
+//! What is not there is ignored; a payload in which nothing was found is delivered byte for byte, and what is kept of
+//! another one stays as it was written. A payload that is not JSON fails with `not-json`: it might contain what should not
+//! leave.
 
-mod path;
 mod rewrite;
 
-use hookwright_sdk::{Delivery, Failure, Result, Verdict, plugin, serde_json};
-use serde::Deserialize;
+use hookwright_sdk::pointer::Places;
+use hookwright_sdk::{Delivery, Failure, Result, Verdict, config, plugin, serde_json};
 
-use crate::path::Path;
 use crate::rewrite::{Action, Edit, Rewriter};
 
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[config]
+#[serde(default)]
 struct Config {
-    remove: Vec<Path>,
-    mask: Vec<Path>,
+    /// What to take out: JSON Pointers, * for every element or member, ** for any way down
+    remove: Vec<Places>,
+    /// What to replace: JSON Pointers, * for every element or member, ** for any way down
+    mask: Vec<Places>,
+    /// What masked values are replaced by
     with: String,
 }
 
@@ -28,15 +30,16 @@ impl Default for Config {
     }
 }
 
-#[plugin(config_schema = include_str!("../config.schema.json"))]
+#[plugin]
 fn redact(delivery: Delivery, config: Config) -> Result<Verdict> {
-    let removals = config.remove.iter().map(|path| Edit { way: path.segments(), action: Action::Remove });
-    let masks = config.mask.iter().map(|path| Edit { way: path.segments(), action: Action::Mask });
+    check(config.remove.iter().chain(&config.mask))?;
+    let removals = config.remove.iter().map(|places| Edit { way: places.segments(), action: Action::Remove });
+    let masks = config.mask.iter().map(|places| Edit { way: places.segments(), action: Action::Mask });
     let edits: Vec<Edit<'_>> = removals.chain(masks).collect();
     let mut rewriter = Rewriter::new(&config.with)?;
-    serde_json::from_slice(delivery.data())
+    serde_json::from_str(delivery.text().map_err(|failure| failure.with_code("not-json"))?)
         .and_then(|body| rewriter.write(body, &edits))
-        .map_err(|error| Failure::permanent(format!("payload: {error}")))?;
+        .map_err(|error| Failure::permanent(format!("payload: {error}")).with_code("not-json"))?;
     let Rewriter { text, removed, masked, .. } = rewriter;
     if removed + masked == 0 {
         return Ok(Verdict::deliver());
@@ -44,8 +47,18 @@ fn redact(delivery: Delivery, config: Config) -> Result<Verdict> {
     Ok(Verdict::deliver().data(text).annotate("removed", removed.to_string()).annotate("masked", masked.to_string()))
 }
 
+/// `**` says how to get somewhere, and not where.
+fn check<'c>(mut all: impl Iterator<Item = &'c Places>) -> Result<()> {
+    let endless = all.find(|places| places.segments().last().is_some_and(rewrite::is_any_way));
+    endless.map_or(Ok(()), |places| {
+        let message = format!("{places} ends with **: name what is to be found there, or end with *");
+        Err(Failure::permanent(message).with_code("bad-config"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use hookwright_bundled::{on_any_json, on_its_fixtures, on_real_bodies};
     use hookwright_sdk::{Value, json};
 
     use super::*;
@@ -109,9 +122,40 @@ mod tests {
     }
 
     #[test]
+    fn two_stars_match_at_any_depth() {
+        let body = r#"{"x":1,"a":{"x":{"x":2},"b":[{"x":3,"y":4}]}}"#;
+        assert_eq!(rewritten(body, json!({"remove": ["/**/x"]})), r#"{"a":{"b":[{"y":4}]}}"#);
+        assert_eq!(rewritten(body, json!({"mask": ["/a/**/x"]})), r#"{"x":1,"a":{"x":"***","b":[{"x":"***","y":4}]}}"#);
+        assert_eq!(rewritten(body, json!({"remove": ["/**/b/**/x"]})), r#"{"x":1,"a":{"x":{"x":2},"b":[{"y":4}]}}"#);
+        assert_eq!(
+            rewritten(body, json!({"mask": ["/**/*/y", "/**/b"], "remove": ["/**/none"]})),
+            r#"{"x":1,"a":{"x":{"x":2},"b":"***"}}"#
+        );
+    }
+
+    #[test]
+    fn real_bodies() {
+        let config = json!({"remove": ["/entry/postal_code", "/**/hash"], "mask": ["/entry/full_name", "/media/name"]});
+        insta::assert_snapshot!(on_real_bodies(redact, &config));
+    }
+
+    #[test]
+    fn fixtures() {
+        on_its_fixtures(redact, env!("CARGO_MANIFEST_DIR"));
+    }
+
+    #[test]
+    fn any_json() {
+        on_any_json(redact, &[json!({"remove": ["/**/id", "/entry/*"], "mask": ["/**/*/**/title", "/*/entry"]})]);
+    }
+
+    #[test]
     fn what_cannot_be_read_fails() {
         let failure = redacted("nope", json!({})).unwrap_err();
         assert!(failure.message.starts_with("payload: "), "{failure}");
+        assert_eq!(failure.code.as_deref(), Some("not-json"));
+        let failure = redacted("{}", json!({"remove": ["/entry/**"]})).unwrap_err();
+        assert!(failure.message.contains("/entry/** ends with **: name what"), "{failure}");
         let failure = redacted(V5, json!({"remove": ["entry"]})).unwrap_err();
         let reason = "expected a JSON Pointer below the root such as /entry/email, found entry";
         assert!(failure.message.contains(reason), "{failure}");

@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use hookwright_sdk::serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use hookwright_sdk::serde_json::value::RawValue;
 use hookwright_sdk::serde_json::{self, Result};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::path::Segment;
+use hookwright_sdk::pointer::Segment;
 
 /// What to do where.
 #[derive(Clone, Copy)]
@@ -40,6 +40,7 @@ impl Rewriter {
 
     pub(crate) fn write(&mut self, value: &RawValue, edits: &[Edit<'_>]) -> Result<()> {
         let text = value.get();
+        let edits = &from_here(edits)[..];
         if edits.iter().any(|edit| edit.way.is_empty()) {
             self.masked += usize::from(text != self.mask);
             self.text.extend_from_slice(self.mask.as_bytes());
@@ -89,6 +90,10 @@ impl Rewriter {
         let mut below = Vec::new();
         for edit in edits {
             let Some((next, way)) = edit.way.split_first() else { continue };
+            if is_any_way(next) {
+                below.push(*edit);
+                continue;
+            }
             if !is_on_the_way(next) {
                 continue;
             }
@@ -106,6 +111,32 @@ impl Rewriter {
             self.text.push(b',');
         }
     }
+}
+
+/// `**`: no, one or several members or elements.
+pub(crate) fn is_any_way(segment: &Segment) -> bool {
+    matches!(segment, Segment::Name(name) if name == "**")
+}
+
+/// The edits, and those that begin here because any way leads here. None twice: `**` behind `**` would multiply them.
+fn from_here<'e, 'c>(edits: &'e [Edit<'c>]) -> Cow<'e, [Edit<'c>]> {
+    if !edits.iter().any(|edit| edit.way.first().is_some_and(is_any_way)) {
+        return edits.into();
+    }
+    let mut all: Vec<Edit<'c>> = Vec::new();
+    for edit in edits {
+        let mut way = edit.way;
+        loop {
+            if !all.iter().any(|known| std::ptr::eq(known.way, way) && known.action == edit.action) {
+                all.push(Edit { way, ..*edit });
+            }
+            match way {
+                [first, rest @ ..] if is_any_way(first) => way = rest,
+                _ => break,
+            }
+        }
+    }
+    all.into()
 }
 
 /// The name that a key spells.

@@ -66,7 +66,7 @@ fn export(signature: &Signature, manifest: &Manifest) -> syn::Result<TokenStream
     let body = call(signature, delivery, config);
     let name = or_default(manifest.name.as_ref(), quote!(env!("CARGO_PKG_NAME")));
     let description = or_default(manifest.description.as_ref(), quote!(env!("CARGO_PKG_DESCRIPTION")));
-    let config_schema = or_default(manifest.config_schema.as_ref(), quote!(""));
+    let config_schema = config_schema(manifest.config_schema.as_ref(), config);
     Ok(quote! {
         const _: () = {
             fn __transform(__delivery: ::hookwright_sdk::Delivery) -> ::hookwright_sdk::Result<::hookwright_sdk::Verdict> {
@@ -78,7 +78,7 @@ fn export(signature: &Signature, manifest: &Manifest) -> syn::Result<TokenStream
                     name: #name,
                     version: env!("CARGO_PKG_VERSION"),
                     description: #description,
-                    config_schema: #config_schema,
+                    config_schema: || #config_schema,
                 },
                 transform: __transform,
             };
@@ -135,6 +135,19 @@ fn call(signature: &Signature, delivery: &PatType, config: Option<&PatType>) -> 
     quote!(#(#read)* #call)
 }
 
+/// The JSON Schema of the config: as written, or that of the type if it has one.
+fn config_schema(written: Option<&Expr>, config: Option<&PatType>) -> TokenStream {
+    match (written, config) {
+        (Some(written), _) => quote!(::std::string::String::from(#written)),
+        (None, None) => quote!(::std::string::String::new()),
+        // Which of the two traits has the method depends on the type: the compiler tries the one with fewer `&` first.
+        (None, Some(PatType { ty, .. })) => quote! {{
+            use ::hookwright_sdk::__private::{Described as _, Undescribed as _};
+            (&::hookwright_sdk::__private::Config::<#ty>::TYPE).schema()
+        }},
+    }
+}
+
 fn or_default(written: Option<&Expr>, default: TokenStream) -> TokenStream {
     written.map_or(default, ToTokens::to_token_stream)
 }
@@ -153,6 +166,7 @@ mod tests {
         assert!(one.contains("p (__delivery)") && !one.contains("config ::"), "{one}");
         let two = expanded("", "pub fn p(d: Delivery, Config { a }: Config) -> Result<Verdict> { x }");
         assert!(two.contains("__delivery . config :: < Config > ()"), "{two}");
+        assert!(two.contains("Config :: < Config > :: TYPE"), "{two}");
         assert!(!two.contains("compile_error"), "{two}");
     }
 
@@ -160,7 +174,7 @@ mod tests {
     fn the_attribute_overrides_the_package() {
         let text = expanded(r#"name = "other", config_schema = include_str!("c.json")"#, "fn p(d: D) -> R { x }");
         assert!(text.contains(r#"name : "other""#), "{text}");
-        assert!(text.contains(r#"config_schema : include_str ! ("c.json")"#), "{text}");
+        assert!(text.contains(r#"String :: from (include_str ! ("c.json"))"#), "{text}");
         assert!(text.contains(r#"description : env ! ("CARGO_PKG_DESCRIPTION")"#), "{text}");
     }
 

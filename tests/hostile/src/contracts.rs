@@ -26,7 +26,7 @@ fn imports() -> Vec<Case> {
         refused(
             "imports-javascript",
             import("__wbindgen_placeholder__", "__wbindgen_throw"),
-            "imports `__wbindgen_placeholder__#__wbindgen_throw`: wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen` and switch its feature off (often getrandom's `js` or chrono's `wasmbind`)",
+            "imports `__wbindgen_placeholder__#__wbindgen_throw`: wasm-bindgen's JavaScript is not there; find who wants it with `cargo tree -i wasm-bindgen --target wasm32-unknown-unknown` and switch its feature off (often `wasmbind` of chrono, `js` of uuid, `js` or `wasm_js` of getrandom, whose backend is hookwright-sdk)",
         ),
         refused("imports-wasi-threads", import("wasi", "thread-spawn"), unwelcome("wasi#thread-spawn")),
         refused("imports-with-escapes", import("\\1b[2J\\0d\\0a", "\\e2\\80\\ae"), unwelcome("\u{1b}[2J\r\n#\u{202e}")),
@@ -38,10 +38,7 @@ fn imports() -> Vec<Case> {
         refused(
             "imports-unknown-host-function",
             Guest::new().edit("\"random-u64\"", "\"exec\"").wasm(),
-            misfit(&format!(
-                "failed to decode world from module: module was not valid: failed to resolve import `hookwright:plugin/host@{version}::exec`: import interface `hookwright:plugin/host@{version}` is missing function `exec` that is required by the module",
-                version = version()
-            )),
+            unwelcome(&format!("hookwright:plugin/host@{}#exec", version())),
         ),
         refused(
             "imports-log-with-another-type",
@@ -54,13 +51,13 @@ fn imports() -> Vec<Case> {
         refused(
             "imports-the-memory",
             text(&format!("(module (import \"hookwright:plugin/host@{}\" \"memory\" (memory 1)))", version())),
-            "a WebAssembly file without the plugin contract (no section `component-type`); write it with hookwright-sdk",
+            unwelcome(&format!("hookwright:plugin/host@{}#memory", version())),
         ),
         refused(
             "contract-of-the-next-version",
-            Guest::new().version("0.99.0").wasm(),
+            Guest::new().version("2.0.0").wasm(),
             format!(
-                "imports `hookwright:plugin/host@0.99.0#log`: made for version 0.99.0 of the contract, this host speaks {0}; \
+                "imports `hookwright:plugin/host@2.0.0#log`: made for version 2.0.0 of the contract, this host speaks {0}; \
                  build it again with the hookwright-sdk that comes with this host (its `sdk/wit/plugin.wit` says {0})",
                 version()
             ),
@@ -77,16 +74,16 @@ fn exports() -> Vec<Case> {
         ),
         refused(
             "no-transform",
-            Guest::new().edit("(export \"transform\")", "").wasm(),
+            Guest::new().edit("(export \"hookwright:plugin/transformer@1.0.0#transform\")", "").wasm(),
             misfit(
-                "failed to decode world from module: module was not valid: failed to find export of function `transform`",
+                "failed to decode world from module: module was not valid: failed to find export of interface `hookwright:plugin/transformer@1.0.0` function `transform`",
             ),
         ),
         refused(
             "no-describe",
-            Guest::new().edit("(export \"describe\")", "").wasm(),
+            Guest::new().edit("(export \"hookwright:plugin/transformer@1.0.0#describe\")", "").wasm(),
             misfit(
-                "failed to decode world from module: module was not valid: failed to find export of function `describe`",
+                "failed to decode world from module: module was not valid: failed to find export of interface `hookwright:plugin/transformer@1.0.0` function `describe`",
             ),
         ),
         refused(
@@ -103,30 +100,30 @@ fn exports() -> Vec<Case> {
             "transform-of-another-type",
             Guest::new().edit("(param $delivery i32) (result i32)", "(param $delivery i64) (result i32)").wasm(),
             misfit(
-                "failed to decode world from module: module was not valid: failed to classify export `transform`: failed to validate export for `transform`: type mismatch for function `transform`: expected `[I32] -> [I32]` but found `[I64] -> [I32]`",
+                "failed to decode world from module: module was not valid: failed to classify export `hookwright:plugin/transformer@1.0.0#transform`: failed to validate export for `hookwright:plugin/transformer@1.0.0`: type mismatch for function `transform`: expected `[I32] -> [I32]` but found `[I64] -> [I32]`",
             ),
         ),
         refused(
             "transform-is-a-global",
             Guest::new()
-                .edit("(export \"transform\")", "")
-                .with("(global (export \"transform\") i32 (i32.const 0))")
+                .edit("(export \"hookwright:plugin/transformer@1.0.0#transform\")", "")
+                .with("(global (export \"hookwright:plugin/transformer@1.0.0#transform\") i32 (i32.const 0))")
                 .wasm(),
             misfit(
-                "failed to decode world from module: module was not valid: failed to find export of function `transform`",
+                "failed to decode world from module: module was not valid: failed to find export of interface `hookwright:plugin/transformer@1.0.0` function `transform`",
             ),
         ),
         refused(
             "two-exports-of-one-name",
-            Guest::new().edit("(export \"describe\")", "(export \"describe\") (export \"describe\")").wasm(),
+            Guest::new().edit("(export \"hookwright:plugin/transformer@1.0.0#describe\")", "(export \"hookwright:plugin/transformer@1.0.0#describe\") (export \"hookwright:plugin/transformer@1.0.0#describe\")").wasm(),
             misfit(
-                "failed to decode world from module: module was not valid: duplicate export name `describe` already defined (at offset 0xd8)",
+                "failed to decode world from module: module was not valid: duplicate export name `hookwright:plugin/transformer@1.0.0#describe` already defined (at offset 0xfd)",
             ),
         ),
         refused(
             "invalid-code",
             Guest::new().with("(func (result i32) (i64.const 1))").wasm(),
-            misfit("failed to validate component output: type mismatch: expected i32, found i64 (at offset 0x448)"),
+            misfit("failed to validate component output: type mismatch: expected i32, found i64 (at offset 0x465)"),
         ),
     ]
 }
@@ -134,7 +131,11 @@ fn exports() -> Vec<Case> {
 fn sections() -> Vec<Case> {
     let data = |at: u32| Guest::new().with(&format!("(data (i32.const {}) \"x\")", signed(at))).wasm();
     vec![
-        refused("empty-component", text("(component)"), misfit("no export `describe` found")),
+        refused(
+            "empty-component",
+            text("(component)"),
+            misfit("no exported instance named `hookwright:plugin/transformer@1.0.0`"),
+        ),
         refused(
             "component-in-component",
             text("(component (component (core module)))"),
@@ -156,7 +157,7 @@ fn sections() -> Vec<Case> {
         refused(
             "component-with-many-types",
             text(&format!("(component {})", "(type (tuple u8 u8))".repeat(200_000))),
-            misfit("no export `describe` found"),
+            misfit("no exported instance named `hookwright:plugin/transformer@1.0.0`"),
         ),
         refused(
             "component-that-wants-more-than-wasi",

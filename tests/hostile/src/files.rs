@@ -27,22 +27,22 @@ fn no_wasm() -> Vec<Case> {
         refused(
             "truncated-in-code",
             whole[..whole.len() / 3].to_vec(),
-            "cut off or damaged at byte 410 (unexpected end-of-file); copy the file again",
+            "cut off or damaged at byte 482 (unexpected end-of-file); copy the file again",
         ),
         refused(
             "truncated-by-a-byte",
             whole[..whole.len() - 1].to_vec(),
-            "cut off or damaged at byte 410 (unexpected end-of-file); copy the file again",
+            "cut off or damaged at byte 482 (unexpected end-of-file); copy the file again",
         ),
         refused(
             "wrong-section-length",
             flipped,
-            "cut off or damaged at byte 1344 (section out of order); copy the file again",
+            "cut off or damaged at byte 1382 (section out of order); copy the file again",
         ),
         refused(
             "appended-garbage",
             [whole.as_slice(), &[0xff; 64]].concat(),
-            "cut off or damaged at byte 1379 (malformed section id); copy the file again",
+            "cut off or damaged at byte 1591 (malformed section id); copy the file again",
         ),
     ]
 }
@@ -116,7 +116,7 @@ fn too_much() -> Vec<Case> {
         refused(
             "many-locals",
             with(&format!("(func (local {}))", "i64 ".repeat(50_001))),
-            misfit("failed to validate component output: too many locals: locals exceed maximum (at offset 0x449)"),
+            misfit("failed to validate component output: too many locals: locals exceed maximum (at offset 0x466)"),
         ),
         refused(
             "huge-branch-table",

@@ -180,12 +180,12 @@ impl Guest {
                     (i32.store (local.get $at) (local.get $one))
                     (i32.store offset=4 (local.get $at) (local.get $two)))
                 (data (i32.const 16) "test0.1.0")
-                (func (export "describe") (result i32)
+                (func (export "hookwright:plugin/transformer@{version}#describe") (result i32)
                     {describe}
                     (call $pair (i32.const 256) (i32.const 16) (i32.const 4))
                     (call $pair (i32.const 264) (i32.const 20) (i32.const 5))
                     (i32.const 256))
-                (func $transform (export "transform") (param $delivery i32) (result i32)
+                (func $transform (export "hookwright:plugin/transformer@{version}#transform") (param $delivery i32) (result i32)
                     {transform}
                     (i32.const {ANSWER}))
                 {more})"#

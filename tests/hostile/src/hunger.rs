@@ -74,7 +74,10 @@ fn time(fuel: u64) -> Vec<Case> {
         hungry("allocator-loops", Guest::new().realloc(&for_ever(""))),
         hungry(
             "clean-up-loops",
-            Guest::new().with(&format!("(func (export \"cabi_post_transform\") (param i32) {})", for_ever(""))),
+            Guest::new().with(&format!(
+                "(func (export \"cabi_post_hookwright:plugin/transformer@1.0.0#transform\") (param i32) {})",
+                for_ever("")
+            )),
         ),
     ]
 }

@@ -34,7 +34,7 @@ pub(crate) fn cases() -> Vec<Case> {
         held("calls-another-type", &Guest::new().with(table).transform("(call_indirect (type $plain) (i32.const 0))"), "trapped: indirect call type mismatch in transform"),
         held("calls-nothing", &Guest::new().with(table).transform("(call_indirect (type $plain) (i32.const 3))"), "trapped: uninitialized element in transform"),
         held("calls-beyond-the-table", &Guest::new().with(table).transform("(call_indirect (type $plain) (i32.const 900))"), "trapped: undefined element: out of bounds table access in transform"),
-        held("clean-up-traps", &Guest::new().with("(func (export \"cabi_post_transform\") (param i32) unreachable)"), "aborted without a message (`unreachable`)"),
+        held("clean-up-traps", &Guest::new().with("(func (export \"cabi_post_hookwright:plugin/transformer@1.0.0#transform\") (param i32) unreachable)"), "aborted without a message (`unreachable`)"),
         held("allocator-traps", &Guest::new().realloc("unreachable"), "aborted without a message (`unreachable`)"),
         held("allocator-answers-nowhere", &Guest::new().realloc("(return (i32.const -16))"), "broke off: realloc return: beyond end of memory"),
         held("allocator-answers-misaligned", &Guest::new().realloc("(return (i32.const 65537))"), "broke off: realloc return: result not aligned"),

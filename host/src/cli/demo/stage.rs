@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::signing::SigningSecret;
+use crate::signing::{SigningSecret, VerifyingKey};
 
 /// The plugins that the demo's webhooks use.
 pub(super) const PLUGINS: [&str; 3] = ["published-only", "redact", "add-headers"];
@@ -60,8 +60,8 @@ impl Stage {
     }
 
     /// What every delivery is signed with.
-    pub(super) fn secret(&self) -> &SigningSecret {
-        &self.secret
+    pub(super) fn keys(&self) -> Vec<VerifyingKey> {
+        VerifyingKey::of(&self.secret).into_iter().collect()
     }
 
     /// Writes the files and copies the plugins from `plugins`.

@@ -40,7 +40,11 @@ fn as_text(answer: &Value) -> String {
     let (plugins, faults) = (json::list(answer, "/plugins"), json::list(answer, "/faults"));
     let mut parts = Vec::new();
     if plugins.is_empty() {
-        parts.push("There is no plugin. Copy one into plugins/.".to_owned());
+        parts.push(
+            "There is no plugin. `hookwright plugin add NAME` puts one there that comes with hookwright; \
+             `hookwright plugin new NAME` makes a new one."
+                .to_owned(),
+        );
     } else {
         parts.push(table(plugins, faults).render(0));
     }

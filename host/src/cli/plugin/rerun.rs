@@ -1,29 +1,17 @@
-//! `plugin run`: has the host repeat a recorded run, and says whether it came out the same.
+//! `plugin run --delivery`: has the host repeat a recorded run, and says whether it came out the same.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use clap::Args;
 use serde_json::Value;
 
-use super::super::{Exit, Format, delivery, discovery, json, screen};
-use crate::ids::DeliveryId;
+use super::super::delivery::{self, Which};
+use super::super::{Exit, Format, discovery, json, screen};
 
-#[derive(Debug, Args)]
-pub(in crate::cli) struct RunArgs {
-    /// The delivery whose run is repeated: same event, clock, seed, plugin versions, config and limits
-    #[arg(long, value_name = "ID")]
-    delivery: DeliveryId,
-    /// With today's config and limits, if they have changed
-    #[arg(long)]
-    today: bool,
-    #[command(flatten)]
-    format: Format,
-}
-
-pub(super) async fn run(home: &Path, args: RunArgs) -> anyhow::Result<Exit> {
-    let RunArgs { delivery, today, format } = args;
-    let answer = discovery::admin(home)?.act(&format!("/v1/deliveries/{delivery}/rerun?today={today}")).await?;
+pub(super) async fn run(home: &Path, delivery: Which, today: bool, format: Format) -> anyhow::Result<Exit> {
+    let client = discovery::admin(home)?;
+    let delivery = delivery.find(&client).await?;
+    let answer = client.act(&format!("/v1/deliveries/{delivery}/rerun?today={today}")).await?;
     screen::line(&if format.json { answer.to_string() } else { as_text(&answer) })?;
     Ok(if answer.pointer("/same") == Some(&Value::Bool(true)) { Exit::Ok } else { Exit::Failure })
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::super::client::ClientError;
-use super::super::{Exit, Format, discovery, json, screen, status};
+use super::super::{Exit, Format, screen, status};
+use super::in_force::{Host, in_force};
 use super::versions::in_folder;
 use crate::files;
 use crate::ids::{Digest, PluginName};
@@ -63,55 +63,6 @@ fn choose<'a>(
         (None, _) => Err(format!("had no version {prefix:?} in force here")),
         _ => Err(format!("had several versions in force that begin with {prefix:?}")),
     }
-}
-
-/// Each waits for a file that is not settled yet, up to two seconds.
-const MOST_RELOADS: usize = 5;
-
-/// What the host made of the file.
-#[derive(Debug)]
-enum Host {
-    /// None runs here.
-    Absent,
-    Took,
-    /// It says why.
-    Refuses(Vec<Value>),
-}
-
-impl Host {
-    fn members(&self) -> (bool, bool, &[Value]) {
-        match self {
-            Self::Absent => (false, false, &[]),
-            Self::Took => (true, true, &[]),
-            Self::Refuses(faults) => (true, false, faults),
-        }
-    }
-}
-
-/// Has a running host read its folders, which waits until the file is settled, and asks what is in force then.
-async fn in_force(home: &Path, name: &PluginName, digest: Digest) -> anyhow::Result<Host> {
-    let Ok(client) = discovery::admin(home) else { return Ok(Host::Absent) };
-    for _ in 0..MOST_RELOADS {
-        match client.act("/v1/reload").await {
-            Err(ClientError::Unreachable { .. }) => return Ok(Host::Absent),
-            answer => drop(answer?),
-        }
-        match judge(&client.get("/v1/status").await?, name, digest) {
-            Host::Refuses(faults) if faults.is_empty() => {}
-            host => return Ok(host),
-        }
-    }
-    Ok(Host::Refuses(Vec::new()))
-}
-
-fn judge(status: &Value, name: &PluginName, digest: Digest) -> Host {
-    let plugin = json::list(status, "/plugins").iter().find(|plugin| json::text(plugin, "/name") == name.as_str());
-    if plugin.is_some_and(|plugin| json::text(plugin, "/digest") == digest.to_string()) {
-        return Host::Took;
-    }
-    let file = format!("plugins/{name}.wasm");
-    let faults = json::list(status, "/revision/faults").iter().filter(|fault| json::text(fault, "/file") == file);
-    Host::Refuses(faults.cloned().collect())
 }
 
 fn as_text(name: &PluginName, version: &KeptVersion, host: &Host) -> String {

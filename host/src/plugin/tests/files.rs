@@ -33,8 +33,8 @@ fn imports_outside_the_contract_are_named_with_the_remedy() {
     let other = refusal(&Guest::new().version("0.1.0").wasm());
     assert_eq!(
         other,
-        "imports `hookwright:plugin/host@0.1.0#log`: made for version 0.1.0 of the contract, this host speaks 0.2.0; \
-          build it again with the hookwright-sdk that comes with this host (its `sdk/wit/plugin.wit` says 0.2.0)"
+        "imports `hookwright:plugin/host@0.1.0#log`: made for version 0.1.0 of the contract, this host speaks 1.0.0; \
+          build it again with the hookwright-sdk that comes with this host (its `sdk/wit/plugin.wit` says 1.0.0)"
     );
     for import in
         ["wasi:keyvalue/store@0.2.0", "wasi:cli/environment@0.3.0", "wasi:cli/environment@0.2.0-rc-2023-11-10"]
@@ -44,7 +44,10 @@ fn imports_outside_the_contract_are_named_with_the_remedy() {
         assert!(words.starts_with(&format!("imports `{import}`: plugins get WASI 0.2 (")), "{words}");
     }
     let empty = wat::parse_str("(component)").expect("valid");
-    assert_eq!(refusal(&empty), "does not fit hookwright:plugin@0.2.0: no export `describe` found");
+    assert_eq!(
+        refusal(&empty),
+        "does not fit hookwright:plugin@1.0.0: no exported instance named `hookwright:plugin/transformer@1.0.0`"
+    );
     for inside in ["(core module)", "(component)", "(component $x) (instance (instantiate $x))"] {
         let nested = wat::parse_str(format!("(component (component {inside}))")).expect("valid");
         assert!(refusal(&nested).starts_with("has components with code inside the component"));

@@ -1,9 +1,10 @@
 //! A plugin that uses all that could differ from run to run: clock, random numbers, floats, logs. Panics when told to.
 
-use hookwright_sdk::{Delivery, Result, Verdict, info, json, now_ms, plugin, random_u64};
+use hookwright_sdk::{Delivery, Result, Verdict, info, json, now_ms, plugin, random_u64, serde};
 
+/// Takes what it does not know: the tests change its config without changing what it does.
 #[derive(Default, serde::Deserialize)]
-#[serde(default)]
+#[serde(default, crate = "hookwright_sdk::serde")]
 struct Config {
     panic: bool,
 }

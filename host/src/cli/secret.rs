@@ -1,0 +1,64 @@
+//! `secret`: makes what deliveries are signed with.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::{Exit, Format, screen};
+use crate::signing::SigningSecret;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SecretCommand {
+    /// Make a signing secret, for .env and for the receiver
+    New(NewArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// An Ed25519 key: the receiver gets its public half, which cannot sign
+    #[arg(long)]
+    ed25519: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+pub(super) fn run(command: &SecretCommand) -> anyhow::Result<Exit> {
+    let SecretCommand::New(NewArgs { ed25519, format }) = *command;
+    let secret = if ed25519 { SigningSecret::generate_asymmetric() } else { SigningSecret::generate() };
+    screen::line(&if format.json { as_json(&secret) } else { as_text(&secret) })?;
+    Ok(Exit::Ok)
+}
+
+fn as_json(secret: &SigningSecret) -> String {
+    json!({ "secret": secret.expose(), "receiver": for_the_receiver(secret) }).to_string()
+}
+
+fn as_text(secret: &SigningSecret) -> String {
+    format!(
+        "{}  for .env and the webhook's signing.secrets\n{}  for the receiver",
+        secret.expose(),
+        for_the_receiver(secret)
+    )
+}
+
+/// What the receiver verifies with.
+fn for_the_receiver(secret: &SigningSecret) -> String {
+    match secret {
+        SigningSecret::Symmetric(_) => secret.expose(),
+        SigningSecret::Asymmetric(key) => key.public_text(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::VerifyingKey;
+
+    #[test]
+    fn the_receivers_half_verifies() {
+        for secret in [SigningSecret::generate(), SigningSecret::generate_asymmetric()] {
+            let key: VerifyingKey = for_the_receiver(&secret).parse().expect("a key");
+            assert_eq!(Some(key), VerifyingKey::of(&secret));
+            assert_eq!(as_text(&secret).lines().count(), 2);
+        }
+    }
+}
