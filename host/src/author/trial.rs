@@ -46,8 +46,12 @@ impl Trial {
 
     /// Nothing is sent to it; a plugin sees its id, name and labels.
     fn webhook(&self, plugin: &Plugin) -> Webhook {
-        let used =
-            PluginUse { plugin: plugin.name.clone(), config: Arc::clone(&self.config), on_error: OnError::default(), shadow: None };
+        let used = PluginUse {
+            plugin: plugin.name.clone(),
+            config: Arc::clone(&self.config),
+            on_error: OnError::default(),
+            shadow: None,
+        };
         Webhook::nowhere(self.labels.clone(), vec![used])
     }
 }
