@@ -10,6 +10,7 @@ mod file_changes;
 mod hostile;
 mod plugin_swaps;
 mod plugins;
+mod receivers;
 mod refusals;
 mod reload;
 mod senders;
