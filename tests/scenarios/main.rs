@@ -14,6 +14,7 @@ mod hostile;
 mod languages;
 mod plugin_swaps;
 mod plugins;
+mod receivers;
 mod refusals;
 mod reload;
 mod senders;
