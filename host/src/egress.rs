@@ -24,7 +24,7 @@ use crate::clock;
 use crate::delivery::{AttemptResult, Response, SendErrorKind};
 use crate::throttle::Throttle;
 
-use self::metered::MeteredConnector;
+use self::metered::{Attempt, MeteredConnector};
 use self::policy::{Policy, Refusal};
 use self::resolver::{PolicyResolver, ResolveError};
 
@@ -142,7 +142,9 @@ impl Egress {
     }
 
     async fn exchange(&self, request: Outgoing) -> Result<Response, ExchangeError> {
-        let answer = self.client.request(in_full(request)?).await?;
+        let mut request = in_full(request)?;
+        let mut attempt = Attempt::of(&mut request);
+        let answer = self.client.request(request).await?;
         let (head, mut answer) = answer.into_parts();
         let headers = captured_headers(&head.headers);
         let mut body = Vec::new();
@@ -158,6 +160,7 @@ impl Egress {
                 break;
             }
         }
+        attempt.is_answered();
         let body = String::from_utf8_lossy(&body).into_owned();
         Ok(Response { status: head.status.as_u16(), headers, body, body_cut })
     }

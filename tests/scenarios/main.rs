@@ -11,6 +11,7 @@ mod delivery;
 mod file_changes;
 mod guides;
 mod hostile;
+mod hostile_senders;
 mod languages;
 mod plugin_swaps;
 mod plugins;

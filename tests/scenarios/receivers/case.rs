@@ -31,13 +31,22 @@ pub(super) struct Case {
     /// Also the name of its webhook.
     pub(super) name: &'static str,
     pub(super) scheme: &'static str,
-    /// None: it never accepts, and its queue of connections is full.
-    pub(super) act: Option<Act>,
+    pub(super) door: Door,
     pub(super) ending: Ending,
     /// Whether the host may keep its connections for more.
     pub(super) may_be_kept: bool,
     /// Whether it gets events that no kernel holds whole.
     pub(super) is_large: bool,
+}
+
+/// What becomes of who knocks.
+#[derive(Clone)]
+pub(super) enum Door {
+    Opens(Act),
+    /// Its queue of connections is full.
+    NeverAccepts,
+    /// Nobody listens at its port.
+    Closed,
 }
 
 /// How a delivery to it ends.
@@ -47,7 +56,7 @@ pub(super) enum Ending {
     Answered { status: u16, body: Kept },
     /// With an answer that asks to come back: within these seconds of now, whatever its words.
     Later { status: u16, seconds: std::ops::RangeInclusive<i64> },
-    /// Without a whole answer.
+    /// Without a whole answer. `words`: one of these, between bars.
     Error { kind: &'static str, words: &'static str },
 }
 
@@ -55,8 +64,8 @@ pub(super) enum Ending {
 #[derive(Clone)]
 pub(super) enum Kept {
     All(&'static str),
-    /// So much of it as is ever kept.
-    Cut,
+    /// So much of it as is ever kept, and it begins so.
+    Cut(&'static str),
 }
 
 impl Case {
@@ -66,7 +75,7 @@ impl Case {
     }
 
     pub(super) fn answered(name: &'static str, act: Act, status: u16, body: Kept) -> Self {
-        Self::new(name, Some(act), Ending::Answered { status, body })
+        Self::new(name, Door::Opens(act), Ending::Answered { status, body })
     }
 
     /// The answer broke off or is not HTTP.
@@ -79,11 +88,11 @@ impl Case {
     }
 
     pub(super) fn error(name: &'static str, act: Act, kind: &'static str, words: &'static str) -> Self {
-        Self::new(name, Some(act), Ending::Error { kind, words })
+        Self::new(name, Door::Opens(act), Ending::Error { kind, words })
     }
 
-    pub(super) fn new(name: &'static str, act: Option<Act>, ending: Ending) -> Self {
-        Self { name, scheme: "http", act, ending, may_be_kept: false, is_large: false }
+    pub(super) fn new(name: &'static str, door: Door, ending: Ending) -> Self {
+        Self { name, scheme: "http", door, ending, may_be_kept: false, is_large: false }
     }
 
     pub(super) fn kept_open(self) -> Self {
@@ -104,44 +113,28 @@ pub(super) struct Peer {
     address: SocketAddr,
     /// Connections it has now.
     open: Arc<AtomicUsize>,
-    /// What keeps the queue of one that never accepts full.
-    _fillers: Vec<TcpStream>,
-    accepting: JoinHandle<()>,
+    work: JoinHandle<()>,
 }
 
 impl Peer {
     pub(super) async fn start(case: &Case, runtime: &Handle) -> Self {
-        let case = case.clone();
-        runtime.spawn(async move { Self::start_here(&case).await }).await.unwrap()
+        let door = case.door.clone();
+        runtime.spawn(async move { Self::start_here(door).await }).await.unwrap()
     }
 
-    async fn start_here(case: &Case) -> Self {
+    async fn start_here(door: Door) -> Self {
+        let socket = socket();
+        let address = socket.local_addr().unwrap();
         let open = Arc::new(AtomicUsize::new(0));
-        let Some(act) = case.act.clone() else {
-            let listener = listen(1);
-            let address = listener.local_addr().unwrap();
-            let _fillers = fill(address).await;
-            let accepting = tokio::spawn(async move {
-                let _listener = listener;
-                std::future::pending::<()>().await;
-            });
-            return Self { address, open, _fillers, accepting };
-        };
-        let listener = listen(BACKLOG);
-        let address = listener.local_addr().unwrap();
-        let counter = Arc::clone(&open);
-        let accepting = tokio::spawn(async move {
-            loop {
-                let Ok((socket, _)) = listener.accept().await else { continue };
-                counter.fetch_add(1, Ordering::SeqCst);
-                let (acting, counter) = (act(socket), Arc::clone(&counter));
-                tokio::spawn(async move {
-                    acting.await;
-                    counter.fetch_sub(1, Ordering::SeqCst);
-                });
+        let work = match door {
+            Door::Opens(act) => tokio::spawn(accept(socket.listen(BACKLOG).unwrap(), act, Arc::clone(&open))),
+            Door::NeverAccepts => {
+                let listener = socket.listen(1).unwrap();
+                stay_busy_with((listener, fill(address).await))
             }
-        });
-        Self { address, open, _fillers: Vec::new(), accepting }
+            Door::Closed => stay_busy_with(socket),
+        };
+        Self { address, open, work }
     }
 
     pub(super) fn url(&self, case: &Case) -> String {
@@ -155,16 +148,36 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.work.abort();
     }
 }
 
-/// With buffers so small that a body of some hundred KiB has to be read to be sent.
-fn listen(backlog: u32) -> TcpListener {
+/// At a free port, with buffers so small that a body of some hundred KiB has to be read to be sent.
+fn socket() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 << 10).unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    socket.listen(backlog).unwrap()
+    socket
+}
+
+async fn accept(listener: TcpListener, act: Act, open: Arc<AtomicUsize>) {
+    loop {
+        let Ok((socket, _)) = listener.accept().await else { continue };
+        open.fetch_add(1, Ordering::SeqCst);
+        let (acting, open) = (act(socket), Arc::clone(&open));
+        tokio::spawn(async move {
+            acting.await;
+            open.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+}
+
+/// Keeps what it is given for as long as the peer lives.
+fn stay_busy_with(kept: impl Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let _kept = kept;
+        std::future::pending::<()>().await;
+    })
 }
 
 /// Connects until the kernel takes no more.

@@ -1,7 +1,7 @@
 //! Receivers that speak HTTP as they should, and mean harm with what they say.
 
 use super::acts::{answers, answers_and_closes};
-use super::case::{Act, Case, Ending, Kept};
+use super::case::{Act, Case, Door, Ending, Kept};
 
 /// Seconds of a day: what a receiver may ask for at most.
 const DAY: i64 = 86_400;
@@ -43,7 +43,7 @@ pub(super) fn cases() -> Vec<Case> {
             Kept::All(""),
         )
         .kept_open(),
-        Case::answered("gzip-bomb", gzip_bomb(), 200, Kept::Cut),
+        Case::answered("gzip-bomb", gzip_bomb(), 200, Kept::Cut("\x1f\u{fffd}\x08")).kept_open(),
         Case::delivered("html", says(HTML), HTML).kept_open(),
         Case::delivered("escape-sequences", says(ANSI), ANSI).kept_open(),
         Case::delivered(
@@ -66,7 +66,7 @@ pub(super) fn cases() -> Vec<Case> {
         ("retry-after-an-hour", "3600", 3_590..=3_600),
     ] {
         let answer = answers(format!("HTTP/1.1 429 Slow Down\r\nretry-after: {value}\r\ncontent-length: 0\r\n\r\n"));
-        cases.push(Case::new(name, Some(answer), Ending::Later { status: 429, seconds }).kept_open());
+        cases.push(Case::new(name, Door::Opens(answer), Ending::Later { status: 429, seconds }).kept_open());
     }
     cases
 }

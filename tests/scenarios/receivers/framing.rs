@@ -9,7 +9,11 @@ pub(super) fn cases() -> Vec<Case> {
     let sized = |length: &str, body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
     let chunked = |rest: &str| format!("{CHUNKED}{rest}");
     vec![
-        Case::broken("length-too-large", answers_and_closes(sized("10", "abc")), "end of file before message length reached"),
+        Case::broken(
+            "length-too-large",
+            answers_and_closes(sized("10", "abc")),
+            "end of file before message length reached",
+        ),
         Case::delivered("length-too-small", answers(sized("2", "abcdef")), "ab"),
         Case::broken("length-negative", answers(sized("-1", "a")), "invalid content-length"),
         Case::broken("length-not-a-number", answers(sized("ten", "a")), "invalid content-length"),
@@ -23,10 +27,18 @@ pub(super) fn cases() -> Vec<Case> {
         )
         .kept_open(),
         Case::broken("chunk-size-of-letters", answers(chunked("zz\r\nab\r\n0\r\n\r\n")), "Invalid chunk size"),
-        Case::broken("chunk-size-beyond-64-bits", answers(chunked("fffffffffffffffff\r\nab\r\n0\r\n\r\n")), "invalid chunk size: overflow"),
+        Case::broken(
+            "chunk-size-beyond-64-bits",
+            answers(chunked("fffffffffffffffff\r\nab\r\n0\r\n\r\n")),
+            "invalid chunk size: overflow",
+        ),
         Case::broken("chunk-longer-than-said", answers(chunked("2\r\nabcd\r\n0\r\n\r\n")), "Invalid chunk body"),
         Case::broken("chunks-without-end", answers_and_closes(chunked("2\r\nab\r\n")), "unexpected EOF"),
-        Case::broken("endless-chunk-extension", endless(chunked("2;"), "x".repeat(1000)), "chunk extensions over limit"),
+        Case::broken(
+            "endless-chunk-extension",
+            endless(chunked("2;"), "x".repeat(1000)),
+            "chunk extensions over limit",
+        ),
         Case::broken("endless-trailers", endless(chunked("0\r\n"), "x: y\r\n".repeat(100)), "chunk trailers"),
         Case::delivered(
             "unknown-coding",

@@ -7,9 +7,21 @@ pub(super) fn cases() -> Vec<Case> {
     let with = |header: &str| format!("HTTP/1.1 200 OK\r\n{header}\r\ncontent-length: 2\r\n\r\nok");
     let status = |line: &str| format!("{line}\r\ncontent-length: 2\r\n\r\nok");
     vec![
-        Case::broken("a-hundred-thousand-headers", answers(with(&"x: y\r\n".repeat(100_000))), "message head is too large"),
-        Case::broken("a-header-of-a-mebibyte", answers(with(&format!("x: {}", "y".repeat(1 << 20)))), "message head is too large"),
-        Case::broken("an-endless-header", endless("HTTP/1.1 200 OK\r\nx: ", "y".repeat(1000)), "message head is too large"),
+        Case::broken(
+            "a-hundred-thousand-headers",
+            answers(with(&"x: y\r\n".repeat(100_000))),
+            "message head is too large",
+        ),
+        Case::broken(
+            "a-header-of-a-mebibyte",
+            answers(with(&format!("x: {}", "y".repeat(1 << 20)))),
+            "message head is too large",
+        ),
+        Case::broken(
+            "an-endless-header",
+            endless("HTTP/1.1 200 OK\r\nx: ", "y".repeat(1000)),
+            "message head is too large",
+        ),
         Case::broken("an-endless-status-line", endless("HTTP/1.1 200 ", "y".repeat(1000)), "message head is too large"),
         Case::broken("http-0.9", answers_and_closes("<html>welcome to 1991</html>\n"), "invalid HTTP version"),
         Case::broken("http-3.0", answers(status("HTTP/3.0 200 OK")), "invalid HTTP version"),
@@ -19,7 +31,11 @@ pub(super) fn cases() -> Vec<Case> {
             "invalid HTTP version",
         ),
         Case::broken("speaks-ssh", answers("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"), "invalid HTTP version"),
-        Case::broken("garbage", answers((0..4096_u32).map(|n| (n * n % 251) as u8).collect::<Vec<_>>()), "invalid HTTP version"),
+        Case::broken(
+            "garbage",
+            answers((0..4096_u32).map(|n| (n * n % 251) as u8).collect::<Vec<_>>()),
+            "invalid HTTP version",
+        ),
         Case::broken("nothing-but-nul", endless("", vec![0; 1000]), "invalid HTTP version"),
         Case::broken("nul-in-a-header", answers(with("x: a\0b")), "invalid HTTP header"),
         Case::broken("escape-in-a-header", answers(with("x: \x1b[2Jgone")), "invalid HTTP header"),

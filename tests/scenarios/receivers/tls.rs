@@ -62,7 +62,12 @@ pub(super) fn cases(trusted: &Authority) -> Vec<Case> {
         Case::delivered("tls-good", answers_by_tls(good(), OK, true), "ok").by_tls(),
         Case::delivered("tls-hangs-up-rudely", answers_by_tls(good(), OK, false), "ok").by_tls(),
         // Where the end is told by the connection, only TLS can tell an end from a cut.
-        Case::broken("tls-cut", answers_by_tls(good(), "HTTP/1.1 200 OK\r\n\r\nhalf", false), "without sending TLS close_notify").by_tls(),
+        Case::broken(
+            "tls-cut",
+            answers_by_tls(good(), "HTTP/1.1 200 OK\r\n\r\nhalf", false),
+            "without sending TLS close_notify",
+        )
+        .by_tls(),
         tls("tls-expired", trusted.signs(|it| it.not_after = date_time_ymd(2021, 1, 1)), "expired"),
         tls("tls-not-yet-valid", trusted.signs(|it| it.not_before = date_time_ymd(2110, 1, 1)), "not valid yet"),
         tls(
@@ -74,18 +79,30 @@ pub(super) fn cases(trusted: &Authority) -> Vec<Case> {
         tls(
             "tls-wrong-usage",
             trusted.signs(|it| it.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]),
-            "usage",
+            "EkuError",
         ),
         tls("tls-self-signed", self_signed(), "UnknownIssuer"),
         tls("tls-unknown-authority", stranger.signs(|_| ()), "UnknownIssuer"),
-        Case::error("tls-wants-a-certificate", answers_by(acceptor_with(good(), Some(trusted)), OK, true), "tls", "")
-            .by_tls(),
-        Case::error("tls-port-speaks-http", answers_raw(OK), "tls", "CertificateRequired").by_tls(),
-        Case::error("tls-port-speaks-smtp", answers_raw("220 mail.example ESMTP\r\n"), "tls", "does this port speak TLS?").by_tls(),
+        Case::error(
+            "tls-wants-a-certificate",
+            answers_by(acceptor_with(good(), Some(trusted)), OK, true),
+            "tls",
+            "CertificateRequired",
+        )
+        .by_tls(),
+        Case::error("tls-port-speaks-http", answers_raw(OK), "tls", "does this port speak TLS?").by_tls(),
+        Case::error(
+            "tls-port-speaks-smtp",
+            answers_raw("220 mail.example ESMTP\r\n"),
+            "tls",
+            "does this port speak TLS?",
+        )
+        .by_tls(),
         // handshake_failure, fatal.
-        Case::error("tls-alert", answers_raw(b"\x15\x03\x03\0\x02\x02\x28".to_vec()), "tls", "does this port speak TLS?").by_tls(),
-        Case::error("tls-1.1", answers_raw(server_hello([3, 2])), "tls", "HandshakeFailure").by_tls(),
-        Case::error("tls-closes-in-the-handshake", answers_raw("ServerDoesNotSupportTls12Or13"), "connect", "tls handshake eof").by_tls(),
+        Case::error("tls-alert", answers_raw(b"\x15\x03\x03\0\x02\x02\x28".to_vec()), "tls", "HandshakeFailure")
+            .by_tls(),
+        Case::error("tls-1.1", answers_raw(server_hello([3, 2])), "tls", "ServerDoesNotSupportTls12Or13").by_tls(),
+        Case::error("tls-closes-in-the-handshake", answers_raw(""), "connect", "tls handshake eof").by_tls(),
         Case::too_slow("tls-stops-in-the-handshake", act(|mut socket| async move { until_hung_up(&mut socket).await }))
             .by_tls(),
         // The other way round.
