@@ -46,7 +46,7 @@ async fn senders_that_mean_harm_hear_what_is_told_and_delay_no_other() {
 
     let mut wrong = Vec::new();
     for (case, heard) in cases.iter().zip(hostile) {
-        wrong.extend(case.objection(&heard.await.unwrap()));
+        wrong.extend(case.objection(heard.await.unwrap().as_deref()));
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(slowest < MOST_DELAY.mul_f64(slowdown), "{slowest:?} at a slowdown of {slowdown}");

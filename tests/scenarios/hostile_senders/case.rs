@@ -54,7 +54,7 @@ impl Case {
     }
 
     /// What is wrong with what it heard. None: it was not hung up on.
-    pub(super) fn objection(&self, heard: &Option<String>) -> Option<String> {
+    pub(super) fn objection(&self, heard: Option<&str>) -> Option<String> {
         let Some(heard) = heard else { return Some(format!("{}: the connection stays open", self.name)) };
         let statuses: Vec<u16> = heard.split("HTTP/1.").skip(1).filter_map(status).collect();
         let fits = statuses == self.hears && heard.contains(self.word);

@@ -149,6 +149,7 @@ pub(super) fn says_nothing_and_closes() -> Act {
 /// Unread bytes or not: the peer learns that nobody is there.
 fn reset(socket: TcpStream) {
     let _ = socket.set_zero_linger();
+    drop(socket);
 }
 
 /// Reads a request and answers, over whatever stream.
