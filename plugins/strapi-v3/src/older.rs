@@ -32,7 +32,7 @@ pub(crate) fn event(members: Map<String, Value>, ids: Ids) -> Value {
     let mut event = Map::new();
     for (name, mut value) in members {
         match name.as_str() {
-            "uid" => continue,
+            "uid" => {}
             "createdAt" => _ = event.insert("created_at".into(), value),
             _ => {
                 make_older(&mut value, ids);
