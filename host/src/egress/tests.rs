@@ -185,7 +185,7 @@ fn an_address_is_refused_whatever_its_spelling_in_a_url() {
         assert_eq!(opened.judge(&url).is_err(), is_metadata, "{host} is {:?}", url.host());
     }
     // What is no address is no URL either, and so never asked for.
-    for host in ["256.1", "127.0.0.0x1g", "0x100000000", "1.2.3.4.5", "[::1%25lo]", "[127.0.0.1]", "127.0.0.1%00"] {
+    for host in ["256.1", "0x100000000", "1.2.3.4.5", "[::1%25lo]", "[127.0.0.1]", "127.0.0.1%00"] {
         assert!(Url::parse(&format!("http://{host}/")).is_err(), "{host}");
     }
 }
