@@ -24,9 +24,11 @@ use crate::clock;
 use crate::delivery::{AttemptResult, Response, SendErrorKind};
 use crate::throttle::Throttle;
 
+use self::metered::{Attempt, MeteredConnector};
 use self::policy::{Policy, Refusal};
 use self::resolver::{PolicyResolver, ResolveError};
 
+mod metered;
 pub(crate) mod policy;
 mod resolver;
 
@@ -34,6 +36,8 @@ mod resolver;
 pub const RESPONSE_CAPTURE_BYTES: usize = 16 << 10;
 /// So much of the response's headers is kept.
 const HEADERS_CAPTURE_BYTES: usize = 8 << 10;
+/// What hyper may buffer per connection and direction; a longer head is no answer. Servers send 8 KiB or so.
+const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// Idle connections kept per receiver: as many as a busy webhook uses at once.
 const IDLE_PER_HOST: usize = 64;
 /// Shorter than the 60 s after which many servers close an idle connection.
@@ -46,7 +50,7 @@ pub struct Egress {
     exhausted: Throttle,
 }
 
-type Connector = HttpsConnector<HttpConnector<PolicyResolver>>;
+type Connector = HttpsConnector<MeteredConnector>;
 
 /// One request to send.
 #[derive(Debug, Clone)]
@@ -138,7 +142,9 @@ impl Egress {
     }
 
     async fn exchange(&self, request: Outgoing) -> Result<Response, ExchangeError> {
-        let answer = self.client.request(in_full(request)?).await?;
+        let mut request = in_full(request)?;
+        let mut attempt = Attempt::of(&mut request);
+        let answer = self.client.request(request).await?;
         let (head, mut answer) = answer.into_parts();
         let headers = captured_headers(&head.headers);
         let mut body = Vec::new();
@@ -154,6 +160,7 @@ impl Egress {
                 break;
             }
         }
+        attempt.is_answered();
         let body = String::from_utf8_lossy(&body).into_owned();
         Ok(Response { status: head.status.as_u16(), headers, body, body_cut })
     }
@@ -177,9 +184,13 @@ fn client(policy: &Arc<Policy>, tls: ClientConfig) -> Client<Connector, Full<Byt
     let mut http = HttpConnector::new_with_resolver(PolicyResolver::new(Arc::clone(policy)));
     http.enforce_http(false);
     http.set_nodelay(true);
-    let connector =
-        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(MeteredConnector(http));
     Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(MAX_BUFFER_BYTES)
         .pool_max_idle_per_host(IDLE_PER_HOST)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_timer(TokioTimer::new())
@@ -237,8 +248,11 @@ fn describe(error: &ExchangeError) -> AttemptResult {
         };
         return AttemptResult::Error { kind, message: resolve.to_string() };
     }
-    let tls = chain.iter().find_map(|error| error.downcast_ref::<rustls::Error>().map(ToString::to_string));
-    if let Some(message) = tls {
+    if let Some(tls) = chain.iter().find_map(|error| error.downcast_ref::<rustls::Error>()) {
+        let message = match tls {
+            rustls::Error::InvalidMessage(_) => format!("{tls}: does this port speak TLS?"),
+            tls => tls.to_string(),
+        };
         return AttemptResult::Error { kind: SendErrorKind::Tls, message };
     }
     let exhausted = chain.iter().any(|error| error.downcast_ref().is_some_and(is_exhausted));

@@ -21,9 +21,11 @@ pub fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Ro
     router.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
 }
 
-/// The token of `Authorization: Bearer <token>`, if one was sent.
+/// The token of `Authorization: Bearer <token>`, if one was sent. Of two headers nobody can say which one counts.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (sent.next(), sent.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim_ascii();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
@@ -55,5 +57,7 @@ mod tests {
             assert_eq!(bearer(&headers), expected, "{text:?}");
         }
         assert_eq!(bearer(&HeaderMap::new()), None);
+        let two = ["Bearer abc", "Bearer abc"].map(|text| (header::AUTHORIZATION, text.parse().expect(text)));
+        assert_eq!(bearer(&HeaderMap::from_iter(two)), None);
     }
 }

@@ -108,6 +108,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_special_begins_and_ends_where_the_registries_say() {
+        for [before, first, last, after] in [
+            ["9.255.255.255", "10.0.0.0", "10.255.255.255", "11.0.0.0"],
+            ["100.63.255.255", "100.64.0.0", "100.127.255.255", "100.128.0.0"],
+            ["126.255.255.255", "127.0.0.0", "127.255.255.255", "128.0.0.0"],
+            ["169.253.255.255", "169.254.0.0", "169.254.255.255", "169.255.0.0"],
+            ["172.15.255.255", "172.16.0.0", "172.31.255.255", "172.32.0.0"],
+            ["192.167.255.255", "192.168.0.0", "192.168.255.255", "192.169.0.0"],
+            ["198.17.255.255", "198.18.0.0", "198.19.255.255", "198.20.0.0"],
+            ["2001:ffff::1", "2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2003::"],
+        ] {
+            for (address, is_open) in [(before, true), (first, false), (last, false), (after, true)] {
+                assert_eq!(judge(&[], address).is_ok(), is_open, "{address}");
+            }
+        }
+        // Beside these nothing is public either.
+        for address in ["1.0.0.0", "223.255.255.255", "2000::1"] {
+            assert_eq!(judge(&[], address), Ok(()), "{address}");
+        }
+        for address in ["0.255.255.255", "64:ff9b::1.1.1.1", "64:ff9b::ffff:ffff", "fdff::1", "febf::1", "1fff::1"] {
+            assert!(judge(&[], address).is_err(), "{address}");
+        }
+    }
+
+    #[test]
     fn special_addresses_are_refused_in_every_spelling() {
         for address in [
             "0.0.0.0",

@@ -66,7 +66,10 @@ impl Service<Name> for PolicyResolver {
 async fn lookup(policy: &Policy, lookups: &Lookups, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
     let asked = name.to_owned();
     let found = lookups.run(name, move || ask(&asked)).await;
-    let found = found.map_err(|error| ResolveError::Lookup { name: name.to_owned(), error })?;
+    judged(policy, name, found.map_err(|error| ResolveError::Lookup { name: name.to_owned(), error })?)
+}
+
+fn judged(policy: &Policy, name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ResolveError> {
     if found.is_empty() {
         return Err(ResolveError::Nothing { name: name.to_owned() });
     }
@@ -142,6 +145,24 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn one_refused_address_refuses_the_name_wherever_it_stands() {
+        let judge = |found: &[&str]| {
+            let found = found.iter().map(|ip| SocketAddr::new(ip.parse().expect("an address"), 0)).collect();
+            judged(&Policy::new(&[]), "mixed.example", found)
+        };
+        assert_eq!(judge(&["1.1.1.1", "2606:4700::1111"]).expect("both are public").len(), 2);
+        for found in [
+            &["1.1.1.1", "127.0.0.1"][..],
+            &["10.0.0.1", "1.1.1.1"],
+            &["2606:4700::1111", "::1", "1.1.1.1"],
+            &["1.1.1.1", "169.254.169.254"],
+        ] {
+            assert!(matches!(judge(found), Err(ResolveError::Refused { .. })), "{found:?}");
+        }
+        assert!(matches!(judge(&[]), Err(ResolveError::Nothing { .. })));
+    }
 
     #[tokio::test]
     async fn abandoned_lookups_keep_their_room_and_leave_room_for_other_names() {

@@ -143,3 +143,49 @@ async fn special_addresses_are_refused_before_a_byte_is_sent() {
     let metadata = loopback().send(post("http://169.254.169.254/")).await;
     assert_eq!(kind(&metadata), Some(SendErrorKind::Refused));
 }
+
+#[test]
+fn an_address_is_refused_whatever_its_spelling_in_a_url() {
+    let closed = Egress::new(&[]).unwrap();
+    let opened = Egress::new(&["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]).unwrap();
+    for (host, is_metadata) in [
+        ("0", false),
+        ("0x7f.1", false),
+        ("0177.0.0.1", false),
+        ("017700000001", false),
+        ("127.0.0.1.", false),
+        ("127.0x0.1", false),
+        ("%31%32%37.0.0.1", false),
+        ("１２７.０.０.１", false),
+        ("①②⑦.⓪.⓪.①", false),
+        ("127。0。0。1", false),
+        ("user:secret@127.0.0.1", false),
+        ("1.1.1.1@127.0.0.1:80", false),
+        ("[0:0:0:0:0:0:0:1]", false),
+        ("[::127.0.0.1]", false),
+        ("[0:0:0:0:0:ffff:7f00:1]", false),
+        ("[64:ff9b::127.0.0.1]", false),
+        ("[2002:7f00:1::]", false),
+        ("LOCALHOST", false),
+        ("loc%61lhost", false),
+        ("ｌocalhost", false),
+        ("app.localhost", false),
+        ("app.LocalHost.", false),
+        ("2852039166", true),
+        ("0xa9fea9fe", true),
+        ("0251.0376.0251.0376", true),
+        ("169.254.43518", true),
+        ("[::ffff:a9fe:a9fe]", true),
+        ("[64:ff9b::169.254.169.254]", true),
+        ("[2002:a9fe:a9fe::1]", true),
+        ("[fd00:ec2:0:0:0:0:0:254]", true),
+    ] {
+        let url: Url = format!("http://{host}/").parse().unwrap();
+        assert!(closed.judge(&url).is_err(), "{host} is {:?}", url.host());
+        assert_eq!(opened.judge(&url).is_err(), is_metadata, "{host} is {:?}", url.host());
+    }
+    // What is no address is no URL either, and so never asked for.
+    for host in ["256.1", "0x100000000", "1.2.3.4.5", "[::1%25lo]", "[127.0.0.1]", "127.0.0.1%00"] {
+        assert!(Url::parse(&format!("http://{host}/")).is_err(), "{host}");
+    }
+}

@@ -11,6 +11,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::{Request, Version, header};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::patient::Patient;
+use super::problem::{Kind, Problem};
 use super::unread;
 use crate::clock;
 use crate::tasks::{self, OnPanic};
@@ -62,12 +64,16 @@ pub async fn serve(
         listener,
     };
     let http = builder(&limits);
+    let hostless = hostless();
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
 
     while let Some((stream, permit)) = stop.run_until_cancelled(door.next()).await.flatten() {
-        let router = router.clone();
-        let service = service_fn(move |request| unread::answer(router.clone(), request));
+        let (router, hostless) = (router.clone(), hostless.clone());
+        let service = service_fn(move |request| {
+            let router = if names_one_host(&request) { &router } else { &hostless };
+            unread::answer(router.clone(), request)
+        });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(Patient::new(stream)), service));
         let cut = cut.clone();
         tasks::spawn("http-connection", OnPanic::Log, async move {
@@ -98,6 +104,15 @@ fn builder(limits: &ServeLimits) -> http1::Builder {
         .max_buf_size(MAX_BUFFER_BYTES)
         .keep_alive(true);
     http
+}
+
+/// RFC 9112, 3.2: servers on the way may have read two hosts differently.
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    request.version() < Version::HTTP_11 || request.headers().get_all(header::HOST).iter().count() == 1
+}
+
+fn hostless() -> Router {
+    Router::new().fallback(async || Problem::new(Kind::BadRequest, "An HTTP/1.1 request needs one Host header."))
 }
 
 /// Where connections come in, one permit each.

@@ -97,7 +97,19 @@ fn json_type(headers: &HeaderMap) -> Result<&str, Refusal> {
         }
         _ => true,
     });
+    if let Some(coding) = content_coding(headers) {
+        return Err(unusable(Some(&format!("{text} encoded as {coding}"))));
+    }
     if is_json && is_utf8 { Ok(text) } else { Err(unusable(Some(text))) }
+}
+
+/// How the body is packed, if it is. Not unpacked: what is delivered are the bytes that came.
+fn content_coding(headers: &HeaderMap) -> Option<&str> {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or_default());
+    let unshowable = |coding: &str| coding.is_empty() || coding.len() > MAX_CONTENT_TYPE_BYTES;
+    codings
+        .map(|coding| if unshowable(coding) { "something else" } else { coding })
+        .find(|coding| !coding.eq_ignore_ascii_case("identity"))
 }
 
 fn is_json(media_type: &str) -> bool {
@@ -145,6 +157,11 @@ mod tests {
             assert!(json_type(&headers(header::CONTENT_TYPE, bad)).is_err(), "{bad}");
         }
         assert!(json_type(&HeaderMap::new()).is_err());
+        for (coding, is_taken) in [("identity", true), ("gzip", false), ("identity, br", false), ("", false)] {
+            let mut packed = headers(header::CONTENT_TYPE, "application/json");
+            packed.insert(header::CONTENT_ENCODING, coding.parse().expect(coding));
+            assert_eq!(json_type(&packed).is_ok(), is_taken, "{coding}");
+        }
     }
 
     #[test]
