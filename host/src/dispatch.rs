@@ -80,6 +80,19 @@ pub struct Permit {
     inner: Arc<Inner>,
     lane: Lane,
     weight: usize,
+    /// What it was enlarged by.
+    more: Option<usize>,
+}
+
+impl Permit {
+    /// Makes room for a payload that was rewritten. False: there is none now.
+    fn enlarge(&mut self, more: usize) -> bool {
+        let granted = self.inner.lanes().enlarge(&self.lane, more);
+        if granted {
+            self.more = Some(more);
+        }
+        granted
+    }
 }
 
 /// A change of a delivery, for whoever watches (`tail`). Watchers that are too slow miss some and are told.
@@ -143,7 +156,7 @@ impl Dispatcher {
         }
         let lane = Lane::unordered(webhook.clone());
         let granted = self.inner.lanes().reserve(&lane, weight, clock::now());
-        granted.then(|| Permit { inner: Arc::clone(&self.inner), lane, weight })
+        granted.then(|| Permit { inner: Arc::clone(&self.inner), lane, weight, more: None })
     }
 
     /// Takes over a freshly leased delivery. Returns at once.
@@ -224,7 +237,7 @@ impl Inner {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.inner.lanes().give_back(&self.lane, self.weight) {
+        if self.inner.lanes().give_back(&self.lane, self.weight, self.more) {
             self.inner.claimable.notify_one();
         }
     }

@@ -37,14 +37,17 @@ pub(crate) fn read_capped(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
 }
 
 fn replace(target: &Path, bytes: &[u8], options: &mut OpenOptions) -> io::Result<()> {
-    let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else {
+    // Of a bare name the parent is the empty path, which cannot be opened.
+    let folder = target.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    let (Some(folder), Some(name)) = (folder, target.file_name()) else {
         return Err(io::Error::other("has no file name"));
     };
-    let temporary = folder.join(format!(".{}.new", name.to_string_lossy()));
-    let mut file = options.write(true).create(true).truncate(true).open(&temporary)?;
+    // A name of its own, made anew: what lies there may be a link to anything, and another of us may be at it.
+    let temporary = folder.join(format!(".{}.{:08x}.new", name.to_string_lossy(), rand::random::<u32>()));
+    let mut file = options.write(true).create_new(true).open(&temporary)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, target));
     if written.is_err() {
-        // What is left of it takes room that others need; it is overwritten the next time anyhow.
+        // What is left of it takes room that others need.
         let _ = fs::remove_file(&temporary);
         return written;
     }

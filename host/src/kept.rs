@@ -4,11 +4,11 @@
 //! Kept while a delivery may refer to it: only a version that never ran, and is none of the newest of its name, is
 //! removed here. Decides nothing about what is in force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -56,18 +56,14 @@ pub struct Kept {
     home: PathBuf,
     histories: BTreeMap<PluginName, Vec<KeptVersion>>,
     /// Versions that came into force since the host started: of others it cannot be told whether they ran.
-    loaded: BTreeMap<(PluginName, Digest), Loaded>,
-}
-
-struct Loaded {
-    /// Gone when nothing can run it any more.
-    plugin: Weak<Plugin>,
-    counts: Arc<Counts>,
+    loaded: BTreeMap<(PluginName, Digest), Arc<Counts>>,
+    /// Versions that were in force before the host started: they may have run then.
+    earlier: BTreeSet<(PluginName, Digest)>,
 }
 
 impl Kept {
     pub fn open(home: &Path) -> Self {
-        Self { home: home.to_owned(), histories: BTreeMap::new(), loaded: BTreeMap::new() }
+        Self { home: home.to_owned(), histories: BTreeMap::new(), loaded: BTreeMap::new(), earlier: BTreeSet::new() }
     }
 
     /// Whether this version is the newest one kept.
@@ -93,8 +89,13 @@ impl Kept {
         if read(&self.home, &name, digest).is_err() {
             files::replace_private(&self.home.join(file(digest)), &wasm()?)?;
         }
-        let known = self.histories.get(&name).cloned();
-        let mut history = known.unwrap_or_else(|| history(&self.home, &name));
+        let mut history = if let Some(known) = self.histories.get(&name) {
+            known.clone()
+        } else {
+            let history = read_history(&self.home, &name)?;
+            self.earlier.extend(history.iter().map(|version| (name.clone(), version.digest)));
+            history
+        };
         let before = history.clone();
         if history.last().is_none_or(|newest| newest.digest != digest) {
             history.retain(|version| version.digest != digest);
@@ -118,8 +119,8 @@ impl Kept {
     /// Versions that are not among the newest, never ran since they were loaded here, and cannot run any more.
     fn unused(&self, name: &PluginName, history: &[KeptVersion]) -> Vec<Digest> {
         let never_ran = |digest: &Digest| {
-            let loaded = self.loaded.get(&(name.clone(), *digest));
-            loaded.is_some_and(|loaded| loaded.plugin.strong_count() == 0 && loaded.counts.runs() == 0)
+            let counts = self.loaded.get(&(name.clone(), *digest));
+            counts.is_some_and(|counts| counts.runs() == 0 && !can_run(counts))
         };
         let older = history.iter().rev().skip(NEWEST_STAY);
         older.map(|version| version.digest).filter(never_ran).collect()
@@ -127,19 +128,34 @@ impl Kept {
 
     fn forget(&mut self, name: &PluginName, digest: Digest) {
         self.loaded.remove(&(name.clone(), digest));
-        let is_needed = self.histories.values().flatten().any(|version| version.digest == digest);
         let path = self.home.join(file(digest));
-        if !is_needed && let Err(error) = fs::remove_file(&path) {
+        if !self.is_needed(digest)
+            && let Err(error) = fs::remove_file(&path)
+        {
             tracing::warn!(file = %path.display(), %error, "a plugin version that never ran cannot be removed");
         }
     }
 
+    /// By a plugin of another name, too: also of one whose file is gone, and whose history nobody has read yet.
+    fn is_needed(&self, digest: Digest) -> bool {
+        let unread = fs::read_dir(self.home.join(FOLDER).join(HISTORIES)).into_iter().flatten().flatten();
+        let unread = unread.filter_map(|entry| Path::new(&entry.file_name()).file_stem()?.to_str()?.parse().ok());
+        let unread = unread.filter(|name| !self.histories.contains_key(name));
+        let unread: Vec<_> = unread.flat_map(|name| history(&self.home, &name)).collect();
+        self.histories.values().flatten().chain(&unread).any(|version| version.digest == digest)
+    }
+
     fn remember(&mut self, plugin: &Arc<Plugin>) {
-        let loaded = Loaded { plugin: Arc::downgrade(plugin), counts: Arc::clone(&plugin.counts) };
-        let earlier = self.loaded.insert((plugin.name.clone(), plugin.digest), loaded);
+        let key = (plugin.name.clone(), plugin.digest);
+        if self.earlier.contains(&key) {
+            return;
+        }
+        let before = self.loaded.insert(key.clone(), Arc::clone(&plugin.counts));
         // The same version, loaded before: if it ran then, or still may, these counts do not tell.
-        if earlier.is_some_and(|earlier| earlier.counts.runs() > 0 || earlier.plugin.strong_count() > 0) {
-            self.loaded.remove(&(plugin.name.clone(), plugin.digest));
+        if before.is_some_and(|counts| !Arc::ptr_eq(&counts, &plugin.counts) && (counts.runs() > 0 || can_run(&counts)))
+        {
+            self.loaded.remove(&key);
+            self.earlier.insert(key);
         }
         let histories = &self.histories;
         let is_known = |name: &PluginName, digest: Digest| {
@@ -147,6 +163,11 @@ impl Kept {
         };
         self.loaded.retain(|(name, digest), _| is_known(name, *digest));
     }
+}
+
+/// Whether anybody else has these counts: then there is a plugin that can run.
+fn can_run(counts: &Arc<Counts>) -> bool {
+    Arc::strong_count(counts) > 1
 }
 
 /// The bytes of a kept version, checked.
@@ -165,8 +186,16 @@ pub fn read(home: &Path, name: &PluginName, digest: Digest) -> Result<Vec<u8>, K
 
 /// The versions of a plugin that were in force, oldest first. A history that is damaged tells nothing.
 pub fn history(home: &Path, name: &PluginName) -> Vec<KeptVersion> {
-    let bytes = files::read_capped(&history_file(home, name), MAX_HISTORY_BYTES).unwrap_or_default();
-    serde_json::from_slice(&bytes).unwrap_or_default()
+    read_history(home, name).unwrap_or_default()
+}
+
+/// The same, but one that cannot be read now is not taken for one that is not there.
+fn read_history(home: &Path, name: &PluginName) -> io::Result<Vec<KeptVersion>> {
+    match files::read_capped(&history_file(home, name), MAX_HISTORY_BYTES) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 fn write(home: &Path, name: &PluginName, history: &[KeptVersion]) -> io::Result<()> {
@@ -262,5 +291,19 @@ mod tests {
         fs::remove_file(home.path().join(FOLDER)).expect("removed");
         keep(&mut kept, 1);
         assert!(kept.is_newest(&plugin));
+    }
+
+    /// Its runs of then are in the store, and may be asked for.
+    #[test]
+    fn what_was_in_force_before_a_restart_stays() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let (old, _) = keep(&mut Kept::open(home.path()), 1);
+        let digest = old.digest;
+        drop(old);
+        let mut kept = Kept::open(home.path());
+        for number in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13] {
+            drop(keep(&mut kept, number));
+        }
+        assert!(read(home.path(), &"test".parse().expect("a name"), digest).is_ok());
     }
 }

@@ -184,13 +184,17 @@ impl Shared {
         }
         while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane) {
             // A caller's ticket leads nowhere once its job was moved to the other lane: there is only this to look at.
-            let record = if answer.is_closed() { ChainRecord::untouched() } else { self.run_guarded(&job) };
+            let record = (!answer.is_closed()).then(|| self.run_guarded(&job));
             let mut state = self.lock();
             state.side(lane).queue.done(&key, size);
-            state.costs.learn(&key, &record);
+            if let Some(record) = &record {
+                state.costs.learn(&key, record);
+            }
             drop(state);
-            // Refused when the caller has gone: nobody wants to know.
-            let _ = answer.send(record);
+            if let Some(record) = record {
+                // Refused when the caller has gone: nobody wants to know.
+                let _ = answer.send(record);
+            }
         }
     }
 

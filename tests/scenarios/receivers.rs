@@ -218,6 +218,8 @@ async fn assert_shown_inert(host: &Hookwright, event: &str) {
         let shown = host.command(&command).await;
         let text = String::from_utf8(shown.stdout).unwrap();
         assert!(shown.status.success() && text.contains("escape-sequences"), "{text}");
+        // A terminal's library takes escape sequences out on the way to a pipe, so they must have been spelt out before.
+        assert!(command[0] != "delivery" || text.contains(r"\u{1b}["), "{command:?}: {text:?}");
         let is_dangerous = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!text.contains(is_dangerous), "{command:?}: {text:?}");
     }

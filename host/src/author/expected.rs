@@ -91,6 +91,11 @@ pub(crate) fn completed(expected: &Value, outcome: &Value) -> Value {
     {
         completed["drop"] = got.clone().into();
     }
+    if let (Some(Value::Object(written)), Some(Value::String(_))) = (expected.get("drop"), outcome.get("drop"))
+        && written.get("code").is_none_or(Value::is_null)
+    {
+        completed["drop"] = written.get("reason").cloned().unwrap_or_default();
+    }
     if let (Some(Value::String(part)), Some(Value::String(got))) = (completed.get_mut("break"), outcome.get("break"))
         && got.contains(part.as_str())
     {

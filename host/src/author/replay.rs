@@ -98,12 +98,24 @@ pub(crate) fn chain(home: &Home, id: &WebhookId) -> Result<Vec<PluginUse>, Repla
     webhook(home, id).map(|webhook| webhook.plugins)
 }
 
-/// The labels of a webhook, which its plugins see.
+/// The labels of a webhook, which its plugins see, as they are written: no reference is filled in.
 ///
 /// # Errors
-/// When the home's files cannot be read.
+/// When they cannot be read.
 pub(crate) fn labels(home: &Home, id: &WebhookId) -> Result<BTreeMap<String, String>, ReplayError> {
-    webhook(home, id).map(|webhook| webhook.labels)
+    let written = read(home, id, |layers, variables| written_webhook(id, layers, variables))?;
+    let labels = written.get("labels").and_then(Value::as_object).into_iter().flatten();
+    Ok(labels.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect())
+}
+
+/// Whether a config or a label that plugins before `place` see refers to something that is filled in.
+///
+/// # Errors
+/// When they cannot be read.
+pub(crate) fn is_filled_in(home: &Home, id: &WebhookId, place: usize) -> Result<bool, ReplayError> {
+    let written = read(home, id, |layers, variables| written_webhook(id, layers, variables))?;
+    let configs = written.get("plugins").and_then(Value::as_array).into_iter().flatten().take(place);
+    Ok(configs.chain(written.get("labels")).any(|seen| seen.to_string().contains("${")))
 }
 
 /// The config that stands at this place of the chain as it is written: no reference is filled in.

@@ -146,6 +146,10 @@ fn show(delivery: &Value) -> String {
     if !runs.is_empty() {
         parts.push(format!("{}\n{}", screen::heading("Plugins"), runs.join("\n")));
     }
+    let notes: Vec<String> = json::list(delivery, "/chain/changes/annotations").iter().map(annotation).collect();
+    if !notes.is_empty() {
+        parts.push(screen::inert_lines(&notes.join("\n")).into_owned());
+    }
     let attempts = json::list(delivery, "/attemptList");
     if !attempts.is_empty() {
         let attempts: Vec<String> = attempts.iter().map(attempt).collect();
@@ -170,11 +174,19 @@ pub(super) fn plugin_run(run: &Value) -> String {
     for frame in json::list(run, "/backtrace") {
         let _ = write!(text, "\n    {}", screen::faint(&format!("at {}", json::text(frame, ""))));
     }
+    for note in json::list(run, "/annotations") {
+        let _ = write!(text, "\n    {}", screen::faint(&annotation(note)));
+    }
     for line in json::list(run, "/logs") {
         let line = format!("{}: {}", json::text(line, "/level"), json::text(line, "/message"));
         let _ = write!(text, "\n    {}", screen::faint(&line));
     }
     text
+}
+
+/// `note removed: 2`
+fn annotation(pair: &Value) -> String {
+    format!("note {}: {}", json::text(pair, "/0"), json::text(pair, "/1"))
 }
 
 /// `0.1.0 ba7816bf8f01`

@@ -58,7 +58,8 @@ async fn claim(inner: &Arc<Inner>, order: ClaimOrder) {
             let weights = claimed.leases.iter().map(Lease::weight);
             inner.lanes().claimed(&lane, weights, claimed.next_due);
             for lease in claimed.leases {
-                let permit = Permit { inner: Arc::clone(inner), lane: lane.clone(), weight: lease.weight() };
+                let permit =
+                    Permit { inner: Arc::clone(inner), lane: lane.clone(), weight: lease.weight(), more: None };
                 work::spawn(inner, lease, permit);
             }
         }

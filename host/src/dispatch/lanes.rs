@@ -34,6 +34,8 @@ pub(super) struct Lanes {
 struct State {
     count: usize,
     bytes: usize,
+    /// Deliveries that were given more room than they began with.
+    enlarged: usize,
     /// When the earliest delivery on disk is due.
     disk_due: Option<Timestamp>,
     /// A claim for this lane is under way; what is woken meanwhile counts as due after it.
@@ -72,10 +74,26 @@ impl Lanes {
         true
     }
 
-    /// Gives back the room of one delivery. True when this lets a lane be claimed from.
-    pub(super) fn give_back(&mut self, lane: &Lane, weight: usize) -> bool {
+    /// More room for a delivery that has some: its payload was rewritten. Refused where all together are full, unless
+    /// the lane has fewer than what every lane may always have.
+    pub(super) fn enlarge(&mut self, lane: &Lane, more: usize) -> bool {
+        let Some(state) = self.states.get_mut(lane) else { return false };
+        if state.enlarged >= LANE_MEMORY_ALWAYS && self.total_bytes + more > TOTAL_MEMORY_BYTES {
+            return false;
+        }
+        state.enlarged += 1;
+        state.bytes += more;
+        self.total_bytes += more;
+        true
+    }
+
+    /// Gives back the room of one delivery, with `more` of it if it was enlarged by that. True when this lets a lane be
+    /// claimed from.
+    pub(super) fn give_back(&mut self, lane: &Lane, weight: usize, more: Option<usize>) -> bool {
         let Some(state) = self.states.get_mut(lane) else { return false };
         state.count = state.count.saturating_sub(1);
+        state.enlarged = state.enlarged.saturating_sub(usize::from(more.is_some()));
+        let weight = weight + more.unwrap_or_default();
         state.bytes = state.bytes.saturating_sub(weight);
         let was_full = self.is_full();
         self.total_bytes = self.total_bytes.saturating_sub(weight);
@@ -207,7 +225,7 @@ mod tests {
         lanes.wake(&lane("a"), NOW);
         assert_eq!(lanes.orders(NOW, 8), []);
         for _ in 0..=LANE_MEMORY_COUNT / 2 {
-            lanes.give_back(&lane("a"), 10);
+            lanes.give_back(&lane("a"), 10, None);
         }
         let orders = lanes.orders(NOW, 8);
         assert_eq!(orders.len(), 1);
@@ -223,6 +241,28 @@ mod tests {
         let mut lanes = Lanes::default();
         assert!(lanes.reserve(&lane("a"), LANE_MEMORY_BYTES * 2, NOW));
         assert!(!lanes.reserve(&lane("a"), 1, NOW));
+    }
+
+    #[test]
+    fn rewritten_payloads_take_room_too_and_each_lane_may_have_two_beyond_the_total() {
+        let mut lanes = Lanes::default();
+        let large = TOTAL_MEMORY_BYTES / 4;
+        for name in ["a", "b"] {
+            for _ in 0..10 {
+                assert!(lanes.reserve(&lane(name), 10, NOW));
+            }
+        }
+        let granted = (0..10).filter(|_| lanes.enlarge(&lane("a"), large)).count();
+        assert_eq!(granted, 3, "as long as the total has room");
+        let granted = (0..10).filter(|_| lanes.enlarge(&lane("b"), large)).count();
+        assert_eq!(granted, LANE_MEMORY_ALWAYS, "whatever others have");
+        assert!(!lanes.reserve(&lane("a"), 10, NOW), "the lane is full by its payloads");
+        for _ in 0..2 {
+            lanes.give_back(&lane("b"), 10, Some(large));
+        }
+        lanes.give_back(&lane("a"), 10, Some(large));
+        assert_eq!(lanes.total_bytes, 2 * large + 17 * 10);
+        assert!(lanes.enlarge(&lane("a"), large));
     }
 
     #[derive(Clone, Debug)]
@@ -273,7 +313,7 @@ mod tests {
         let mut can_claim = false;
         for _ in 0..LANE_MEMORY_ALWAYS {
             for lane in &all {
-                can_claim |= lanes.give_back(lane, heavy);
+                can_claim |= lanes.give_back(lane, heavy, None);
             }
         }
         assert!(can_claim && !lanes.orders(NOW, 16).is_empty());
@@ -300,7 +340,7 @@ mod tests {
                     }
                     Step::Finish => {
                         if let Some(weight) = held.pop() {
-                            lanes.give_back(&lane, weight);
+                            lanes.give_back(&lane, weight, None);
                         }
                     }
                     Step::Wake(ms) => {

@@ -20,6 +20,8 @@ const MOST_RUNS: u32 = 10;
 const SETTLE_BACKOFF: Duration = Duration::from_millis(100);
 /// … up to this.
 const SETTLE_BACKOFF_MOST: Duration = Duration::from_secs(5);
+/// A delivery whose rewritten payload found no room is tried again after this.
+const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
 /// A delivery whose task panicked is tried again after this.
 const PANIC_PAUSE: Duration = Duration::from_mins(1);
 
@@ -29,9 +31,9 @@ pub(super) fn spawn(inner: &Arc<Inner>, lease: Lease, permit: Permit) {
     tasks::spawn("delivery", OnPanic::Log, tracked);
 }
 
-async fn live(inner: Arc<Inner>, lease: Lease, permit: Permit) {
+async fn live(inner: Arc<Inner>, lease: Lease, mut permit: Permit) {
     let mut guard = GiveBackOnPanic { inner, lease, settled: false };
-    let step = step(&guard.inner, &guard.lease).await;
+    let step = step(&guard.inner, &guard.lease, &mut permit).await;
     settle(&guard.inner, &guard.lease, step).await;
     guard.settled = true;
     drop(permit);
@@ -51,7 +53,7 @@ impl Step {
     }
 }
 
-async fn step(inner: &Arc<Inner>, lease: &Lease) -> Step {
+async fn step(inner: &Arc<Inner>, lease: &Lease, permit: &mut Permit) -> Step {
     let Some(webhook) = inner.live.load().webhooks.get(&lease.lane.webhook).cloned() else {
         return Step::without_attempt(removed());
     };
@@ -75,6 +77,13 @@ async fn step(inner: &Arc<Inner>, lease: &Lease) -> Step {
     };
     if let Some(next) = after_chain(&revision, &webhook, lease, &chain) {
         return Step { next, attempt: None, chain: Some(chain) };
+    }
+    if let Some(data) = chain.data()
+        && !permit.enlarge(data.len())
+    {
+        // Payloads that wait for slow receivers fill the memory. This one is made again when there is room: the chain
+        // comes to the same.
+        return Step::without_attempt(Next::Released { due: clock::now().after(NO_ROOM_PAUSE) });
     }
     let (next, attempt) = attempt(inner, &revision, &webhook, lease, &chain).await;
     Step { next, attempt, chain: Some(chain) }
@@ -235,6 +244,11 @@ async fn settle_durably(inner: &Inner, settlement: &Settlement) -> Option<Settle
                 return settled.first().copied();
             }
             Err(StoreError::Closed) => return None,
+            // It will not read better the next time. The lease is found at the next start.
+            Err(error @ StoreError::Corrupt(_)) => {
+                tracing::error!(delivery = %settlement.token.delivery, %error, "given up until the next start");
+                return None;
+            }
             Err(error) => {
                 tracing::error!(delivery = %settlement.token.delivery, %error, "settling failed; trying again");
                 tokio::time::sleep(backoff).await;

@@ -123,7 +123,7 @@ mod tests {
                 assert_eq!(judge(&[], address).is_ok(), is_open, "{address}");
             }
         }
-        // Beside these nothing is public either.
+        // Right beside what is refused, all is open …
         for address in ["1.0.0.0", "223.255.255.255", "2000::1"] {
             assert_eq!(judge(&[], address), Ok(()), "{address}");
         }

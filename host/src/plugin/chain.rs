@@ -159,7 +159,7 @@ impl Chain<'_> {
 
     fn deliver(&mut self, wanted: super::contract::Changes) -> Result<Ended, Objection> {
         let input = self.changes.data.clone().unwrap_or_else(|| self.job.event.data.clone());
-        let summary = changes::merge(&mut self.changes, wanted, &input)?;
+        let summary = changes::merge(&mut self.changes, wanted, &input, self.job.event.data.len())?;
         Ok(Ended { verdict: RunVerdict::Delivered, summary, code: None, annotations: Vec::new(), ends: None })
     }
 

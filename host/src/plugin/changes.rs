@@ -64,13 +64,19 @@ pub(super) fn max_output_bytes(input_bytes: usize) -> usize {
 }
 
 /// Adds `wanted` to `changes`, whose payload was `input` before. What is wanted last wins. Says in words what it did.
-pub(super) fn merge(changes: &mut Changes, wanted: contract::Changes, input: &[u8]) -> Result<String, Objection> {
+/// What it may grow to follows the event, of `event_bytes`: else it could double with every plugin of a chain.
+pub(super) fn merge(
+    changes: &mut Changes,
+    wanted: contract::Changes,
+    input: &[u8],
+    event_bytes: usize,
+) -> Result<String, Objection> {
     if let Some(option) = wanted.options.first() {
         return Err(Objection::Option { name: shown(&option.name, MAX_SHOWN_BYTES) });
     }
     let mut done = Vec::new();
     if let Some(data) = wanted.data.filter(|data| data != input) {
-        let max_bytes = max_output_bytes(input.len());
+        let max_bytes = max_output_bytes(event_bytes);
         if data.len() > max_bytes {
             return Err(Objection::Output { bytes: data.len(), max_bytes });
         }
@@ -202,13 +208,13 @@ mod tests {
             remove_headers: vec!["X-Gone".into()],
             ..nothing()
         };
-        assert_eq!(merge(&mut changes, first, b"").as_deref(), Ok("set 3 headers, removed 1 header"));
+        assert_eq!(merge(&mut changes, first, b"", 0).as_deref(), Ok("set 3 headers, removed 1 header"));
         let second = contract::Changes {
             set_headers: fields([("x-gone", "back")]),
             remove_headers: vec!["X-ONE".into()],
             ..nothing()
         };
-        merge(&mut changes, second, b"").expect("fine");
+        merge(&mut changes, second, b"", 0).expect("fine");
         assert_eq!(changes.set_headers, [pair("x-two", "2"), pair("x-gone", "back")]);
         assert_eq!(changes.remove_headers, ["x-one"]);
     }
@@ -217,7 +223,7 @@ mod tests {
     fn a_payload_written_back_as_it_was_is_no_change() {
         let mut changes = Changes::default();
         let same = contract::Changes { data: Some(b"{}".to_vec()), ..nothing() };
-        assert_eq!(merge(&mut changes, same, b"{}").as_deref(), Ok("delivered unchanged"));
+        assert_eq!(merge(&mut changes, same, b"{}", 0).as_deref(), Ok("delivered unchanged"));
         assert_eq!(changes, Changes::default());
     }
 
@@ -226,15 +232,15 @@ mod tests {
         for name in ["Webhook-Id", "X-HOOKWRIGHT-Event", "authorization", "Host", "Transfer-Encoding", "Proxy-X"] {
             let objection = Objection::HostOwned { name: name.to_lowercase() };
             let set = contract::Changes { set_headers: fields([(name, "x")]), ..nothing() };
-            assert_eq!(merge(&mut Changes::default(), set, b""), Err(objection.clone()));
+            assert_eq!(merge(&mut Changes::default(), set, b"", 0), Err(objection.clone()));
             let remove = contract::Changes { remove_headers: vec![name.into()], ..nothing() };
-            assert_eq!(merge(&mut Changes::default(), remove, b""), Err(objection));
+            assert_eq!(merge(&mut Changes::default(), remove, b"", 0), Err(objection));
         }
     }
 
     #[test]
     fn what_is_not_http_is_refused() {
-        let refused = |wanted| merge(&mut Changes::default(), wanted, b"").expect_err("refused");
+        let refused = |wanted| merge(&mut Changes::default(), wanted, b"", 0).expect_err("refused");
         for name in ["", "a b", "x\r\ny", "naïve", "x:"] {
             let wanted = contract::Changes { set_headers: fields([(name, "x")]), ..nothing() };
             assert_eq!(refused(wanted), Objection::HeaderName { name: name.into() });
@@ -254,7 +260,7 @@ mod tests {
     #[test]
     fn options_that_nobody_knows_are_refused() {
         let wanted = contract::Changes { options: fields([("delay", "5s")]), ..nothing() };
-        let objection = merge(&mut Changes::default(), wanted, b"").expect_err("unknown");
+        let objection = merge(&mut Changes::default(), wanted, b"", 0).expect_err("unknown");
         assert_eq!(objection, Objection::Option { name: "delay".into() });
     }
 
@@ -262,11 +268,11 @@ mod tests {
     fn the_sum_over_the_chain_is_bounded() {
         let mut changes = Changes::default();
         let annotate = || contract::Changes { annotations: fields([("note", "x"); 20]), ..nothing() };
-        merge(&mut changes, annotate(), b"").expect("20 are fine");
-        let objection = merge(&mut changes, annotate(), b"").expect_err("40 are not");
+        merge(&mut changes, annotate(), b"", 0).expect("20 are fine");
+        let objection = merge(&mut changes, annotate(), b"", 0).expect_err("40 are not");
         assert!(matches!(objection, Objection::TooMuch { what: "annotations", number: 40, .. }));
         let huge = contract::Changes { set_headers: fields([("x", &"y".repeat(MAX_HEADER_BYTES))]), ..nothing() };
-        let objection = merge(&mut Changes::default(), huge, b"").expect_err("too large");
+        let objection = merge(&mut Changes::default(), huge, b"", 0).expect_err("too large");
         assert!(matches!(objection, Objection::TooMuch { what: "headers", number: 1, .. }));
     }
 }

@@ -21,6 +21,12 @@ pub(super) fn speaks(version: &str) -> bool {
     major(version) == major(VERSION) && !version.contains('-')
 }
 
+/// Whether a version is of a major that came after ours.
+pub(super) fn is_later_major(version: &str) -> bool {
+    let major = |version: &str| version.split('.').next().and_then(|major| major.parse::<u64>().ok());
+    major(version) > major(VERSION)
+}
+
 wasmtime::component::bindgen!({
     path: "../sdk/wit",
     world: "plugin",
@@ -45,6 +51,7 @@ mod tests {
         for version in ["0.2.0", "2.0.0", "1.0.0-rc.1", "10.0.0", ""] {
             assert!(!speaks(version), "{version}");
         }
+        assert!(is_later_major("2.0.0") && !is_later_major("0.2.0") && !is_later_major(""));
         assert_eq!(interface(HOST_INTERFACE), Some(("host", VERSION)));
     }
 }

@@ -263,7 +263,8 @@ fn check_import(module: &str, name: Option<&str>) -> Result<(), LoadError> {
 fn contract_fault(interface: &str, version: &str, name: Option<&str>) -> Option<ImportFault> {
     let own = || version == contract::VERSION;
     if !contract::speaks(version) {
-        return Some(ImportFault::Version { version: shown(version, MAX_SHOWN_BYTES) });
+        let (later, version) = (contract::is_later_major(version), shown(version, MAX_SHOWN_BYTES));
+        return Some(if later { ImportFault::LaterMajor { version } } else { ImportFault::Version { version } });
     }
     match interface {
         "types" => None,

@@ -61,13 +61,19 @@ pub enum LoadError {
     CompilerFailed(String),
     #[error("the process that compiles cannot be started: {0}; look at the system's limits (ulimit -u), then reload")]
     CompilerStart(String),
+    #[error(
+        "the process that compiles it was killed ({0}), perhaps because memory was short; `hookwright reload` tries again"
+    )]
+    CompilerKilled(String),
     #[error("not compiled, because the host is shutting down")]
     Stopping,
     #[error("the program file of this host was replaced by another version; restart the host")]
     AnotherVersion,
     #[error("compiling it took more than {seconds} s of processor time; {SIMPLER}")]
     CompileTime { seconds: u64 },
-    #[error("compiling it took more than {seconds} s by the clock; reload when the machine is less busy, or {SIMPLER}")]
+    #[error(
+        "compiling it took more than {seconds} s by the clock; `hookwright reload` when the machine is less busy, or {SIMPLER}"
+    )]
     CompileWait { seconds: u64 },
     #[error("compiling it took more than {mib} MiB of memory; {SIMPLER}")]
     CompileMemory { mib: u64 },
@@ -117,6 +123,8 @@ pub enum ImportFault {
         own = contract::VERSION
     )]
     Version { version: String },
+    #[error("made for version {version} of the contract, this host speaks {own}; update the host", own = contract::VERSION)]
+    LaterMajor { version: String },
     #[error(
         "came with version {version} of the contract, this host speaks {own}; update the host, or build the plugin without it",
         own = contract::VERSION

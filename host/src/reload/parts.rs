@@ -93,7 +93,7 @@ impl Parts {
             self.server = server;
         }
         let bound = self.webhooks.bound(ground, &self.settings);
-        self.plugins.advance(ground, &self.server.plugins, &bound);
+        self.plugins.advance(ground, &self.server.plugins, &bound, reread);
         self.webhooks.advance(ground, &self.settings, self.plugins.catalog());
         self.schemas.advance(ground.files, ground.last_good, compile_schemas);
     }

@@ -58,6 +58,13 @@ impl<I: Clone + PartialEq, T> Unit<I, T> {
         }
     }
 
+    /// Lets an input that was found bad be tried again.
+    pub(super) fn give_another_chance(&mut self) {
+        if !self.faults.is_empty() {
+            self.tried = None;
+        }
+    }
+
     /// Gives what is in force another form, if it was not made from the input as it is now.
     pub(super) fn amend(&mut self, form: impl FnOnce(&Arc<T>) -> Option<Arc<T>>) {
         if self.current().is_some() {

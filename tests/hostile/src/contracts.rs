@@ -58,7 +58,7 @@ fn imports() -> Vec<Case> {
             Guest::new().version("2.0.0").wasm(),
             format!(
                 "imports `hookwright:plugin/host@2.0.0#log`: made for version 2.0.0 of the contract, this host speaks {0}; \
-                 build it again with the hookwright-sdk that comes with this host (its `sdk/wit/plugin.wit` says {0})",
+                 update the host",
                 version()
             ),
         ),

@@ -73,6 +73,13 @@ fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> an
     let workbench = Workbench::open(Some(home))?;
     let loaded = replay::load(&workbench, home, &name).with_context(|| format!("plugin {name} cannot be loaded"))?;
     let replayed = replay::replay(&workbench, home, &loaded, recorded)?;
+    if place > 0 && replay::is_filled_in(home, &recorded.webhook, place)? {
+        bail!(
+            "what plugin {name} gets may hold values from .env, because the configs before it refer to some; a fixture must not: \
+             make one of the first plugin ({}), or try the chain with other values",
+            chain[0].plugin
+        );
+    }
     let ChainVerdict::Deliver { changes: left } = &replayed.before.verdict else {
         bail!("plugin {name} does not get to see it: {}", replayed.before.runs.last().map_or("", |run| &run.summary));
     };

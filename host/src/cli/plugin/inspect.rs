@@ -54,8 +54,7 @@ fn as_json(findings: &Findings) -> String {
     match loaded {
         Ok(plugin) => {
             let (fuel, memory_bytes) = plugin.limits();
-            answer["plugin"] =
-                json!({"manifest": plugin.manifest, "kind": plugin.kind(), "fuel": fuel, "memoryBytes": memory_bytes});
+            answer["plugin"] = json!({"manifest": plugin.manifest, "kind": plugin.kind().name(), "fuel": fuel, "memoryBytes": memory_bytes});
         }
         Err(error) => answer["refused"] = error.to_string().into(),
     }

@@ -76,7 +76,7 @@ fn subject(what: &Path, asked_for: Option<&Path>) -> anyhow::Result<(Arc<Plugin>
 
 fn as_json(plugin: &Plugin, report: &Report) -> String {
     let case = |case: &Case| {
-        let mut members = json!({"name": case.name, "file": case.path, "fuel": case.fuel, "memoryBytes": case.memory_bytes,
+        let mut members = json!({"name": case.name, "file": case.path.display().to_string(), "fuel": case.fuel, "memoryBytes": case.memory_bytes,
             "micros": case.micros, "logs": case.logs, "passed": case.judgement.is_good()});
         let more = match &case.judgement {
             Judgement::Passed => json!({}),

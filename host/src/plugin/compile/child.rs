@@ -118,6 +118,7 @@ fn cause_of_death(status: ExitStatus, said: &Said, allowance: &Allowance) -> Loa
         Some(signal) if signal == Signal::ABORT.as_raw() => {
             LoadError::CompileMemory { mib: allowance.memory_bytes >> 20 }
         }
+        Some(signal) if signal == Signal::KILL.as_raw() => LoadError::CompilerKilled(status.to_string()),
         _ => LoadError::CompilerFailed(format!("its process ended with {status}")),
     }
 }

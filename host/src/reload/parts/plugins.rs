@@ -49,7 +49,7 @@ impl Plugins {
         })
     }
 
-    pub(super) fn advance(&mut self, ground: &Ground<'_>, limits: &PluginLimits, bound: &Bound) {
+    pub(super) fn advance(&mut self, ground: &Ground<'_>, limits: &PluginLimits, bound: &Bound, reread: bool) {
         let names = self.names(ground);
         self.units.retain(|name, _| names.contains(name));
         self.loaded.retain(|name, _| names.contains(name));
@@ -60,6 +60,10 @@ impl Plugins {
             let version = Version { content: entry.content.clone(), limits, bound: bound.digest(&name) };
             let Self { engine, units, loaded, kept, .. } = self;
             let unit = units.entry(name.clone()).or_default();
+            if reread {
+                // What failed may have failed for want of memory or time: whoever asks for a reload asks for another try.
+                unit.give_another_chance();
+            }
             let mut making = Making { engine, path: &path, name: &name, ground, bound, loaded, kept };
             let last_good = || engine.load(&name, &ground.last_good.plugin(&path)?, &limits).ok();
             unit.advance(&path, version, |version, in_force| making.make(version, in_force), last_good);
