@@ -19,6 +19,7 @@ mod receivers;
 mod refusals;
 mod reload;
 mod senders;
+mod signatures;
 mod terminal;
 mod trust;
 mod versions;

@@ -2,17 +2,19 @@
 //! loopback, and waiting for conditions instead of sleeping.
 //!
 //! `HOOKWRIGHT_BIN` names the binary, `HOOKWRIGHT_PLUGINS` the folder of built plugins, `HOOKWRIGHT_LANGUAGES` that of
-//! those in other languages; without them the places where `cargo xtask` puts them.
+//! those in other languages, `HOOKWRIGHT_VERIFIERS` that of other people's verifiers; without them the places where `cargo xtask` puts them.
 
 pub mod cases;
 pub mod host;
 pub mod languages;
 pub mod receiver;
+pub mod verifiers;
 pub mod wait;
 
 pub use host::{Builder, Hookwright, Posted};
 pub use languages::Example;
 pub use receiver::{Received, Receiver};
+pub use verifiers::Verifiers;
 pub use wait::{in_time, slowdown, until};
 
 /// The signing secret of the tests: the one of the Standard Webhooks specification.
