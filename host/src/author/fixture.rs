@@ -26,8 +26,11 @@ pub(crate) struct Fixture {
     /// None: not of interest.
     pub(crate) logs: Option<Vec<String>>,
     /// The whole document, for writing it again.
-    document: Map<String, Value>,
+    document: Document,
 }
+
+/// The members of an object as they are written: digits and white space too.
+struct Document(Vec<(String, Box<RawValue>)>);
 
 /// Why a file is no fixture.
 #[derive(Debug, thiserror::Error)]
@@ -129,23 +132,62 @@ impl Fixture {
     pub(crate) fn read(path: &Path) -> Result<Self, FixtureError> {
         let text = files::read_capped(path, MAX_BYTES).map_err(|error| fault(path, error))?;
         let written: Written = serde_json::from_slice(&text).map_err(|error| fault(path, error))?;
-        let document: Map<String, Value> = serde_json::from_slice(&text).map_err(|error| fault(path, error))?;
+        let document: Document = serde_json::from_slice(&text).map_err(|error| fault(path, error))?;
         let event = event(path, &written)?;
         let config = written.config.map_or_else(|| "{}".to_owned(), |config| Value::Object(config).to_string());
         let now = written.now.unwrap_or(NOW);
         let trial = Trial { event, labels: written.labels, config: config.into(), run: written.run.unwrap_or(1), now };
-        let expect = document.get("expect").filter(|expect| !expect.is_null()).cloned();
+        let expect = document
+            .get("expect")
+            .and_then(|raw| serde_json::from_str(raw).ok())
+            .filter(|expect| *expect != Value::Null);
         Ok(Self { trial, expect, logs: written.logs, document })
     }
 
-    /// The file, with this expected.
-    pub(crate) fn with(&self, expect: Value, logs: Vec<String>) -> String {
-        let mut document = self.document.clone();
-        document.insert("expect".to_owned(), expect);
-        if self.logs.is_some() {
-            document.insert("logs".to_owned(), logs.into());
+    /// The file, with this expected; all else as it was.
+    pub(crate) fn with(&self, expect: &Value, logs: &[String]) -> String {
+        let logs = self.logs.is_some().then(|| serde_json::json!(logs));
+        let mut members: Vec<(&str, String)> =
+            self.document.0.iter().map(|(name, raw)| (name.as_str(), raw.get().to_owned())).collect();
+        for (name, value) in [("expect", Some(expect)), ("logs", logs.as_ref())] {
+            let Some(text) = value.map(|value| format!("{value:#}").replace('\n', "\n  ")) else { continue };
+            match members.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = text,
+                None => members.push((name, text)),
+            }
         }
-        format!("{:#}\n", Value::Object(document))
+        let lines: Vec<_> = members.iter().map(|(name, text)| format!("  {}: {text}", Value::from(*name))).collect();
+        format!("{{\n{}\n}}\n", lines.join(",\n"))
+    }
+}
+
+impl Document {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, raw)| raw.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> serde::de::Visitor<'de> for Members {
+            type Value = Document;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Document, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Document(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 
@@ -259,21 +301,16 @@ mod tests {
 
     #[test]
     fn is_written_again_with_all_else_as_it_was() {
-        let fixture =
-            read(r#"{"event": {"event": "e", "z": 1, "a": 2}, "logs": [], "config": {"b": 1}}"#).expect("a fixture");
-        insta::assert_snapshot!(fixture.with(json!({"drop": "no"}), vec!["info: x".into()]), @r#"
+        let text = r#"{"event": {"event": "e", "z": 1.10, "a": 12345678901234567890123}, "logs": [],
+    "config": {"b": 1}}"#;
+        let fixture = read(text).expect("a fixture");
+        insta::assert_snapshot!(fixture.with(&json!({"drop": "no"}), &["info: x".into()]), @r#"
         {
-          "event": {
-            "event": "e",
-            "z": 1,
-            "a": 2
-          },
+          "event": {"event": "e", "z": 1.10, "a": 12345678901234567890123},
           "logs": [
             "info: x"
           ],
-          "config": {
-            "b": 1
-          },
+          "config": {"b": 1},
           "expect": {
             "drop": "no"
           }

@@ -126,7 +126,7 @@ fn case(plugin: &Arc<Plugin>, path: &Path, name: String, update: bool) -> anyhow
     let got = expected::outcome(&record);
     case.judgement = judge(&fixture, got, &case.logs);
     if update && !case.judgement.is_good() {
-        let text = fixture.with(expected::outcome(&record), case.logs.clone());
+        let text = fixture.with(&expected::outcome(&record), &case.logs);
         files::replace_public(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
         case.judgement = Judgement::Updated;
     }

@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::super::delivery::Which;
-use super::super::{Exit, discovery, screen};
+use super::super::{Exit, discovery, json, screen};
 use super::newest;
-use crate::author::expected;
 use crate::author::replay::{self, Recorded};
 use crate::author::trial::Trial;
 use crate::author::workbench::Workbench;
+use crate::author::{expected, fixture};
 use crate::config::Home;
 use crate::delivery::ChainVerdict;
 use crate::event::Event;
@@ -39,8 +40,7 @@ pub(super) async fn run(home: &Path, args: FixtureArgs) -> anyhow::Result<Exit> 
     let delivery = delivery.find(&client).await?;
     let recorded = newest::of_delivery(&client, delivery).await?;
     let home = Home::new(home);
-    let (document, secret) = tasks::blocking(move || document(&home, &recorded, plugin.as_ref())).await?;
-    let text = format!("{document:#}\n");
+    let (text, secret) = tasks::blocking(move || document(&home, &recorded, plugin.as_ref())).await?;
     match out {
         None => screen::line(screen::inert_lines(text.trim_end()).as_ref())?,
         Some(path) => {
@@ -58,8 +58,8 @@ pub(super) async fn run(home: &Path, args: FixtureArgs) -> anyhow::Result<Exit> 
     Ok(Exit::Ok)
 }
 
-/// The fixture, and whether its config refers to what may be secret. Blocking.
-fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> anyhow::Result<(Value, bool)> {
+/// The fixture's text, and whether its config refers to what may be secret. Blocking.
+fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> anyhow::Result<(String, bool)> {
     let chain = replay::chain(home, &recorded.webhook)?;
     let place = match (plugin, chain.as_slice()) {
         (Some(name), chain) => chain.iter().position(|used| &used.plugin == name).with_context(|| {
@@ -84,7 +84,7 @@ fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> an
         bail!("plugin {name} does not get to see it: {}", replayed.before.runs.last().map_or("", |run| &run.summary));
     };
     let data = left.data.as_ref().unwrap_or(&recorded.event.data);
-    let event: Value = serde_json::from_slice(data).context("the payload is not JSON: a fixture cannot hold it")?;
+    let event: &RawValue = serde_json::from_slice(data).context("the payload is not JSON: a fixture cannot hold it")?;
     // As the file has it: a value that was filled in is never written.
     let config = replay::written_config(home, &recorded.webhook, place)?;
     let config = config.unwrap_or_else(|| json!({}));
@@ -101,7 +101,6 @@ fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> an
         recorded.event.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let content_type = left.content_type.as_deref().unwrap_or(&recorded.event.content_type);
     let mut document = json!({
-        "event": event,
         "type": recorded.event.event_type,
         "source": recorded.event.source,
         "contentType": content_type,
@@ -112,13 +111,16 @@ fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> an
         "now": recorded.now,
         "expect": expected::outcome(&trial.run(&loaded)),
     });
-    leave_out_what_goes_without_saying(&mut document);
-    Ok((document, secret))
+    leave_out_what_goes_without_saying(&mut document, fixture::type_of(data).as_deref());
+    // Word for word, because a parser would change digits.
+    let rest = document.to_string();
+    let text = format!("{{\"event\":{},{}", event.get(), rest.get(1..).unwrap_or_default());
+    Ok((json::reindented(&text) + "\n", secret))
 }
 
 /// What a fixture means anyway when it says nothing.
-fn leave_out_what_goes_without_saying(document: &mut Value) {
-    let is_in_body = document.pointer("/event/event") == document.pointer("/type");
+fn leave_out_what_goes_without_saying(document: &mut Value, body_type: Option<&str>) {
+    let is_in_body = document.get("type").and_then(Value::as_str) == body_type;
     let Value::Object(members) = document else { return };
     members.retain(|name, value| match name.as_str() {
         "type" => !is_in_body,
@@ -140,15 +142,12 @@ mod tests {
 
     #[test]
     fn says_no_more_than_it_must() {
-        let mut document = json!({"event": {"event": "entry.create"}, "type": "entry.create", "source": "strapi",
-            "contentType": "application/json", "headers": {}, "labels": {"a": "b"}, "config": {}, "run": 1, "expect": {"drop": "x"}});
-        leave_out_what_goes_without_saying(&mut document);
-        assert_eq!(
-            document,
-            json!({"event": {"event": "entry.create"}, "labels": {"a": "b"}, "expect": {"drop": "x"}})
-        );
-        let mut document = json!({"event": {}, "type": "entry.create", "source": "sanity", "run": 2});
-        leave_out_what_goes_without_saying(&mut document);
-        assert_eq!(document, json!({"event": {}, "type": "entry.create", "source": "sanity", "run": 2}));
+        let mut document = json!({"type": "entry.create", "source": "strapi", "contentType": "application/json", "headers": {},
+            "labels": {"a": "b"}, "config": {}, "run": 1, "expect": {"drop": "x"}});
+        leave_out_what_goes_without_saying(&mut document, Some("entry.create"));
+        assert_eq!(document, json!({"labels": {"a": "b"}, "expect": {"drop": "x"}}));
+        let mut document = json!({"type": "entry.create", "source": "sanity", "run": 2});
+        leave_out_what_goes_without_saying(&mut document, None);
+        assert_eq!(document, json!({"type": "entry.create", "source": "sanity", "run": 2}));
     }
 }
