@@ -30,6 +30,9 @@ pub(super) async fn run(home: &Path, args: AddArgs) -> anyhow::Result<Exit> {
     }
     let host = place.install(wasm).await?;
     screen::line(&install::as_text(&place.file(), &host))?;
+    let inspect = screen::command(&format!("hookwright plugin inspect {}", place.file()));
+    let used = format!("\"plugins\": [{{ \"plugin\": \"{name}\", \"config\": {{ … }} }}]");
+    screen::line(&format!("A webhook uses it by {used}; {inspect} shows what its config may say."))?;
     Ok(install::exit(&host))
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use hookwright_plugin_build::{Profile, Toolchain};
 use tokio::time::Instant;
 
-use super::super::{Exit, screen, serve};
+use super::super::{Exit, discovery, screen, serve};
 use super::install::{self, Place};
 use super::{building, changed, newest, test};
 use crate::author::fixture::Fixture;
@@ -65,6 +65,7 @@ impl Desk {
     async fn work(self: Arc<Self>, once: bool) -> anyhow::Result<Exit> {
         let mut sources = Sources::new(&self.krate.folder);
         let mut saved = None;
+        screen::remark("The first build for `dev` may take a minute; after that, a save takes a second.");
         loop {
             let done = Arc::clone(&self).round(saved).await;
             if once {
@@ -111,7 +112,7 @@ impl Desk {
         let tested = report
             .map_or_else(String::new, |report| format!("{} passed. ", screen::counted(report.cases.len(), "fixture")));
         let installed = install::as_text(&place.file(), &host);
-        screen::line(&format!("{tested}{installed} {}", screen::faint(DEV_BUILD)))?;
+        screen::line(&format!("{tested}{installed} {}", screen::faint(&self.for_use())))?;
         screen::line(&screen::faint(&watch.report(saved)))?;
         Ok(())
     }
@@ -129,6 +130,11 @@ impl Desk {
             bail!("{failures} of {} failed", screen::counted(report.cases.len(), "fixture"));
         }
         Ok(Some(report))
+    }
+
+    fn for_use(&self) -> String {
+        let folder = discovery::quoted(&building::from_here(&self.krate.folder));
+        format!("Built for the moment: `hookwright plugin build {folder} --install` makes the one for use.")
     }
 
     /// What the plugin makes of the newest event that is for it; where there is none, of the first fixture.
@@ -156,8 +162,6 @@ impl Desk {
         Ok(format!("{}\n{}", screen::heading(&title), tried.await?))
     }
 }
-
-const DEV_BUILD: &str = "Built for the moment: `hookwright plugin build --install` makes the one for use.";
 
 /// How long each step took.
 struct Stopwatch {
