@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod expected;
 pub(crate) mod fixture;
 pub(crate) mod krate;
+pub(crate) mod layers;
 pub(crate) mod replay;
 pub(crate) mod scaffold;
 pub(crate) mod sdk;

@@ -84,6 +84,26 @@ pub enum Kind {
     Headers,
 }
 
+/// How many differences are about what; one may be about several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KindCounts {
+    pub verdict: u64,
+    pub payload: u64,
+    pub headers: u64,
+}
+
+impl KindCounts {
+    pub fn add(&mut self, difference: &Difference) {
+        for kind in difference.kinds() {
+            match kind {
+                Kind::Verdict => self.verdict += 1,
+                Kind::Payload => self.payload += 1,
+                Kind::Headers => self.headers += 1,
+            }
+        }
+    }
+}
+
 impl<'a> Outcome<'a> {
     /// Of a whole chain.
     pub fn of_chain(record: &'a ChainRecord, event: &'a Event) -> Self {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::trial::{Compared, DeliveryFinding, Findings};
 use crate::clock::Timestamp;
-use crate::difference::{Difference, Kind};
+use crate::difference::{Difference, KindCounts};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, EventType, QuarantineId, WebhookId};
 use crate::store::Quarantined;
@@ -48,9 +48,8 @@ struct Counts {
     /// Would not be made any more.
     unmatched: u64,
     not_compared: BTreeMap<NotCompared, u64>,
-    verdict: u64,
-    payload: u64,
-    headers: u64,
+    #[serde(flatten)]
+    kinds: KindCounts,
 }
 
 /// Why a delivery has nothing to be compared with.
@@ -180,13 +179,7 @@ impl Report {
 impl Counts {
     fn add(&mut self, difference: &Difference) {
         self.different += 1;
-        for kind in difference.kinds() {
-            match kind {
-                Kind::Verdict => self.verdict += 1,
-                Kind::Payload => self.payload += 1,
-                Kind::Headers => self.headers += 1,
-            }
-        }
+        self.kinds.add(difference);
     }
 }
 

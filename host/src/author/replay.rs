@@ -1,8 +1,6 @@
 //! A plugin on an event that a host has had: what it makes of what the plugins before it left.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -16,6 +14,7 @@ use crate::ids::{DeliveryId, PluginName, WebhookId};
 use crate::plugin::{Catalog, ChainJob, MAX_PLUGIN_FILE_BYTES, Plugin, run_chain};
 use crate::webhook::{PluginUse, Webhook};
 
+use super::layers;
 use super::workbench::Workbench;
 
 /// One delivery, as its chain is given it.
@@ -132,18 +131,11 @@ fn read<T>(
     id: &WebhookId,
     parse: impl FnOnce(&[Layer], &Variables) -> Result<T, Vec<ConfigError>>,
 ) -> Result<T, ReplayError> {
-    let unreadable = |errors: &[ConfigError]| {
-        let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        ReplayError::Webhook { webhook: id.clone(), reason: reasons.join("; ") }
-    };
-    let variables = Variables::load(home).map_err(|error| unreadable(&[error]))?;
-    let environment = variables.environment().map_err(|error| unreadable(&[error]))?;
-    let layer = |path: &PathBuf| {
-        let text = fs::read_to_string(path).ok()?;
-        Some(Layer { file: home.display(path), text: text.into() })
-    };
-    let layers: Vec<Layer> = home.webhook_files(&environment, id).iter().filter_map(layer).collect();
-    parse(&layers, &variables).map_err(|errors| unreadable(&errors))
+    let unreadable = |reason| ReplayError::Webhook { webhook: id.clone(), reason };
+    let variables = Variables::load(home).map_err(|error| unreadable(error.to_string()))?;
+    let environment = variables.environment().map_err(|error| unreadable(error.to_string()))?;
+    let layers = layers::read(home, &home.webhook_files(&environment, id)).map_err(unreadable)?;
+    parse(&layers, &variables).map_err(|errors| unreadable(layers::in_words(&errors)))
 }
 
 /// A plugin of the home, as its file is. One that cannot be loaded is absent, which holds what needs it.

@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ConfigError, Home, Layer, PluginLimits, Variables, parse_server};
+use super::layers;
+use crate::config::{Home, PluginLimits, Variables, parse_server};
 use crate::ids::PluginName;
 use crate::plugin::{Compiler, Engine, LoadError, Plugin};
 
@@ -36,21 +37,11 @@ impl Workbench {
 }
 
 fn limits(home: &Home) -> anyhow::Result<PluginLimits> {
-    let read = || -> Result<_, Vec<ConfigError>> {
-        let variables = Variables::load(home).map_err(|error| vec![error])?;
-        let environment = variables.environment().map_err(|error| vec![error])?;
-        let layer = |path: &std::path::PathBuf| {
-            let text = std::fs::read_to_string(path).ok()?;
-            Some(Layer { file: home.display(path), text: text.into() })
-        };
-        let layers: Vec<Layer> = home.server_files(&environment).iter().filter_map(layer).collect();
-        parse_server(&layers, &variables)
+    let read = || -> Result<_, String> {
+        let variables = Variables::load(home).map_err(|error| error.to_string())?;
+        let environment = variables.environment().map_err(|error| error.to_string())?;
+        let layers = layers::read(home, &home.server_files(&environment))?;
+        parse_server(&layers, &variables).map_err(|errors| layers::in_words(&errors))
     };
-    match read() {
-        Ok(server) => Ok(server.plugins),
-        Err(errors) => {
-            let reasons: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            bail!("the limits of plugins cannot be read: {}", reasons.join("; "))
-        }
-    }
+    read().map(|server| server.plugins).map_err(|reason| anyhow!("the limits of plugins cannot be read: {reason}"))
 }

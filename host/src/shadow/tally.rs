@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::delivery::{ChainRecord, PluginRun, RunVerdict};
-use crate::difference::{Difference, Kind, Outcome};
+use crate::difference::{Difference, KindCounts, Outcome};
 use crate::ids::{DeliveryId, Digest, EventId, EventType, PluginName, WebhookId};
 use crate::plugin::{Catalog, Plugin, StepSeen};
 use crate::webhook::PluginUse;
@@ -71,10 +71,8 @@ pub(super) struct Counts {
     pub(super) runs: u64,
     pub(super) same: u64,
     pub(super) different: u64,
-    /// Of the different ones; one may count for several.
-    pub(super) verdict: u64,
-    pub(super) payload: u64,
-    pub(super) headers: u64,
+    #[serde(flatten)]
+    pub(super) kinds: KindCounts,
     /// It trapped, went over a limit or broke the contract.
     pub(super) failed: u64,
     /// It was not run, because too much waited.
@@ -242,13 +240,7 @@ impl Tally {
 impl Counts {
     fn add(&mut self, difference: &Difference) {
         self.different += 1;
-        for kind in difference.kinds() {
-            match kind {
-                Kind::Verdict => self.verdict += 1,
-                Kind::Payload => self.payload += 1,
-                Kind::Headers => self.headers += 1,
-            }
-        }
+        self.kinds.add(difference);
     }
 
     /// To two places: more would be noise.

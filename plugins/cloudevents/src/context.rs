@@ -1,9 +1,7 @@
 //! The attributes of an event.
 
-use std::fmt::Write as _;
-
 use hookwright_sdk::{Delivery, Failure, Result, Value};
-use hookwright_words::{Ordered, Template, rfc3339};
+use hookwright_words::{Ordered, Template, percent_encoded_but, rfc3339};
 
 use crate::Config;
 
@@ -122,24 +120,12 @@ fn is_time(text: &str) -> bool {
 
 /// As a segment of a URI.
 fn percent_encoded(text: &str) -> String {
-    encoded(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    percent_encoded_but(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 /// As the HTTP binding wants values in headers.
 pub(crate) fn header_value(text: &str) -> String {
-    encoded(text, |byte| byte.is_ascii_graphic() && !b"\"%".contains(&byte))
-}
-
-fn encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if plain(byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    percent_encoded_but(text, |byte| byte.is_ascii_graphic() && !b"\"%".contains(&byte))
 }
 
 #[cfg(test)]

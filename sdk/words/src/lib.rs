@@ -11,7 +11,7 @@ mod time;
 
 use hookwright_sdk::{Delivery, Result, Value, Verdict};
 
-pub use link::Link;
+pub use link::{Link, percent_encoded_but};
 pub use ordered::Ordered;
 pub use rule::Rule;
 pub use summary::{Summary, Tone};

@@ -55,9 +55,14 @@ fn harmless(character: char) -> String {
 
 /// All but what a path segment may have anywhere, and `:`, which the names of content types have.
 fn percent_encoded(text: &str) -> String {
+    percent_encoded_but(text, |byte| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte))
+}
+
+/// The text with every byte that is not plain written as `%…`.
+pub fn percent_encoded_but(text: &str, is_plain: impl Fn(u8) -> bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+        if is_plain(byte) {
             encoded.push(char::from(byte));
         } else {
             let _ = write!(encoded, "%{byte:02X}");

@@ -17,6 +17,7 @@ use crate::author::trial::Trial;
 use crate::clock;
 use crate::delivery::{ChainRecord, ChainVerdict, Changes};
 use crate::event::Event;
+use crate::files;
 use crate::ids::EventType;
 use crate::plugin::Plugin;
 use crate::tasks;
@@ -93,12 +94,19 @@ fn trial(event: &Path, event_type: Option<EventType>, config: Option<&str>) -> a
     })
 }
 
+/// A config of a webhook is smaller.
+const MAX_CONFIG_BYTES: u64 = 64 << 10;
+
 /// JSON as it stands there, or as the file of this name holds it.
 fn read_config(text: &str) -> anyhow::Result<String> {
     let (text, place) = if text.trim_start().starts_with('{') {
         (text.to_owned(), "--config")
     } else {
-        (std::fs::read_to_string(text).with_context(|| format!("--config: cannot read {text}"))?, text)
+        {
+            let bytes = files::read_capped(Path::new(text), MAX_CONFIG_BYTES);
+            let bytes = bytes.with_context(|| format!("--config: cannot read {text}"))?;
+            (String::from_utf8(bytes).with_context(|| format!("--config: {text} is not text"))?, text)
+        }
     };
     let config: Value = serde_json::from_str(&text).with_context(|| format!("{place} is not JSON"))?;
     if !config.is_object() {
