@@ -3,11 +3,10 @@
 //! A permit (count and bytes) is taken before a delivery is leased and is owned by its task; what has no
 //! permit stays on disk and is claimed later, lane by lane. Does not know SQL, HTTP details or wasm.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +26,7 @@ pub use self::breaks::Stopped;
 
 use self::breaks::Breaks;
 use self::lanes::Lanes;
+use self::run_states::RunStates;
 
 mod binding;
 mod breaks;
@@ -35,6 +35,7 @@ mod follow;
 mod lanes;
 mod request;
 mod retry;
+mod run_states;
 mod work;
 
 /// Notices kept for a watcher that is behind.
@@ -67,7 +68,7 @@ struct Inner {
     lanes: Mutex<Lanes>,
     /// Attempts under way at once, per webhook, with the size each was made for.
     slots: Mutex<HashMap<WebhookId, (u32, Arc<Semaphore>)>>,
-    run_states: ArcSwap<BTreeMap<WebhookId, RunState>>,
+    run_states: RunStates,
     notices: broadcast::Sender<Notice>,
     /// Something new may be claimed.
     claimable: Notify,
@@ -134,9 +135,7 @@ impl Dispatcher {
             breaks: Breaks::default(),
             lanes: Mutex::default(),
             slots: Mutex::default(),
-            run_states: ArcSwap::from_pointee(
-                run_states.into_iter().map(|state| (state.webhook.clone(), state)).collect(),
-            ),
+            run_states: RunStates::new(run_states),
             notices: broadcast::channel(NOTICES_KEPT).0,
             claimable: Notify::new(),
             deliveries: TaskTracker::new(),
@@ -169,14 +168,14 @@ impl Dispatcher {
         self.inner.wake(lane, due);
     }
 
-    /// Whether new deliveries may be made for this webhook: its file says enabled, and its receiver did not
-    /// answer 410.
+    /// Whether new deliveries may be made for this webhook: its file says enabled, and nothing switched it off.
     pub fn takes_new(&self, webhook: &Webhook) -> bool {
-        webhook.enabled && !self.inner.run_states.load().contains_key(&webhook.id)
+        webhook.enabled && !self.inner.run_states.is_off(&webhook.id)
     }
 
-    pub fn run_state(&self, webhook: &WebhookId) -> Option<RunState> {
-        self.inner.run_states.load().get(webhook).cloned()
+    /// By kind.
+    pub fn run_states(&self, webhook: &WebhookId) -> Vec<RunState> {
+        self.inner.run_states.of(webhook)
     }
 
     /// The plugins that are not run any more for a webhook of this revision, because they kept breaking.

@@ -9,6 +9,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -115,10 +116,13 @@ pub trait Administration: Send + Sync + 'static {
     /// Takes one out of quarantine; none if it is not there.
     fn unquarantine(&self, id: QuarantineId) -> Answer<'_, Option<Quarantined>>;
 
+    /// By webhook.
     fn run_states(&self) -> Answer<'_, Vec<RunState>>;
 
-    /// Writes the run state of a webhook, or clears it.
-    fn set_run_state(&self, webhook: WebhookId, state: Option<RunState>) -> Answer<'_, ()>;
+    /// Writes one, in place of an earlier one of its webhook and kind.
+    fn set_run_state(&self, state: RunState) -> Answer<'_, ()>;
+
+    fn clear_run_state(&self, webhook: WebhookId, kind: RunStateKind) -> Answer<'_, ()>;
 
     /// How commits are made durable, as read back from the database: for status and tests.
     fn durability(&self) -> Answer<'_, String>;
@@ -136,7 +140,8 @@ pub const OWNER_SILENCE_MS: i64 = 30_000;
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY_MS: i64 = 24 * 3_600_000;
 
-/// Deliveries of one webhook with one order key wait in one lane.
+/// Deliveries of one webhook with one order key wait in one lane. A lane with a key is ordered: its deliveries have
+/// places, in the order they were committed, and only the unfinished one with the lowest place may be leased.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane {
     pub webhook: WebhookId,
@@ -175,24 +180,58 @@ pub struct Idempotency {
     pub digest: Digest,
 }
 
-/// A delivery to store with its event. Due at once.
+/// A delivery to store with its event. Due at once, or when its debounce window closes.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
     pub id: DeliveryId,
+    /// In a lane with a key it waits for all that came before it there.
     pub lane: Lane,
-    /// Lease it to this owner right away: the caller holds a permit for it.
+    /// Lease it to this owner right away: the caller holds a permit for it. Not done for one that waits for others in
+    /// its lane or for its window.
     pub lease: bool,
+    pub debounce: Option<Debounce>,
 }
+
+/// Gathers the events of one webhook and one key into one delivery. The first opens a window, each later one moves its
+/// end, up to the longest wait. A delivery that was leased once gathers no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debounce {
+    pub key: Arc<str>,
+    /// Quiet time after the last event.
+    pub window: Duration,
+    /// After the first event.
+    pub max_wait: Duration,
+}
+
+/// Members of a window that are remembered by their id: the newest. How many came is counted beyond.
+pub const WINDOW_MEMBERS: usize = 100;
 
 /// What became of one appended event.
 #[derive(Debug)]
 pub enum Appended {
-    /// Stored; the leases of the deliveries that asked for one, in their order.
-    Stored { leases: Vec<Lease> },
+    /// Stored; what became of each delivery, in their order.
+    Stored { deliveries: Vec<Placed> },
     /// This key was seen with the same bytes: nothing stored, here is the first.
     Repeated { event: EventId, deliveries: Vec<(DeliveryId, WebhookId)> },
     /// This key was seen with other bytes: nothing stored.
     Conflict { event: EventId },
+}
+
+/// Where an appended delivery stands.
+#[derive(Debug)]
+pub struct Placed {
+    /// As asked for, or that of the window which took the event.
+    pub id: DeliveryId,
+    pub place: Place,
+}
+
+#[derive(Debug)]
+pub enum Place {
+    Leased(Box<Lease>),
+    /// In its lane, to be claimed at this time.
+    Due(Timestamp),
+    /// Waits until those before it in its lane are finished.
+    Behind,
 }
 
 /// Proof of ownership of one delivery.
@@ -211,6 +250,8 @@ pub struct Lease {
     pub token: LeaseToken,
     pub lane: Lane,
     pub event: Arc<Event>,
+    /// The other members of its debounce window, newest first.
+    pub earlier: Vec<EventId>,
     /// Attempts made so far.
     pub attempts: u32,
     /// Chain runs made so far.
@@ -258,6 +299,10 @@ pub struct Settlement {
     pub chain: Option<ChainRecord>,
     /// Chain runs made so far, this one included.
     pub runs: u32,
+    /// Another member of its window that is sent in place of the newest. None: as before.
+    pub carrier: Option<EventId>,
+    /// A held delivery gives up its place in its lane: those behind it go on. It is unordered from then on.
+    pub gives_up_place: bool,
 }
 
 /// What became of one settlement.
@@ -300,7 +345,8 @@ pub struct QuarantineBounds {
     pub oldest: Timestamp,
 }
 
-/// What is known of a webhook beyond its definition. Not for showing as it is: the URL may hold a secret.
+/// What is known of a webhook beyond its definition; one of each kind. Not for showing as it is: the URL may hold a
+/// secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunState {
     pub webhook: WebhookId,
@@ -308,15 +354,21 @@ pub struct RunState {
     pub since: Timestamp,
     /// Who or what: `receiver (410 Gone)`.
     pub by: String,
-    /// The URL it was set for: another URL clears [`RunStateKind::Gone`].
+    /// The URL it was set for: another URL clears all but [`RunStateKind::Paused`].
     pub url: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStateKind {
     /// The receiver answered 410.
     Gone,
+    /// Deliveries gather, none is sent.
+    Paused,
+    /// Switched off here, whatever its file says.
+    Disabled,
+    /// The receiver is ill since then: its circuit breaker opened, and nothing was delivered after.
+    Failing,
 }
 
 /// Which deliveries to list.

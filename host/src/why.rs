@@ -133,7 +133,7 @@ fn explain_one(
     let subject = Subject {
         id,
         webhook: rules.webhooks.get(id).map(AsRef::as_ref),
-        run_state: facts.run_states.iter().find(|state| state.webhook == *id),
+        run_states: facts.run_states.iter().filter(|state| state.webhook == *id).collect(),
         fault: rules.faults.iter().find(|fault| fault.file == format!("config/webhooks/{id}.json")),
         made,
     };
@@ -154,7 +154,7 @@ struct Subject<'a> {
     id: &'a WebhookId,
     /// None: it is gone.
     webhook: Option<&'a Webhook>,
-    run_state: Option<&'a RunState>,
+    run_states: Vec<&'a RunState>,
     /// What is wrong with its file.
     fault: Option<&'a Fault>,
     made: Option<Made<'a>>,

@@ -54,12 +54,13 @@ fn objection(webhook: &Webhook, event_type: &EventType, body: &Value) -> Option<
     Some(format!("the filter: {objection}"))
 }
 
-/// Whether the webhook took nothing new when the event came, whatever its files say: its receiver had answered 410.
+/// Whether the webhook took nothing new when the event came, whatever its files say: it was switched off.
 pub(super) fn was_gone(webhook: &Webhook, event: &Event, run_states: &[RunState]) -> bool {
     run_states.iter().any(|state| match state.kind {
-        RunStateKind::Gone => {
+        RunStateKind::Gone | RunStateKind::Disabled => {
             state.webhook == webhook.id && state.url == webhook.url.as_str() && state.since <= event.received
         }
+        RunStateKind::Paused | RunStateKind::Failing => false,
     })
 }
 

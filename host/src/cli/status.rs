@@ -156,7 +156,7 @@ mod tests {
             ]},
             "sources": ["strapi"],
             "webhooks": [{"id": "site-build", "name": "Site build", "url": "https://build.example/hook", "enabled": true,
-                "takesNew": true, "runState": null, "events": ["entry.*"], "plugins": ["redact"], "managedBy": "file"}],
+                "takesNew": true, "events": ["entry.*"], "plugins": ["redact"], "managedBy": "file"}],
             "plugins": [{"name": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0", "description": "Remove or mask values", "stopped": [
                 {"webhook": "site-build", "breaks": 10, "since": "2026-11-23T20:41:15.196Z", "reason": "panicked: no"}]}],
             "shadows": [{"webhook": "site-build", "plugin": {"name": "redact", "version": "0.1.0"}, "shadow": {"name": "next", "version": "0.2.0"},

@@ -44,17 +44,13 @@ pub(super) fn table(webhooks: &[Value]) -> screen::Table {
 }
 
 fn run_state(webhook: &Value) -> (String, Style) {
-    let kind = match webhook.pointer("/runState") {
-        Some(Value::String(kind)) => kind.clone(),
-        Some(state) => json::text(state, "/kind"),
-        None => String::new(),
-    };
+    let kinds: Vec<_> = json::list(webhook, "/runStates").iter().map(|state| json::text(state, "/kind")).collect();
     if webhook.pointer("/enabled") == Some(&Value::Bool(false)) {
         ("disabled".into(), Style::new().dimmed())
-    } else if kind.is_empty() {
+    } else if kinds.is_empty() {
         ("on".into(), Style::new().green())
     } else {
-        (kind, Style::new().yellow())
+        (kinds.join(", "), Style::new().yellow())
     }
 }
 
@@ -74,7 +70,7 @@ mod tests {
     #[test]
     fn says_what_keeps_a_webhook_from_taking_events() {
         let webhooks = [
-            json!({"id": "a", "enabled": true, "runState": {"kind": "gone"}, "events": ["entry.*", "media.*"], "url": "http://a/",
+            json!({"id": "a", "enabled": true, "runStates": [{"kind": "gone"}], "events": ["entry.*", "media.*"], "url": "http://a/",
                    "plugins": [{"plugin": "redact"}, {"plugin": "add-headers"}]}),
             json!({"id": "b", "enabled": false, "events": ["*"], "plugins": [], "url": "http://b/"}),
             json!({"id": "c", "enabled": true, "events": ["*"], "plugins": ["redact"], "url": "http://c/"}),

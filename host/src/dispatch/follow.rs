@@ -1,8 +1,6 @@
 //! Brings run states and held deliveries in line with a revision: holds what it switched off, releases what
 //! it fixed and nothing else.
 
-use std::collections::BTreeMap;
-
 use super::{Inner, binding, claim};
 use crate::clock;
 use crate::delivery::HeldCause;
@@ -42,7 +40,7 @@ pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &R
 async fn release_what_is_fixed(inner: &Inner, revision: &Revision, webhook: &Webhook) -> Result<u64, StoreError> {
     clear_if_moved(inner, webhook).await?;
     let mut fixed = vec![HeldFor::Cause(HeldCause::WebhookRemoved)];
-    if !inner.run_states.load().contains_key(&webhook.id) {
+    if !inner.run_states.has(&webhook.id, RunStateKind::Gone) {
         fixed.push(HeldFor::Cause(HeldCause::WebhookGone));
     }
     if webhook.enabled {
@@ -63,7 +61,7 @@ pub(super) async fn recheck(inner: &Inner, webhook: &WebhookId, cause: HeldCause
     let still_there = match &cause {
         HeldCause::WebhookDisabled => !webhook.enabled,
         HeldCause::WebhookRemoved => false,
-        HeldCause::WebhookGone => inner.run_states.load().contains_key(&webhook.id),
+        HeldCause::WebhookGone => inner.run_states.has(&webhook.id, RunStateKind::Gone),
         HeldCause::Plugin { .. } => binding::causes_in_force(webhook, &revision.plugins).contains(&cause),
     };
     if still_there {
@@ -85,10 +83,7 @@ pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), St
         by: "receiver (410 Gone)".to_owned(),
         url: webhook.url.to_string(),
     };
-    inner.administration.set_run_state(webhook.id.clone(), Some(state.clone())).await?;
-    change_run_states(inner, |states| {
-        states.insert(webhook.id.clone(), state.clone());
-    });
+    inner.run_states.set(&*inner.administration, state).await?;
     tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until its URL changes");
     let reason = "the receiver answered 410 Gone".to_owned();
     inner.store.hold(webhook.id.clone(), HeldCause::WebhookGone, reason, clock::now()).await?;
@@ -102,23 +97,12 @@ pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), St
 
 /// Another URL than the one that answered 410 makes a fresh start.
 async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
-    let moved = inner.run_states.load().get(&webhook.id).is_some_and(|state| state.url != webhook.url.as_str());
-    if !moved {
-        return Ok(());
+    for kind in inner.run_states.outdated(webhook) {
+        inner.run_states.clear(&*inner.administration, &webhook.id, kind).await?;
+        if kind == RunStateKind::Gone {
+            inner.store.release(webhook.id.clone(), HeldFor::Cause(HeldCause::WebhookGone), clock::now()).await?;
+            inner.wake(&Lane::unordered(webhook.id.clone()), clock::now());
+        }
     }
-    inner.administration.set_run_state(webhook.id.clone(), None).await?;
-    change_run_states(inner, |states| {
-        states.remove(&webhook.id);
-    });
-    inner.store.release(webhook.id.clone(), HeldFor::Cause(HeldCause::WebhookGone), clock::now()).await?;
-    inner.wake(&Lane::unordered(webhook.id.clone()), clock::now());
     Ok(())
-}
-
-fn change_run_states(inner: &Inner, change: impl Fn(&mut BTreeMap<WebhookId, RunState>)) {
-    inner.run_states.rcu(|states| {
-        let mut states = BTreeMap::clone(states);
-        change(&mut states);
-        states
-    });
 }

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros};
 use crate::plugin::{ChainJob, Observer, held_unrun};
 use crate::revision::Revision;
-use crate::store::{Lease, Settled, Settlement, StoreError};
+use crate::store::{Lease, RunStateKind, Settled, Settlement, StoreError};
 use crate::tasks::{self, OnPanic};
 use crate::webhook::Webhook;
 
@@ -107,7 +107,7 @@ fn gate(inner: &Inner, revision: &Revision, lease: &Lease) -> Result<Arc<Webhook
         let reason = "the webhook is disabled".to_owned();
         return Err(Next::Held { cause: HeldCause::WebhookDisabled, reason });
     }
-    if inner.run_states.load().contains_key(&webhook.id) {
+    if inner.run_states.has(&webhook.id, RunStateKind::Gone) {
         return Err(gone());
     }
     Ok(Arc::clone(webhook))
@@ -218,6 +218,8 @@ async fn settle(inner: &Inner, lease: &Lease, step: Step) {
         attempt: step.attempt,
         chain: step.chain,
         runs,
+        carrier: None,
+        gives_up_place: false,
     };
     if settle_durably(inner, &settlement).await != Some(Settled::Done) {
         return;

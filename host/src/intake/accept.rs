@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, EventType, SourceName, WebhookId};
 use crate::revision::Revision;
 use crate::schemas::Check;
-use crate::store::{Appended, Idempotency, Lane, NewDelivery, NewEvent, StoreError};
+use crate::store::{Appended, Idempotency, Lane, NewDelivery, NewEvent, Place, Placed, StoreError};
 use crate::tasks::{self, OnPanic};
 
 /// What a known source wants to have accepted.
@@ -92,21 +92,17 @@ impl Intake {
         let event = Arc::new(Event { id, event_type, source, received: now, content_type, headers, data });
 
         let (deliveries, permits) = self.reserve(webhooks, event.weight(), now);
-        let accepted = Accepted { id, deliveries: deliveries.iter().map(AcceptedDelivery::of).collect() };
-        let without_permit: Vec<Lane> =
-            deliveries.iter().filter(|delivery| !delivery.lease).map(|delivery| delivery.lane.clone()).collect();
+        let lanes: Vec<Lane> = deliveries.iter().map(|delivery| delivery.lane.clone()).collect();
         let appended = self.parts.store.append(vec![NewEvent { event, idempotency, deliveries }]).await;
         drop(room);
 
         match appended.map_err(Refusal::Store)?.pop() {
-            Some(Appended::Stored { leases }) => {
-                for (lease, permit) in leases.into_iter().zip(permits) {
-                    self.parts.dispatcher.start(lease, permit);
+            Some(Appended::Stored { deliveries }) => {
+                let accepted = deliveries.iter().zip(&lanes).map(AcceptedDelivery::of).collect();
+                for ((placed, lane), permit) in deliveries.into_iter().zip(&lanes).zip(permits) {
+                    self.set_off(placed.place, lane, permit);
                 }
-                for lane in without_permit {
-                    self.parts.dispatcher.wake(&lane, now);
-                }
-                Ok(accepted)
+                Ok(Accepted { id, deliveries: accepted })
             }
             Some(Appended::Repeated { event, deliveries }) => Ok(Accepted::again(event, deliveries)),
             Some(Appended::Conflict { event }) => Err(Refusal::Conflict { event }),
@@ -114,25 +110,34 @@ impl Intake {
         }
     }
 
-    /// A delivery for each webhook, leased where there is a permit; the permits in the order of those.
-    fn reserve(&self, webhooks: Vec<WebhookId>, weight: usize, now: Timestamp) -> (Vec<NewDelivery>, Vec<Permit>) {
-        let mut permits = Vec::with_capacity(webhooks.len());
-        let deliveries = webhooks
-            .into_iter()
-            .map(|webhook| {
-                let permit = self.parts.dispatcher.reserve(&webhook, weight);
-                let lease = permit.is_some();
-                permits.extend(permit);
-                NewDelivery { id: DeliveryId::generate(now), lane: Lane::unordered(webhook), lease }
-            })
-            .collect();
-        (deliveries, permits)
+    fn set_off(&self, place: Place, lane: &Lane, permit: Option<Permit>) {
+        match (place, permit) {
+            (Place::Leased(lease), Some(permit)) => self.parts.dispatcher.start(*lease, permit),
+            // Leased only where there is a permit.
+            (Place::Leased(_) | Place::Behind, _) => {}
+            (Place::Due(due), _) => self.parts.dispatcher.wake(lane, due),
+        }
+    }
+
+    /// A delivery for each webhook, leased where there is a permit; the permits in the same order.
+    fn reserve(
+        &self,
+        webhooks: Vec<WebhookId>,
+        weight: usize,
+        now: Timestamp,
+    ) -> (Vec<NewDelivery>, Vec<Option<Permit>>) {
+        let with_permit = |webhook: WebhookId| {
+            let permit = self.parts.dispatcher.reserve(&webhook, weight);
+            let (id, lane, lease) = (DeliveryId::generate(now), Lane::unordered(webhook), permit.is_some());
+            (NewDelivery { id, lane, lease, debounce: None }, permit)
+        };
+        webhooks.into_iter().map(with_permit).unzip()
     }
 }
 
 impl AcceptedDelivery {
-    fn of(delivery: &NewDelivery) -> Self {
-        Self { id: delivery.id, webhook: delivery.lane.webhook.clone() }
+    fn of((placed, lane): (&Placed, &Lane)) -> Self {
+        Self { id: placed.id, webhook: lane.webhook.clone() }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::delivery::{
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, WebhookId};
 use crate::store::{
-    Administration, Appended, Claim, Claimed, HeldFor, Lane, Lease, NewDelivery, NewEvent, Settled, Settlement, Store,
+    Administration, Appended, Claim, Claimed, HeldFor, Lane, Lease, NewDelivery, NewEvent, Place, Placed, Settled,
+    Settlement, Store,
 };
 
 pub(crate) mod appending;
@@ -86,15 +87,23 @@ fn event(ms: i64) -> Arc<Event> {
 
 /// An event at `ms` with one delivery for each webhook; `lease` or not.
 pub(crate) fn new_event(ms: i64, webhooks: &[&str], lease: bool) -> NewEvent {
-    let delivery = |name: &&str| NewDelivery { id: DeliveryId::generate(at(ms)), lane: lane(name), lease };
+    let delivery =
+        |name: &&str| NewDelivery { id: DeliveryId::generate(at(ms)), lane: lane(name), lease, debounce: None };
     NewEvent { event: event(ms), idempotency: None, deliveries: webhooks.iter().map(delivery).collect() }
 }
 
 /// Appends one event and returns its leases.
 pub(crate) async fn append(store: &impl Store, new: NewEvent) -> Vec<Lease> {
     match store.append(vec![new]).await.expect("appends").pop() {
-        Some(Appended::Stored { leases }) => leases,
+        Some(Appended::Stored { deliveries }) => deliveries.into_iter().filter_map(leased).collect(),
         other => panic!("not stored: {other:?}"),
+    }
+}
+
+fn leased(placed: Placed) -> Option<Lease> {
+    match placed.place {
+        Place::Leased(lease) => Some(*lease),
+        Place::Due(_) | Place::Behind => None,
     }
 }
 
@@ -118,7 +127,16 @@ pub(crate) async fn claim_one(store: &impl Store, name: &str, ms: i64) -> Lease 
 
 /// At `ms`, with nothing run and nothing tried.
 pub(crate) fn settlement(lease: &Lease, ms: i64, next: Next) -> Settlement {
-    Settlement { token: lease.token, now: at(ms), next, attempt: None, chain: None, runs: lease.runs }
+    Settlement {
+        token: lease.token,
+        now: at(ms),
+        next,
+        attempt: None,
+        chain: None,
+        runs: lease.runs,
+        carrier: None,
+        gives_up_place: false,
+    }
 }
 
 async fn settle(store: &impl Store, settlement: Settlement) -> Settled {

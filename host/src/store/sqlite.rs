@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, QuarantineId, WebhookId};
 use crate::store::{
     Administration, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, HeldFor, Lane, LaneDue, NewEvent,
-    QuarantineBounds, Quarantined, RunState, Settled, Settlement, Store,
+    QuarantineBounds, Quarantined, RunState, RunStateKind, Settled, Settlement, Store,
 };
 
 mod append;
@@ -246,9 +246,12 @@ impl Administration for SqliteStore {
         Box::pin(self.readers().ask(run_states::list))
     }
 
-    fn set_run_state(&self, webhook: WebhookId, state: Option<RunState>) -> Answer<'_, ()> {
-        let work = move |batch: &mut writer::Batch<'_>| run_states::set(batch, &webhook, state.as_ref());
-        Box::pin(self.writer().call(Room::Progress, 0, work))
+    fn set_run_state(&self, state: RunState) -> Answer<'_, ()> {
+        Box::pin(self.writer().call(Room::Progress, 0, move |batch| run_states::set(batch, &state)))
+    }
+
+    fn clear_run_state(&self, webhook: WebhookId, kind: RunStateKind) -> Answer<'_, ()> {
+        Box::pin(self.writer().call(Room::Progress, 0, move |batch| run_states::clear(batch, &webhook, kind)))
     }
 
     fn durability(&self) -> Answer<'_, String> {

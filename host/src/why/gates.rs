@@ -41,15 +41,18 @@ fn enabled(webhook: &Webhook, subject: &Subject<'_>) -> Gate {
     if !webhook.enabled {
         return gate(name, Verdict::Stop, "its file says \"enabled\": false");
     }
-    let Some(state) = subject.run_state else { return gate(name, Verdict::Pass, "enabled") };
+    let off = subject.run_states.iter().find(|state| matches!(state.kind, RunStateKind::Gone | RunStateKind::Disabled));
+    let Some(state) = off else { return gate(name, Verdict::Pass, "enabled") };
     let by = format!("by {} since {}", state.by, state.since);
-    match state.kind {
-        // A changed URL clears this one; it is cleared when the next revision is taken.
-        RunStateKind::Gone if state.url != webhook.url.as_str() => {
-            gate(name, Verdict::Pass, format!("enabled; its URL changed after it was switched off {by}"))
-        }
-        RunStateKind::Gone => gate(name, Verdict::Stop, format!("switched off {by}; a changed URL clears that")),
+    if state.url != webhook.url.as_str() {
+        // A changed URL clears it, when the next revision is taken.
+        return gate(name, Verdict::Pass, format!("enabled; its URL changed after it was switched off {by}"));
     }
+    let remedy = match state.kind {
+        RunStateKind::Gone => "a changed URL clears that".to_owned(),
+        _ => format!("`hookwright webhook enable {}` clears that", webhook.id),
+    };
+    gate(name, Verdict::Stop, format!("switched off {by}; {remedy}"))
 }
 
 fn pattern(webhook: &Webhook, facts: &Facts<'_>) -> Gate {

@@ -81,11 +81,13 @@ pub(crate) async fn run_states(database: &impl Database) {
         url: url.into(),
     };
     for url in ["https://build.example/hook", "https://build.example/new"] {
-        store.set_run_state(webhook("site"), Some(state(url))).await.expect("writes");
+        store.set_run_state(state(url)).await.expect("writes");
         assert_eq!(store.run_states().await.expect("reads"), [state(url)]);
     }
-    store.set_run_state(webhook("site"), None).await.expect("clears");
-    assert_eq!(store.run_states().await.expect("reads"), []);
+    let paused = RunState { kind: RunStateKind::Paused, ..state("https://c.example/") };
+    store.set_run_state(paused.clone()).await.expect("writes");
+    store.clear_run_state(webhook("site"), RunStateKind::Gone).await.expect("clears");
+    assert_eq!(store.run_states().await.expect("reads"), [paused], "one of each kind");
 }
 
 pub(crate) async fn says_how_durable(database: &impl Database) {

@@ -9,7 +9,9 @@ use super::writer::Batch;
 use crate::clock::Timestamp;
 use crate::delivery::State;
 use crate::ids::{DeliveryId, EventId, WebhookId};
-use crate::store::{Appended, IDEMPOTENCY_MS, Idempotency, Lease, LeaseToken, NewDelivery, NewEvent, StoreError};
+use crate::store::{
+    Appended, IDEMPOTENCY_MS, Idempotency, Lease, LeaseToken, NewDelivery, NewEvent, Place, Placed, StoreError,
+};
 
 /// Forgotten keys deleted with each remembered one: more than one, so that they never gather.
 const FORGET_AT_ONCE: i64 = 4;
@@ -57,14 +59,11 @@ fn append_one(batch: &mut Batch<'_>, encoded: &Encoded) -> Result<Appended, Stor
         &event.data[..],
     ])?;
     batch.tally.events += 1;
-    let mut leases = Vec::new();
-    for delivery in deliveries {
-        leases.extend(enqueue(batch, encoded, delivery)?);
-    }
-    Ok(Appended::Stored { leases })
+    let placed = deliveries.iter().map(|delivery| enqueue(batch, encoded, delivery)).collect::<Result<_, _>>()?;
+    Ok(Appended::Stored { deliveries: placed })
 }
 
-fn enqueue(batch: &mut Batch<'_>, encoded: &Encoded, delivery: &NewDelivery) -> Result<Option<Lease>, StoreError> {
+fn enqueue(batch: &mut Batch<'_>, encoded: &Encoded, delivery: &NewDelivery) -> Result<Placed, StoreError> {
     let event = &encoded.new.event;
     if delivery.lease {
         batch.begin_leasing(event.received)?;
@@ -81,14 +80,17 @@ fn enqueue(batch: &mut Batch<'_>, encoded: &Encoded, delivery: &NewDelivery) -> 
         fence,
     ])?;
     batch.tally.appear(State::Pending, 1);
-    Ok(owner.map(|epoch| Lease {
+    let lease = |epoch| Lease {
         token: LeaseToken { delivery: delivery.id, epoch, fence },
         lane: delivery.lane.clone(),
         event: Arc::clone(event),
+        earlier: Vec::new(),
         attempts: 0,
         runs: 0,
         chain: None,
-    }))
+    };
+    let place = owner.map_or(Place::Due(event.received), |epoch| Place::Leased(Box::new(lease(epoch))));
+    Ok(Placed { id: delivery.id, place })
 }
 
 /// What the key says, if it was seen within its time.

@@ -69,6 +69,7 @@ fn lease(batch: &Batch<'_>, lane: &Lane, fields: Fields<'_, '_>, events: &mut Ev
         token: LeaseToken { delivery: fields.id(0, DeliveryId::from_bytes)?, epoch: batch.epoch, fence },
         lane: lane.clone(),
         event: events.get(fields)?,
+        earlier: Vec::new(),
         attempts: fields.get(3)?,
         runs: fields.get(4)?,
         chain: fixed_chain(batch.connection, fields)?,
@@ -170,7 +171,7 @@ pub(super) use event_columns;
 
 const FIND_DUE: &str = "SELECT id, event, fence, attempts, runs, chain, rewritten, chain_sent \
      FROM queue INDEXED BY queue_ready \
-     WHERE owner IS NULL AND held_for IS NULL AND webhook = ?1 AND lane_key = ?2 AND due <= ?3 \
+     WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND webhook = ?1 AND lane_key = ?2 AND due <= ?3 \
      ORDER BY due, id LIMIT ?4";
 
 const LEASE: &str = "UPDATE queue SET owner = ?2, fence = ?3 WHERE id = ?1";
@@ -178,10 +179,10 @@ const LEASE: &str = "UPDATE queue SET owner = ?2, fence = ?3 WHERE id = ?1";
 const PUT_OFF: &str = "UPDATE queue SET due = ?2 WHERE id = ?1";
 
 const NEXT_DUE: &str = "SELECT due FROM queue INDEXED BY queue_ready \
-     WHERE owner IS NULL AND held_for IS NULL AND webhook = ?1 AND lane_key = ?2 ORDER BY due LIMIT 1";
+     WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND webhook = ?1 AND lane_key = ?2 ORDER BY due LIMIT 1";
 
 const NEXT_LANE: &str = "SELECT webhook, lane_key, due FROM queue INDEXED BY queue_ready \
-     WHERE owner IS NULL AND held_for IS NULL AND (webhook, lane_key) > (?1, ?2) \
+     WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND (webhook, lane_key) > (?1, ?2) \
      ORDER BY webhook, lane_key, due LIMIT 1";
 
 const READ_EVENT: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id = ?1");

@@ -92,7 +92,7 @@ fn find_held(batch: &Batch<'_>, release: &Release, after: Option<DeliveryId>) ->
 }
 
 const FIND_READY: &str = "SELECT id, state FROM queue INDEXED BY queue_ready \
-     WHERE owner IS NULL AND held_for IS NULL AND webhook = ?1 LIMIT ?2";
+     WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND webhook = ?1 LIMIT ?2";
 
 const HOLD: &str = "UPDATE queue SET state = 'held', held_for = ?2, reason = ?3, changed = ?4 WHERE id = ?1";
 

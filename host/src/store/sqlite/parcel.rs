@@ -4,7 +4,7 @@
 use std::sync::Weak;
 
 use super::writer::{self, Jobs};
-use crate::store::{Appended, Claimed, LeaseToken, Quarantined, Settled};
+use crate::store::{Appended, Claimed, LeaseToken, Place, Quarantined, Settled};
 
 /// An answer; dropped unopened, it gives back the leases in it.
 pub(super) struct Parcel<T: Leases> {
@@ -44,10 +44,14 @@ impl<T: Leases> Drop for Parcel<T> {
 impl Leases for Vec<Appended> {
     fn tokens(&self) -> Vec<LeaseToken> {
         let leases = self.iter().filter_map(|appended| match appended {
-            Appended::Stored { leases } => Some(leases),
+            Appended::Stored { deliveries } => Some(deliveries),
             Appended::Repeated { .. } | Appended::Conflict { .. } => None,
         });
-        leases.flatten().map(|lease| lease.token).collect()
+        let leased = leases.flatten().filter_map(|placed| match &placed.place {
+            Place::Leased(lease) => Some(lease.token),
+            Place::Due(_) | Place::Behind => None,
+        });
+        leased.collect()
     }
 }
 

@@ -7,21 +7,25 @@ use super::writer::Batch;
 use crate::ids::WebhookId;
 use crate::store::{RunState, RunStateKind, StoreError};
 
-pub(super) fn set(batch: &Batch<'_>, webhook: &WebhookId, state: Option<&RunState>) -> Result<(), StoreError> {
-    match state {
-        None => batch.connection.execute("DELETE FROM run_states WHERE webhook = ?1", [webhook.as_str()])?,
-        Some(state) => batch.connection.execute(
-            "INSERT OR REPLACE INTO run_states (webhook, kind, since, by, url) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![webhook.as_str(), name(state.kind), state.since.as_ms(), state.by, state.url],
-        )?,
-    };
+pub(super) fn set(batch: &Batch<'_>, state: &RunState) -> Result<(), StoreError> {
+    let RunState { webhook, kind, since, by, url } = state;
+    batch.connection.execute(
+        "INSERT OR REPLACE INTO run_states (webhook, kind, since, by, url) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![webhook.as_str(), name(*kind), since.as_ms(), by, url],
+    )?;
+    Ok(())
+}
+
+pub(super) fn clear(batch: &Batch<'_>, webhook: &WebhookId, kind: RunStateKind) -> Result<(), StoreError> {
+    let sql = "DELETE FROM run_states WHERE webhook = ?1 AND kind = ?2";
+    batch.connection.execute(sql, [webhook.as_str(), name(kind)])?;
     Ok(())
 }
 
 /// By webhook.
 pub(super) fn list(connection: &Connection) -> Result<Vec<RunState>, StoreError> {
     let mut statement =
-        connection.prepare_cached("SELECT webhook, kind, since, by, url FROM run_states ORDER BY webhook")?;
+        connection.prepare_cached("SELECT webhook, kind, since, by, url FROM run_states ORDER BY webhook, kind")?;
     let mut rows = statement.query([])?;
     let mut states = Vec::new();
     while let Some(row) = rows.next()? {
@@ -40,9 +44,13 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<RunState>, StoreError>
 const fn name(kind: RunStateKind) -> &'static str {
     match kind {
         RunStateKind::Gone => "gone",
+        RunStateKind::Paused => "paused",
+        RunStateKind::Disabled => "disabled",
+        RunStateKind::Failing => "failing",
     }
 }
 
 fn kind(text: &str) -> Option<RunStateKind> {
-    [RunStateKind::Gone].into_iter().find(|kind| name(*kind) == text)
+    let kinds = [RunStateKind::Gone, RunStateKind::Paused, RunStateKind::Disabled, RunStateKind::Failing];
+    kinds.into_iter().find(|kind| name(*kind) == text)
 }

@@ -26,7 +26,7 @@ struct Chain {
 
 impl Encoded {
     pub(super) fn new(settlement: &Settlement) -> Result<Self, StoreError> {
-        let Settlement { token, now, next, attempt, chain, runs } = settlement;
+        let Settlement { token, now, next, attempt, chain, runs, carrier: _, gives_up_place: _ } = settlement;
         let chain = chain.as_ref().map(|chain| {
             let delivers = matches!(chain.verdict, ChainVerdict::Deliver { .. });
             rows::json(chain).map(|record| Chain { record, data: chain.data().cloned(), delivers })

@@ -31,12 +31,31 @@ CREATE TABLE queue (
     reason     TEXT,
     chain      TEXT,             -- JSON; its rewritten payload is in `rewritten`
     rewritten  INTEGER,
-    chain_sent INTEGER NOT NULL  -- 1: an attempt was made with this chain's outcome, so it is fixed
+    chain_sent INTEGER NOT NULL, -- 1: an attempt was made with this chain's outcome, so it is fixed
+    place      INTEGER,          -- in the order of its lane; none: unordered, or it gave its place up
+    behind     INTEGER NOT NULL DEFAULT 0, -- 1: one with a lower place in its lane is unfinished
+    crashes    INTEGER NOT NULL DEFAULT 0, -- how often the host died while it was worked on
+    replay_of  BLOB              -- the delivery it repeats
 ) STRICT, WITHOUT ROWID;
 
 -- What can be claimed, lane by lane. A delivery that is born leased and delivered at once never enters it.
-CREATE INDEX queue_ready ON queue (webhook, lane_key, due) WHERE owner IS NULL AND held_for IS NULL;
+CREATE INDEX queue_ready ON queue (webhook, lane_key, due) WHERE owner IS NULL AND held_for IS NULL AND behind = 0;
 CREATE INDEX queue_held ON queue (webhook, held_for) WHERE held_for IS NOT NULL;
+-- The order of each lane that has one, leased and held deliveries included.
+CREATE INDEX queue_places ON queue (webhook, lane_key, place) WHERE place IS NOT NULL;
+
+-- Debounced deliveries: what they gathered, or are gathering.
+CREATE TABLE windows (
+    delivery BLOB NOT NULL PRIMARY KEY,
+    webhook  TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    open     INTEGER NOT NULL,   -- 1: takes more events
+    latest   INTEGER NOT NULL,   -- when it closes, however many come
+    count    INTEGER NOT NULL,
+    members  BLOB NOT NULL       -- ids of the newest events, oldest first, one after the other; capped
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX windows_open ON windows (webhook, key) WHERE open = 1;
 
 -- Finished deliveries, one after the other as they finished: a commit fills whole pages.
 CREATE TABLE deliveries (
@@ -52,7 +71,8 @@ CREATE TABLE deliveries (
     reason    TEXT,
     chain     TEXT,              -- JSON; its rewritten payload is in `rewritten`
     attempt   TEXT,              -- JSON: the last one. Most deliveries have no other, and spare a row in `attempts`
-    rewritten BLOB               -- the payload as plugins rewrote it
+    rewritten BLOB,              -- the payload as plugins rewrote it
+    replay_of BLOB               -- the delivery it repeats
 ) STRICT;
 
 -- What people look for in history.
@@ -102,11 +122,12 @@ CREATE TABLE quarantine (
 ) STRICT;
 
 CREATE TABLE run_states (
-    webhook TEXT NOT NULL PRIMARY KEY,
-    kind    TEXT NOT NULL,
+    webhook TEXT NOT NULL,
+    kind    TEXT NOT NULL,       -- gone, paused, disabled, failing
     since   INTEGER NOT NULL,
     by      TEXT NOT NULL,
-    url     TEXT NOT NULL
+    url     TEXT NOT NULL,
+    PRIMARY KEY (webhook, kind)
 ) STRICT, WITHOUT ROWID;
 
 -- Who may hold leases. AUTOINCREMENT: an epoch is never given twice.
