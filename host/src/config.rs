@@ -12,6 +12,7 @@ mod json;
 mod near;
 mod node;
 mod overlay;
+mod pace;
 mod plugins;
 mod server;
 mod variables;

@@ -149,13 +149,12 @@ impl Dispatcher {
 
     /// Room for one delivery of `weight` bytes, if its webhook and the host have it and nothing older of the
     /// webhook waits on disk.
-    pub fn reserve(&self, webhook: &WebhookId, weight: usize) -> Option<Permit> {
+    pub fn reserve(&self, lane: &Lane, weight: usize) -> Option<Permit> {
         if self.inner.draining.is_cancelled() {
             return None;
         }
-        let lane = Lane::unordered(webhook.clone());
-        let granted = self.inner.lanes().reserve(&lane, weight, clock::now());
-        granted.then(|| Permit { inner: Arc::clone(&self.inner), lane, weight, more: None })
+        let granted = self.inner.lanes().reserve(lane, weight, clock::now());
+        granted.then(|| Permit { inner: Arc::clone(&self.inner), lane: lane.clone(), weight, more: None })
     }
 
     /// Takes over a freshly leased delivery. Returns at once.

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use url::Url;
 
-use crate::ids::{EventType, PluginName, WebhookId};
+use crate::ids::{Digest, EventType, PluginName, WebhookId};
 use crate::pattern::EventPattern;
 use crate::pointer::Pointer;
 use crate::schemas::Compiled;
@@ -39,8 +39,15 @@ pub struct Webhook {
     pub timeout: Duration,
     /// Waits between attempts: empty means one attempt, *n* waits mean *n* + 1 attempts.
     pub retry_schedule: Vec<Duration>,
+    /// A receiver that took nothing for this long has its webhook switched off. None: never.
+    pub disable_after: Option<Duration>,
     /// Attempts under way at once.
     pub concurrency: NonZeroU32,
+    pub rate_limit: Option<RateLimit>,
+    /// None: each delivery goes out as soon as it can.
+    pub order: Option<Order>,
+    /// Never with `order`.
+    pub debounce: Option<DebounceRule>,
     /// Each adds one signature; none: the webhook is sent unsigned.
     pub signing_secrets: Vec<SigningSecret>,
     /// Signatures in headers of other names, for receivers that come from another sender.
@@ -59,6 +66,75 @@ pub const DEFAULT_RETRY_SCHEDULE: [Duration; 9] = [
     Duration::from_hours(20),
     Duration::from_hours(24),
 ];
+
+/// How long a receiver may take nothing when a webhook writes nothing about it.
+pub const DEFAULT_DISABLE_AFTER: Duration = Duration::from_hours(5 * 24);
+
+/// At most so many attempts begin in any span of this length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    pub count: NonZeroU32,
+    pub per: Duration,
+}
+
+/// What belongs together: all events of a webhook, or those with the same value at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    Webhook,
+    Value(Pointer),
+}
+
+impl Grouping {
+    /// The group of an event; none if nothing that can name one stands at the place. Never empty.
+    pub fn key(&self, body: &Value) -> Option<Arc<str>> {
+        let value = match self {
+            Self::Webhook => return Some("*".into()),
+            Self::Value(pointer) => pointer.find(body)?,
+        };
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Null | Value::Array(_) | Value::Object(_) => return None,
+        };
+        if text.len() > LONGEST_KEY_BYTES {
+            return Some(format!("#{}", Digest::of(text.as_bytes())).into());
+        }
+        Some(format!("={text}").into())
+    }
+}
+
+/// A longer value is known by its digest.
+const LONGEST_KEY_BYTES: usize = 128;
+
+/// In which order deliveries are sent: within each group one after the other, as their events were accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub by: Grouping,
+    /// What those behind a delivery do that failed: they wait for it only if it is held instead.
+    pub failed: Stuck,
+    /// What those behind a held delivery do.
+    pub held: Stuck,
+}
+
+/// What becomes of an order whose first delivery does not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// Those behind it go on.
+    Continue,
+    /// Those behind it wait.
+    Block,
+}
+
+/// Gathers the events of a group until none came for a while, and sends the newest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DebounceRule {
+    pub key: Grouping,
+    /// Quiet time after the last event.
+    pub window: Duration,
+    /// After the first event.
+    pub max_wait: Duration,
+}
 
 /// Header values in the order written; a name stands once, whatever its case.
 #[derive(Clone, Debug, Default, PartialEq)]

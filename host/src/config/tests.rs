@@ -3,7 +3,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
-use crate::webhook::{Filter, OnError};
+use crate::webhook::{DebounceRule, Filter, Grouping, OnError, Order, Stuck};
 
 const SECRET: &str = "hunter2-hunter2-hunter2";
 
@@ -257,9 +257,6 @@ fn wrong_webhook_settings_say_what_is_allowed() {
             "concurrency": 0, "rateLimit": 5, "order": "entry", "debounce": "5s"}"#,
     );
     assert_snapshot!(shown(result), @r#"
-    config/webhooks/hook.json at /rateLimit: not supported yet; allowed: name, url, method, enabled, labels, events, filter, headers, plugins, signing, timeout, retry, concurrency
-    config/webhooks/hook.json at /order: not supported yet; allowed: name, url, method, enabled, labels, events, filter, headers, plugins, signing, timeout, retry, concurrency
-    config/webhooks/hook.json at /debounce: not supported yet; allowed: name, url, method, enabled, labels, events, filter, headers, plugins, signing, timeout, retry, concurrency
     config/webhooks/hook.json at /url: expected a URL that begins with https:// or http://; written: "ftp://files.example"
     config/webhooks/hook.json at /events/0: expected an event pattern: *, a prefix such as entry.*, or a type such as entry.create; written: "entry*"
     config/webhooks/hook.json at /name: expected a name of 1 to 200 characters on one line; written: ""
@@ -277,6 +274,9 @@ fn wrong_webhook_settings_say_what_is_allowed() {
     config/webhooks/hook.json at /plugins/3/shadow/config: expected an object, { … }; written: a list
     config/webhooks/hook.json at /timeout: expected a duration from 100ms to 5m, such as "15s"; written: "1h"
     config/webhooks/hook.json at /retry/schedule/0: expected a duration from 0s to 365d, such as "15s"; written: "soon"
+    config/webhooks/hook.json at /rateLimit: expected a rate such as "10/s"; written: 5
+    config/webhooks/hook.json at /order: expected "webhook" or a JSON Pointer such as "/entry/documentId"; written: "entry"
+    config/webhooks/hook.json at /debounce: expected an object, { … }; written: "5s"
     config/webhooks/hook.json at /concurrency: expected a whole number from 1 to 256; written: 0
     config/webhooks/hook.json at /signing/secrets/0: expected a signing secret: whsec_ and base64 of 24 to 64 bytes, or whsk_ and an Ed25519 key (`hookwright secret new` makes either)
     "#);
@@ -293,6 +293,60 @@ fn wrong_webhook_settings_say_what_is_allowed() {
     config/webhooks/hook.json at /filter/~1model: unknown key; allowed: schema
     config/webhooks/hook.json at /filter/schema: expected a usable JSON Schema: /type: value is not valid under any of the schemas listed in the 'anyOf' keyword
     "#);
+}
+
+#[test]
+fn when_deliveries_go_out_can_be_written() {
+    let hook = webhook_with(
+        r#""rateLimit": "600/m", "retry": {"disableAfter": "12h"},
+           "order": {"by": "/entry/documentId", "onStuck": {"failed": "block"}}"#,
+    )
+    .expect("valid");
+    let rate = hook.rate_limit.expect("a rate");
+    assert_eq!((rate.count.get(), rate.per), (600, Duration::from_mins(1)));
+    let by = Grouping::Value("/entry/documentId".parse().expect("a pointer"));
+    assert_eq!(hook.order, Some(Order { by, failed: Stuck::Block, held: Stuck::Block }));
+    assert_eq!(hook.disable_after, Some(Duration::from_hours(12)));
+
+    let hook = webhook_with(r#""order": "none", "debounce": {"window": "30s"}, "retry": {"disableAfter": "never"}"#);
+    let hook = hook.expect("valid");
+    let rule =
+        DebounceRule { key: Grouping::Webhook, window: Duration::from_secs(30), max_wait: Duration::from_mins(5) };
+    assert_eq!((hook.order, hook.debounce, hook.disable_after), (None, Some(rule), None));
+
+    let result = webhook_with(
+        r#""rateLimit": "10/d", "order": {"by": "entry", "onStuck": {"failed": "hold"}},
+           "debounce": {"key": 5, "maxWait": "1s"}, "retry": {"disableAfter": "soon"}"#,
+    );
+    assert_snapshot!(shown(result), @r#"
+    config/webhooks/hook.json at /retry/disableAfter: expected a duration from 1m to 365d, or "never", such as "15s"; written: "soon"
+    config/webhooks/hook.json at /rateLimit: expected attempts per second, minute or hour, such as "10/s", "600/m" or "1000/h", at most 10000; written: "10/d"
+    config/webhooks/hook.json at /order/onStuck/failed: expected continue or block; written: "hold"
+    config/webhooks/hook.json at /order/by: expected "webhook" or a JSON Pointer such as "/entry/documentId"; written: "entry"
+    config/webhooks/hook.json at /debounce: window is missing: expected the quiet time after the last event, such as "30s"
+    config/webhooks/hook.json at /debounce/key: expected "webhook" or a JSON Pointer such as "/entry/documentId"; written: 5
+    "#);
+    let result = webhook_with(r#""order": "webhook", "debounce": {"window": "30s", "maxWait": "1s"}"#);
+    assert_snapshot!(shown(result), @r#"
+    config/webhooks/hook.json at /debounce/maxWait: expected a longest wait that is not shorter than the window; written: "1s"
+    config/webhooks/hook.json at /debounce: expected either order or debounce, not both: of a debounced group only the newest event is sent, so there is nothing to put in order
+    "#);
+    let result = webhook_with(r#""order": "webhook", "debounce": {"window": "30s"}"#);
+    assert_snapshot!(shown(result), @"config/webhooks/hook.json at /debounce: expected either order or debounce, not both: of a debounced group only the newest event is sent, so there is nothing to put in order");
+}
+
+#[test]
+fn what_belongs_together_has_one_key() {
+    let by = |pointer: &str| Grouping::Value(pointer.parse().expect("a pointer"));
+    let body =
+        serde_json::json!({"id": 7, "name": "a", "long": "x".repeat(200), "list": [], "none": null, "empty": ""});
+    let key = |pointer| by(pointer).key(&body).map(|key| key.to_string());
+    assert_eq!(key("/id").as_deref(), Some("=7"));
+    assert_eq!(key("/name").as_deref(), Some("=a"));
+    assert_eq!(key("/empty").as_deref(), Some("="));
+    assert_eq!(key("/long").map(|key| (key.len(), key.starts_with('#'))), Some((65, true)));
+    assert_eq!((key("/list"), key("/none"), key("/absent")), (None, None, None));
+    assert_eq!(Grouping::Webhook.key(&body).as_deref(), Some("*"));
 }
 
 #[test]

@@ -12,13 +12,14 @@ use url::Url;
 use super::headers;
 use super::interpolate::Expanded;
 use super::node::{Keys, Node};
+use super::pace;
 use crate::duration::LONGEST;
 use crate::ids::{PluginName, WebhookId};
 use crate::pattern::EventPattern;
 use crate::pointer::Pointer;
 use crate::schemas::Compiled;
 use crate::signing::{ExtraSignature, Signed, SigningSecret, Template};
-use crate::webhook::{DEFAULT_RETRY_SCHEDULE, Filter, OnError, PluginUse, Shadow, Webhook};
+use crate::webhook::{DEFAULT_DISABLE_AFTER, DEFAULT_RETRY_SCHEDULE, Filter, OnError, PluginUse, Shadow, Webhook};
 
 const ROOT: Keys = Keys {
     known: &[
@@ -35,14 +36,17 @@ const ROOT: Keys = Keys {
         "timeout",
         "retry",
         "concurrency",
+        "rateLimit",
+        "order",
+        "debounce",
     ],
-    later: &["rateLimit", "order", "debounce"],
+    later: &[],
 };
 const PLUGIN: Keys = Keys { known: &["plugin", "config", "onError", "shadow"], later: &[] };
 const SHADOW: Keys = Keys { known: &["plugin", "config"], later: &[] };
 const SIGNING: Keys = Keys { known: &["secrets", "extra"], later: &[] };
 const EXTRA_SIGNATURE: Keys = Keys { known: &["header", "secret", "value", "signed"], later: &[] };
-const RETRY: Keys = Keys { known: &["schedule"], later: &[] };
+const RETRY: Keys = Keys { known: &["schedule", "disableAfter"], later: &[] };
 const SCHEMA_FILTER: Keys = Keys { known: &["schema"], later: &[] };
 
 const MAX_NAME_CHARS: usize = 200;
@@ -65,7 +69,7 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
     let fields = root.fields(&ROOT)?;
     let url = fields.require("url", "where to send, such as https://build.example/hook");
     let events = fields.require("events", "a list such as [\"entry.publish\"] or [\"*\"]");
-    let retry = fields.section("retry", &RETRY).get("schedule");
+    let retry = fields.section("retry", &RETRY);
     // All of it is read before what is missing ends it, so that every error is found.
     let url = url.and_then(|node| read_url(&node));
     let events = events.map(|node| read_events(&node));
@@ -77,7 +81,9 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
     let headers = fields.get("headers").map(|node| headers::read(&node));
     let plugins = fields.get("plugins").map(|node| read_plugins(&node));
     let timeout = fields.get("timeout").and_then(|node| read_timeout(&node));
-    let retry_schedule = retry.map(|node| read_schedule(&node));
+    let retry_schedule = retry.get("schedule").map(|node| read_schedule(&node));
+    let disable_after = retry.get("disableAfter").and_then(|node| pace::read_disable_after(&node));
+    let (rate_limit, order, debounce) = pace::read(&fields);
     let concurrency = fields.get("concurrency").and_then(|node| node.number(1..=MAX_CONCURRENCY));
     let signing = fields.get("signing").map(|node| read_signing(&node));
     let (url, shown_url) = url?;
@@ -96,6 +102,10 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
         plugins: plugins.unwrap_or_default(),
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         retry_schedule: retry_schedule.unwrap_or_else(|| DEFAULT_RETRY_SCHEDULE.to_vec()),
+        disable_after: disable_after.unwrap_or(Some(DEFAULT_DISABLE_AFTER)),
+        rate_limit,
+        order,
+        debounce,
         concurrency: concurrency
             .and_then(|count| u32::try_from(count).ok())
             .and_then(NonZeroU32::new)

@@ -17,8 +17,9 @@ use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, EventType, SourceName, WebhookId};
 use crate::revision::Revision;
 use crate::schemas::Check;
-use crate::store::{Appended, Idempotency, Lane, NewDelivery, NewEvent, Place, Placed, StoreError};
+use crate::store::{Appended, Debounce, Idempotency, Lane, NewDelivery, NewEvent, Place, Placed, StoreError};
 use crate::tasks::{self, OnPanic};
+use crate::webhook::{DebounceRule, Webhook};
 
 /// What a known source wants to have accepted.
 #[derive(Debug)]
@@ -50,22 +51,28 @@ pub struct AcceptedDelivery {
 /// A candidate that may be committed: its type, and who wants it.
 pub(super) struct Judged {
     event_type: EventType,
-    webhooks: Vec<WebhookId>,
+    takers: Vec<Taker>,
+}
+
+/// A webhook that wants an event, and what the event's delivery waits for there.
+struct Taker {
+    lane: Lane,
+    debounce: Option<Debounce>,
 }
 
 impl Intake {
     /// Judges a candidate by `revision`. The parsed body, many times the size of its bytes, does not outlive this.
     pub(super) fn judge(&self, revision: &Revision, candidate: &Candidate) -> Result<Judged, Refusal> {
         let (event_type, body) = judge(revision, &candidate.source, &candidate.data)?;
-        let webhooks = self.takers(revision, &event_type, &body);
-        Ok(Judged { event_type, webhooks })
+        let takers = self.takers(revision, &event_type, &body);
+        Ok(Judged { event_type, takers })
     }
 
-    fn takers(&self, revision: &Revision, event_type: &EventType, body: &Value) -> Vec<WebhookId> {
+    fn takers(&self, revision: &Revision, event_type: &EventType, body: &Value) -> Vec<Taker> {
         let webhooks = revision.webhooks.values();
         webhooks
             .filter(|webhook| webhook.wants(event_type, body) && self.parts.dispatcher.takes_new(webhook))
-            .map(|webhook| webhook.id.clone())
+            .map(|webhook| Taker::of(webhook, body))
             .collect()
     }
 
@@ -87,11 +94,11 @@ impl Intake {
     async fn append(&self, candidate: Candidate, judged: Judged, now: Timestamp) -> Result<Accepted, Refusal> {
         let Candidate { source, content_type, headers, data, idempotency_key, room } = candidate;
         let idempotency = idempotency_key.map(|key| Idempotency { key, digest: Digest::of(&data) });
-        let Judged { event_type, webhooks } = judged;
+        let Judged { event_type, takers } = judged;
         let id = EventId::generate(now);
         let event = Arc::new(Event { id, event_type, source, received: now, content_type, headers, data });
 
-        let (deliveries, permits) = self.reserve(webhooks, event.weight(), now);
+        let (deliveries, permits) = self.reserve(takers, event.weight(), now);
         let lanes: Vec<Lane> = deliveries.iter().map(|delivery| delivery.lane.clone()).collect();
         let appended = self.parts.store.append(vec![NewEvent { event, idempotency, deliveries }]).await;
         drop(room);
@@ -119,19 +126,29 @@ impl Intake {
         }
     }
 
-    /// A delivery for each webhook, leased where there is a permit; the permits in the same order.
-    fn reserve(
-        &self,
-        webhooks: Vec<WebhookId>,
-        weight: usize,
-        now: Timestamp,
-    ) -> (Vec<NewDelivery>, Vec<Option<Permit>>) {
-        let with_permit = |webhook: WebhookId| {
-            let permit = self.parts.dispatcher.reserve(&webhook, weight);
-            let (id, lane, lease) = (DeliveryId::generate(now), Lane::unordered(webhook), permit.is_some());
-            (NewDelivery { id, lane, lease, debounce: None }, permit)
+    /// A delivery for each taker, leased where there is a permit; the permits in the same order.
+    fn reserve(&self, takers: Vec<Taker>, weight: usize, now: Timestamp) -> (Vec<NewDelivery>, Vec<Option<Permit>>) {
+        let with_permit = |Taker { lane, debounce }: Taker| {
+            let waits = debounce.is_some();
+            let permit = if waits { None } else { self.parts.dispatcher.reserve(&lane, weight) };
+            (NewDelivery { id: DeliveryId::generate(now), lane, lease: permit.is_some(), debounce }, permit)
         };
-        webhooks.into_iter().map(with_permit).unzip()
+        takers.into_iter().map(with_permit).unzip()
+    }
+}
+
+impl Taker {
+    fn of(webhook: &Webhook, body: &Value) -> Self {
+        let key = webhook.order.as_ref().and_then(|order| order.by.key(body));
+        let lane = match key {
+            Some(key) => Lane { webhook: webhook.id.clone(), key },
+            None => Lane::unordered(webhook.id.clone()),
+        };
+        let debounce = webhook.debounce.as_ref().and_then(|rule| {
+            let DebounceRule { key, window, max_wait } = rule;
+            Some(Debounce { key: key.key(body)?, window: *window, max_wait: *max_wait })
+        });
+        Self { lane, debounce }
     }
 }
 
