@@ -74,6 +74,8 @@ pub enum HeldCause {
     WebhookRemoved,
     /// The receiver answered 410 Gone; a changed URL clears it.
     WebhookGone,
+    /// Out of attempts, first in its order, and its webhook says that those behind wait (`onStuck.failed: block`).
+    Stuck,
     /// This plugin is missing, broken, trapped, over its limits, or failed under `onError: hold`. The binding
     /// names its version, config and `onError`: when one of them changes, the delivery gets another run.
     Plugin { name: PluginName, binding: Box<str> },
@@ -85,6 +87,7 @@ impl fmt::Display for HeldCause {
             Self::WebhookDisabled => f.write_str("webhook-disabled"),
             Self::WebhookRemoved => f.write_str("webhook-removed"),
             Self::WebhookGone => f.write_str("webhook-gone"),
+            Self::Stuck => f.write_str("stuck"),
             Self::Plugin { name, binding } => write!(f, "plugin:{name}@{binding}"),
         }
     }
@@ -98,6 +101,7 @@ impl FromStr for HeldCause {
             "webhook-disabled" => Ok(Self::WebhookDisabled),
             "webhook-removed" => Ok(Self::WebhookRemoved),
             "webhook-gone" => Ok(Self::WebhookGone),
+            "stuck" => Ok(Self::Stuck),
             _ => match text.strip_prefix("plugin:").and_then(|rest| rest.split_once('@')) {
                 Some((name, binding)) => Ok(Self::Plugin { name: name.parse()?, binding: binding.into() }),
                 None => Err(crate::ids::NameError::Shape {
@@ -243,7 +247,7 @@ mod tests {
 
     #[test]
     fn causes_and_states_read_back() {
-        for text in ["webhook-disabled", "webhook-removed", "webhook-gone", "plugin:redact@1f0c66a2b7d4"] {
+        for text in ["webhook-disabled", "webhook-removed", "webhook-gone", "stuck", "plugin:redact@1f0c66a2b7d4"] {
             assert_eq!(text.parse::<HeldCause>().expect(text).to_string(), text);
         }
         assert!("plugin:../x@1".parse::<HeldCause>().is_err());

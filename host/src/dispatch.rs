@@ -1,14 +1,13 @@
-//! Lanes, permits, the life of one delivery, retry decisions, run state.
+//! The scheduler, permits, the life of one delivery, retry decisions, run state.
 //!
 //! A permit (count and bytes) is taken before a delivery is leased and is owned by its task; what has no
 //! permit stays on disk and is claimed later, lane by lane. Does not know SQL, HTTP details or wasm.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,19 +22,24 @@ use crate::transform::TransformPool;
 use crate::webhook::Webhook;
 
 pub use self::breaks::Stopped;
+pub use self::scheduler::Condition;
 
 use self::breaks::Breaks;
-use self::lanes::Lanes;
+use self::pace::Pace;
 use self::run_states::RunStates;
+use self::scheduler::{Limits, Scheduler};
 
 mod binding;
 mod breaks;
+mod chains;
 mod claim;
 mod follow;
-mod lanes;
+mod pace;
 mod request;
 mod retry;
 mod run_states;
+mod scheduler;
+mod switch;
 mod work;
 
 /// Notices kept for a watcher that is behind.
@@ -65,9 +69,8 @@ struct Inner {
     transform: TransformPool,
     shadows: Shadows,
     breaks: Breaks,
-    lanes: Mutex<Lanes>,
-    /// Attempts under way at once, per webhook, with the size each was made for.
-    slots: Mutex<HashMap<WebhookId, (u32, Arc<Semaphore>)>>,
+    scheduler: Mutex<Scheduler>,
+    pace: Pace,
     run_states: RunStates,
     notices: broadcast::Sender<Notice>,
     /// Something new may be claimed.
@@ -88,7 +91,7 @@ pub struct Permit {
 impl Permit {
     /// Makes room for a payload that was rewritten. False: there is none now.
     fn enlarge(&mut self, more: usize) -> bool {
-        let granted = self.inner.lanes().enlarge(&self.lane, more);
+        let granted = self.inner.scheduler().enlarge(&self.lane.webhook, more);
         if granted {
             self.more = Some(more);
         }
@@ -133,14 +136,15 @@ impl Dispatcher {
             transform,
             shadows,
             breaks: Breaks::default(),
-            lanes: Mutex::default(),
-            slots: Mutex::default(),
+            scheduler: Mutex::default(),
+            pace: Pace::default(),
             run_states: RunStates::new(run_states),
             notices: broadcast::channel(NOTICES_KEPT).0,
             claimable: Notify::new(),
             deliveries: TaskTracker::new(),
             draining: CancellationToken::new(),
         });
+        switch::remember(&inner, &first);
         follow::bring_in_line(&inner, None, &first).await?;
         tasks::spawn("claim", OnPanic::Abort, claim::run(Arc::clone(&inner)));
         tasks::spawn("heartbeat", OnPanic::Abort, claim::keep_alive(Arc::clone(&inner)));
@@ -153,7 +157,7 @@ impl Dispatcher {
         if self.inner.draining.is_cancelled() {
             return None;
         }
-        let granted = self.inner.lanes().reserve(lane, weight, clock::now());
+        let granted = self.inner.scheduler().reserve(lane, weight, clock::now());
         granted.then(|| Permit { inner: Arc::clone(&self.inner), lane: lane.clone(), weight, more: None })
     }
 
@@ -180,6 +184,31 @@ impl Dispatcher {
     /// The plugins that are not run any more for a webhook of this revision, because they kept breaking.
     pub fn stopped(&self, revision: &Revision) -> Vec<Stopped> {
         self.inner.breaks.list(revision)
+    }
+
+    /// How the receiver of a webhook is, as far as its deliveries tell.
+    pub fn condition(&self, webhook: &Webhook) -> Condition {
+        self.inner.scheduler().condition(&webhook.id, &Limits::of(webhook), clock::now())
+    }
+
+    /// Lets deliveries gather, or go again. False: so it was already.
+    ///
+    /// # Errors
+    /// When the store fails; so it is below. Nothing changed then.
+    pub async fn pause(&self, webhook: &Webhook, paused: bool, by: &str) -> Result<bool, StoreError> {
+        switch::pause(&self.inner, webhook, paused, by).await
+    }
+
+    /// Switches a webhook off: no new deliveries, unfinished ones are held. False: so it was already.
+    #[expect(clippy::missing_errors_doc, reason = "as above")]
+    pub async fn disable(&self, webhook: &Webhook, by: &str) -> Result<bool, StoreError> {
+        switch::disable(&self.inner, webhook, by.to_owned()).await
+    }
+
+    /// Takes back whatever switched it off here, a receiver's 410 included. False: nothing did.
+    #[expect(clippy::missing_errors_doc, reason = "as above")]
+    pub async fn enable(&self, webhook: &Webhook) -> Result<bool, StoreError> {
+        switch::enable(&self.inner, webhook).await
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
@@ -209,33 +238,28 @@ impl Dispatcher {
 }
 
 impl Inner {
-    fn lanes(&self) -> MutexGuard<'_, Lanes> {
-        // Every method leaves the lanes consistent, so a panic elsewhere is no reason to stop.
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
+        // Every method leaves it consistent, so a panic elsewhere is no reason to stop.
+        self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A delivery left its lane: in an order, the next one may go.
+    fn wake_next(&self, lane: &Lane) {
+        if lane.is_ordered() {
+            self.wake(lane, clock::now());
+        }
     }
 
     fn wake(&self, lane: &Lane, due: Timestamp) {
-        if self.lanes().wake(lane, due) {
+        if self.scheduler().wake(lane, due) {
             self.claimable.notify_one();
         }
-    }
-
-    /// The semaphore of a webhook's attempts, of the size today's revision says.
-    fn slots(&self, webhook: &Webhook) -> Arc<Semaphore> {
-        let size = webhook.concurrency.get();
-        let fresh = || (size, Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(usize::MAX))));
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = slots.entry(webhook.id.clone()).or_insert_with(fresh);
-        if entry.0 != size {
-            *entry = fresh();
-        }
-        Arc::clone(&entry.1)
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.inner.lanes().give_back(&self.lane, self.weight, self.more) {
+        if self.inner.scheduler().give_back(&self.lane.webhook, self.weight, self.more) {
             self.inner.claimable.notify_one();
         }
     }

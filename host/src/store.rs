@@ -155,6 +155,11 @@ impl Lane {
         static NO_KEY: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
         Self { webhook, key: Arc::clone(&NO_KEY) }
     }
+
+    /// Whether its deliveries go one after the other.
+    pub fn is_ordered(&self) -> bool {
+        !self.key.is_empty()
+    }
 }
 
 /// A lane and when its next delivery is due.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::lanes::ClaimOrder;
+use super::scheduler::ClaimOrder;
 use super::{Inner, Permit, work};
 use crate::clock;
 use crate::ids::WebhookId;
@@ -25,18 +25,27 @@ const LANES_PAGE: usize = 500;
 /// Claims whatever is due and has room, until draining.
 pub(super) async fn run(inner: Arc<Inner>) {
     while !inner.draining.is_cancelled() {
-        let orders = inner.lanes().orders(clock::now(), CLAIMS_AT_ONCE);
+        let orders = inner.scheduler().orders(clock::now(), CLAIMS_AT_ONCE);
         if orders.is_empty() {
             wait(&inner).await;
+            look_up_forgotten(&inner).await;
         } else {
             join_all(orders.into_iter().map(|order| claim(&inner, order))).await;
         }
     }
 }
 
+/// Lanes beyond what is remembered are found in the store, once there is room for them.
+async fn look_up_forgotten(inner: &Inner) {
+    let has_forgotten = inner.scheduler().has_forgotten();
+    if has_forgotten && let Err(error) = wake_all(inner).await {
+        tracing::error!(%error, "looking for work failed; the next heartbeat does it");
+    }
+}
+
 /// Until something may be claimed.
 async fn wait(inner: &Inner) {
-    let due = inner.lanes().next_due();
+    let due = inner.scheduler().next_due();
     let until_due = async {
         match due {
             Some(due) => sleep_until(Instant::now() + due.since(clock::now()).min(LONGEST_SLEEP)).await,
@@ -56,7 +65,7 @@ async fn claim(inner: &Arc<Inner>, order: ClaimOrder) {
     match inner.store.claim(Claim { lane: lane.clone(), now, limit, max_bytes }).await {
         Ok(claimed) => {
             let weights = claimed.leases.iter().map(Lease::weight);
-            inner.lanes().claimed(&lane, weights, claimed.next_due);
+            inner.scheduler().claimed(&lane, weights, claimed.next_due);
             for lease in claimed.leases {
                 let permit =
                     Permit { inner: Arc::clone(inner), lane: lane.clone(), weight: lease.weight(), more: None };
@@ -65,7 +74,7 @@ async fn claim(inner: &Arc<Inner>, order: ClaimOrder) {
         }
         Err(error) => {
             tracing::error!(webhook = %lane.webhook, %error, "claiming failed; trying again in a second");
-            inner.lanes().claimed(&lane, std::iter::empty(), Some(now.after(CLAIM_BACKOFF)));
+            inner.scheduler().claimed(&lane, std::iter::empty(), Some(now.after(CLAIM_BACKOFF)));
         }
     }
 }
@@ -98,6 +107,21 @@ async fn beat(inner: &Inner) -> Result<(), StoreError> {
 /// Wakes every lane that has work on disk.
 pub(super) async fn wake_all(inner: &Inner) -> Result<(), StoreError> {
     each_lane(inner, |entry| inner.wake(&entry.lane, entry.due)).await
+}
+
+/// Wakes the lanes of one webhook.
+pub(super) async fn wake_webhook(inner: &Inner, webhook: &WebhookId) -> Result<(), StoreError> {
+    // Pages begin after a lane: the unordered one is the first of its webhook.
+    let unordered = Lane::unordered(webhook.clone());
+    inner.wake(&unordered, clock::now());
+    let mut after = Some(unordered);
+    while let Some(lane) = after.take() {
+        let page = inner.store.lanes(Some(lane), LANES_PAGE).await?;
+        let of_webhook = page.iter().take_while(|entry| entry.lane.webhook == *webhook);
+        let count = of_webhook.map(|entry| inner.wake(&entry.lane, entry.due)).count();
+        after = page.last().filter(|_| count == page.len()).map(|last| last.lane.clone());
+    }
+    Ok(())
 }
 
 /// The webhooks that have work on disk, in force or not.

@@ -1,17 +1,19 @@
 //! Brings run states and held deliveries in line with a revision: holds what it switched off, releases what
 //! it fixed and nothing else.
 
-use super::{Inner, binding, claim};
+use super::{Inner, binding, claim, switch};
 use crate::clock;
 use crate::delivery::HeldCause;
 use crate::ids::WebhookId;
 use crate::revision::Revision;
-use crate::store::{HeldFor, Lane, RunState, RunStateKind, StoreError};
+use crate::store::{HeldFor, RunStateKind, StoreError};
 use crate::webhook::Webhook;
 
 /// `old` is none at start-up. Safe to repeat, also after an error in the middle.
 pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &Revision) -> Result<(), StoreError> {
     inner.breaks.follow(new);
+    inner.pace.retain(|webhook| new.webhooks.contains_key(webhook));
+    new.webhooks.values().for_each(|webhook| switch::look_again(inner, webhook));
     inner.shadows.follow(&new.webhooks, &new.plugins, clock::now());
     let mut released = 0;
     for webhook in new.webhooks.values() {
@@ -38,12 +40,12 @@ pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &R
 }
 
 async fn release_what_is_fixed(inner: &Inner, revision: &Revision, webhook: &Webhook) -> Result<u64, StoreError> {
-    clear_if_moved(inner, webhook).await?;
+    switch::clear_if_moved(inner, webhook).await?;
     let mut fixed = vec![HeldFor::Cause(HeldCause::WebhookRemoved)];
     if !inner.run_states.has(&webhook.id, RunStateKind::Gone) {
         fixed.push(HeldFor::Cause(HeldCause::WebhookGone));
     }
-    if webhook.enabled {
+    if webhook.enabled && !inner.run_states.has(&webhook.id, RunStateKind::Disabled) {
         fixed.push(HeldFor::Cause(HeldCause::WebhookDisabled));
     }
     fixed.push(HeldFor::PluginsExcept(binding::causes_in_force(webhook, &revision.plugins)));
@@ -59,8 +61,10 @@ pub(super) async fn recheck(inner: &Inner, webhook: &WebhookId, cause: HeldCause
     let revision = inner.live.load_full();
     let Some(webhook) = revision.webhooks.get(webhook) else { return };
     let still_there = match &cause {
-        HeldCause::WebhookDisabled => !webhook.enabled,
+        HeldCause::WebhookDisabled => !webhook.enabled || inner.run_states.has(&webhook.id, RunStateKind::Disabled),
         HeldCause::WebhookRemoved => false,
+        // For a person.
+        HeldCause::Stuck => true,
         HeldCause::WebhookGone => inner.run_states.has(&webhook.id, RunStateKind::Gone),
         HeldCause::Plugin { .. } => binding::causes_in_force(webhook, &revision.plugins).contains(&cause),
     };
@@ -71,38 +75,7 @@ pub(super) async fn recheck(inner: &Inner, webhook: &WebhookId, cause: HeldCause
         tracing::error!(webhook = %webhook.id, %error, "releasing failed; a reload releases it");
     }
     // Also after an error: it may have come after the release.
-    inner.wake(&Lane::unordered(webhook.id.clone()), clock::now());
-}
-
-/// The receiver answered 410: nothing goes to this URL any more, and nothing is lost.
-pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
-    let state = RunState {
-        webhook: webhook.id.clone(),
-        kind: RunStateKind::Gone,
-        since: clock::now(),
-        by: "receiver (410 Gone)".to_owned(),
-        url: webhook.url.to_string(),
-    };
-    inner.run_states.set(&*inner.administration, state).await?;
-    tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until its URL changes");
-    let reason = "the receiver answered 410 Gone".to_owned();
-    inner.store.hold(webhook.id.clone(), HeldCause::WebhookGone, reason, clock::now()).await?;
-    // The URL may have changed since the attempt began: then that change came too early to clear this.
-    let today = inner.live.load().webhooks.get(&webhook.id).cloned();
-    match today {
-        Some(today) => clear_if_moved(inner, &today).await,
-        None => Ok(()),
+    if let Err(error) = claim::wake_webhook(inner, &webhook.id).await {
+        tracing::error!(webhook = %webhook.id, %error, "looking for work failed; the next heartbeat does it");
     }
-}
-
-/// Another URL than the one that answered 410 makes a fresh start.
-async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
-    for kind in inner.run_states.outdated(webhook) {
-        inner.run_states.clear(&*inner.administration, &webhook.id, kind).await?;
-        if kind == RunStateKind::Gone {
-            inner.store.release(webhook.id.clone(), HeldFor::Cause(HeldCause::WebhookGone), clock::now()).await?;
-            inner.wake(&Lane::unordered(webhook.id.clone()), clock::now());
-        }
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::scheduler::Health;
 use crate::clock::Timestamp;
 use crate::delivery::{AttemptResult, Next, Response, SendErrorKind};
 
@@ -19,6 +20,28 @@ pub(super) enum After {
     Next(Next),
     /// 410: the receiver wants nothing more.
     Gone,
+}
+
+/// What an attempt says of the receiver as a whole.
+pub(super) fn health(result: &AttemptResult, now: Timestamp) -> Health {
+    match result {
+        AttemptResult::Answered(response) => match response.status {
+            200..=299 => Health::Well,
+            429 | 502..=504 => Health::Ill { overloaded: true, quiet: asked_wait(result, now) },
+            408 | 500..=599 => Health::Ill { overloaded: false, quiet: None },
+            _ => Health::Refusing,
+        },
+        AttemptResult::Error { kind, .. } => match kind {
+            // The host's own matter.
+            SendErrorKind::Exhausted => Health::Unknown,
+            SendErrorKind::Refused => Health::Refusing,
+            SendErrorKind::Dns
+            | SendErrorKind::Connect
+            | SendErrorKind::Tls
+            | SendErrorKind::Timeout
+            | SendErrorKind::Broken => Health::Ill { overloaded: false, quiet: None },
+        },
+    }
 }
 
 /// Decides after attempt `number` (1 for the first). `dice` is uniform in 0..1. What the receiver has no part in counts
@@ -108,6 +131,24 @@ mod tests {
             assert_eq!(wait(&result, 2), Some(SCHEDULE[1]));
             assert!(matches!(decide(&SCHEDULE, 3, &result, NOW, 0.5), After::Next(Next::Failed { .. })));
             assert!(matches!(decide(&[], 1, &result, NOW, 0.5), After::Next(Next::Failed { .. })));
+        }
+    }
+
+    #[test]
+    fn an_attempt_says_how_the_receiver_is() {
+        let ill = |overloaded, quiet: Option<u64>| Health::Ill { overloaded, quiet: quiet.map(Duration::from_secs) };
+        for (status, health) in [
+            (204, Health::Well),
+            (302, Health::Refusing),
+            (410, Health::Refusing),
+            (422, Health::Refusing),
+            (408, ill(false, None)),
+            (500, ill(false, None)),
+            (502, ill(true, None)),
+            (429, ill(true, Some(7))),
+            (503, ill(true, Some(7))),
+        ] {
+            assert_eq!(super::health(&answered(status, Some("7")), NOW), health, "{status}");
         }
     }
 

@@ -1,27 +1,28 @@
-//! The life of one leased delivery: gate, chain, attempt, settle.
+//! The life of one leased delivery: turn, gate, chain, attempt, settle.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::follow;
+use super::chains::{self, Ran};
+use super::pace::{self, Slot, Turn};
 use super::retry::{self, After};
-use super::{Inner, Notice, Permit, binding, request};
+use super::{Inner, Notice, Permit, follow, request, switch};
 use crate::clock;
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros};
-use crate::plugin::{ChainJob, Observer, held_unrun};
+use crate::event::Event;
+use crate::ids::EventId;
 use crate::revision::Revision;
 use crate::store::{Lease, RunStateKind, Settled, Settlement, StoreError};
 use crate::tasks::{self, OnPanic};
-use crate::webhook::Webhook;
+use crate::webhook::{Stuck, Webhook};
 
-/// Chain runs that may end in a retryable failure; then the delivery is held.
-const MOST_RUNS: u32 = 10;
 /// A settle that fails is repeated with waits from this …
 const SETTLE_BACKOFF: Duration = Duration::from_millis(100);
 /// … up to this.
 const SETTLE_BACKOFF_MOST: Duration = Duration::from_secs(5);
-/// A delivery whose rewritten payload found no room is tried again after this.
-const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
+/// A delivery for whose rewritten payload there was no room, or whose events could not be read, is tried again after
+/// this.
+const SHORT_PAUSE: Duration = Duration::from_secs(1);
 /// A delivery whose task panicked is tried again after this.
 const PANIC_PAUSE: Duration = Duration::from_mins(1);
 
@@ -44,23 +45,24 @@ struct Step {
     next: Next,
     attempt: Option<Attempt>,
     /// A run of the chain that was made in this turn.
-    chain: Option<ChainRecord>,
+    ran: Option<Ran>,
 }
 
 impl Step {
-    fn without_attempt(next: Next) -> Self {
-        Self { next, attempt: None, chain: None }
+    const fn without_attempt(next: Next) -> Self {
+        Self { next, attempt: None, ran: None }
+    }
+
+    fn released_after(pause: Duration) -> Self {
+        Self::without_attempt(Next::Released { due: clock::now().after(pause) })
     }
 }
 
 async fn step(inner: &Arc<Inner>, lease: &Lease, permit: &mut Permit) -> Step {
-    let Some(webhook) = inner.live.load().webhooks.get(&lease.lane.webhook).cloned() else {
-        return Step::without_attempt(removed());
-    };
-    let slots = inner.slots(&webhook);
-    let _slot = tokio::select! {
-        slot = slots.acquire() => slot,
-        () = inner.draining.cancelled() => return Step::without_attempt(Next::Released { due: clock::now() }),
+    let slot = match pace::turn(inner, &lease.lane.webhook).await {
+        Turn::Go(slot) => slot,
+        Turn::Later(due) => return Step::without_attempt(Next::Released { due }),
+        Turn::Removed => return Step::without_attempt(removed()),
     };
     // Read after the wait: from here to the settle this delivery uses one revision.
     let revision = inner.live.load_full();
@@ -68,25 +70,31 @@ async fn step(inner: &Arc<Inner>, lease: &Lease, permit: &mut Permit) -> Step {
         Ok(webhook) => webhook,
         Err(next) => return Step::without_attempt(next),
     };
+    let of = |next, (attempt, ran)| Step { next: in_order(&webhook, lease, next), attempt, ran };
     if let Some(fixed) = &lease.chain {
-        let (next, attempt) = attempt(inner, &revision, &webhook, lease, fixed).await;
-        return Step { next, attempt, chain: None };
+        let (next, attempt) = attempt(inner, &revision, &webhook, lease, (&lease.event, fixed), slot).await;
+        return of(next, (Some(attempt), None));
     }
-    let Some(chain) = run_chain(inner, &revision, &webhook, lease).await else {
-        return Step::without_attempt(Next::Released { due: clock::now() });
+    let ran = match chains::run(inner, &revision, &webhook, lease).await {
+        Ok(Some(ran)) => ran,
+        Ok(None) => return Step::released_after(Duration::ZERO),
+        Err(error) => {
+            tracing::error!(delivery = %lease.token.delivery, %error, "what its window gathered cannot be read");
+            return Step::released_after(SHORT_PAUSE);
+        }
     };
-    if let Some(next) = after_chain(&revision, &webhook, lease, &chain) {
-        return Step { next, attempt: None, chain: Some(chain) };
+    if let Some(next) = chains::follow_up(&revision, &webhook, lease, &ran.chain) {
+        return of(next, (None, Some(ran)));
     }
-    if let Some(data) = chain.data()
+    if let Some(data) = ran.chain.data()
         && !permit.enlarge(data.len())
     {
         // Payloads that wait for slow receivers fill the memory. This one is made again when there is room: the chain
         // comes to the same.
-        return Step::without_attempt(Next::Released { due: clock::now().after(NO_ROOM_PAUSE) });
+        return Step::released_after(SHORT_PAUSE);
     }
-    let (next, attempt) = attempt(inner, &revision, &webhook, lease, &chain).await;
-    Step { next, attempt, chain: Some(chain) }
+    let (next, attempt) = attempt(inner, &revision, &webhook, lease, (&ran.event, &ran.chain), slot).await;
+    of(next, (Some(attempt), Some(ran)))
 }
 
 fn removed() -> Next {
@@ -98,14 +106,22 @@ fn gone() -> Next {
     Next::Held { cause: HeldCause::WebhookGone, reason }
 }
 
+fn disabled(webhook: &Webhook) -> Next {
+    let reason = if webhook.enabled {
+        format!("the webhook was switched off; `hookwright webhook enable {}` releases this", webhook.id)
+    } else {
+        "the webhook is disabled".to_owned()
+    };
+    Next::Held { cause: HeldCause::WebhookDisabled, reason }
+}
+
 /// The webhook of this delivery as it is today, or why it may not be sent to.
 fn gate(inner: &Inner, revision: &Revision, lease: &Lease) -> Result<Arc<Webhook>, Next> {
     let Some(webhook) = revision.webhooks.get(&lease.lane.webhook) else {
         return Err(removed());
     };
-    if !webhook.enabled {
-        let reason = "the webhook is disabled".to_owned();
-        return Err(Next::Held { cause: HeldCause::WebhookDisabled, reason });
+    if !webhook.enabled || inner.run_states.has(&webhook.id, RunStateKind::Disabled) {
+        return Err(disabled(webhook));
     }
     if inner.run_states.has(&webhook.id, RunStateKind::Gone) {
         return Err(gone());
@@ -113,52 +129,19 @@ fn gate(inner: &Inner, revision: &Revision, lease: &Lease) -> Result<Arc<Webhook
     Ok(Arc::clone(webhook))
 }
 
-/// None when the host shuts down before the chain ran.
-async fn run_chain(inner: &Inner, revision: &Revision, webhook: &Arc<Webhook>, lease: &Lease) -> Option<ChainRecord> {
-    if webhook.plugins.is_empty() {
-        return Some(ChainRecord::untouched());
-    }
-    let job = ChainJob {
-        plugins: Arc::clone(&revision.plugins),
-        webhook: Arc::clone(webhook),
-        event: Arc::clone(&lease.event),
-        delivery: lease.token.delivery,
-        run: lease.runs.saturating_add(1),
-        now: clock::now(),
-        observer: observer(inner, webhook, lease),
-    };
-    if let Some((plugin, reason)) = inner.breaks.stopped(webhook, &revision.plugins) {
-        return Some(held_unrun(&job, &plugin, reason));
-    }
-    let record = inner.transform.run(job).await.ok()?;
-    inner.breaks.learn(webhook, &revision.plugins, &record, clock::now());
-    Some(record)
-}
-
-/// Shadows see the first run of a chain: a repetition tells nothing new of an event.
-fn observer(inner: &Inner, webhook: &Webhook, lease: &Lease) -> Option<Observer> {
-    let is_shadowed = webhook.plugins.iter().any(|used| used.shadow.is_some());
-    (is_shadowed && lease.runs == 0).then(|| inner.shadows.observer())
-}
-
-/// Where the delivery goes without an attempt; none: the chain says deliver.
-fn after_chain(revision: &Revision, webhook: &Webhook, lease: &Lease, chain: &ChainRecord) -> Option<Next> {
-    let held_for = |plugin| binding::cause(webhook, &revision.plugins, plugin);
-    match &chain.verdict {
-        ChainVerdict::Deliver { .. } => None,
-        ChainVerdict::Drop { plugin, reason } => Some(Next::Dropped { reason: format!("{plugin}: {reason}") }),
-        ChainVerdict::Fail { plugin, reason } => Some(Next::Failed { reason: format!("{plugin}: {reason}") }),
-        ChainVerdict::Hold { plugin, reason } => {
-            Some(Next::Held { cause: held_for(plugin), reason: format!("{plugin}: {reason}") })
-        }
-        ChainVerdict::Again { plugin, reason, after_ms } if lease.runs + 1 < MOST_RUNS => Some(Next::RetryAt {
-            due: clock::now().after(Duration::from_millis(*after_ms)),
-            reason: format!("{plugin}: {reason}"),
-        }),
-        ChainVerdict::Again { plugin, reason, .. } => Some(Next::Held {
-            cause: held_for(plugin),
-            reason: format!("{plugin}: {reason}; that was run {MOST_RUNS}, the last"),
-        }),
+/// In an order that waits for failed deliveries, one that is out of attempts is held instead.
+fn in_order(webhook: &Webhook, lease: &Lease, next: Next) -> Next {
+    let blocks = webhook.order.as_ref().is_some_and(|order| order.failed == Stuck::Block);
+    match next {
+        Next::Failed { reason } if blocks && lease.lane.is_ordered() => Next::Held {
+            cause: HeldCause::Stuck,
+            reason: format!(
+                "{reason}; those behind it in its order wait for it: `hookwright delivery retry {0}`, or `hookwright \
+                 delivery discard {0}`",
+                lease.token.delivery
+            ),
+        },
+        next => next,
     }
 }
 
@@ -167,8 +150,9 @@ async fn attempt(
     revision: &Revision,
     webhook: &Webhook,
     lease: &Lease,
-    chain: &ChainRecord,
-) -> (Next, Option<Attempt>) {
+    (event, chain): (&Event, &ChainRecord),
+    slot: Slot,
+) -> (Next, Attempt) {
     let unchanged = Changes::default();
     let changes = match &chain.verdict {
         ChainVerdict::Deliver { changes } => changes,
@@ -177,7 +161,7 @@ async fn attempt(
     let started = clock::now();
     let number = lease.attempts.saturating_add(1);
     let outgoing = request::build(&request::Parts {
-        event: &lease.event,
+        event,
         webhook,
         default_headers: &revision.server.default_headers,
         changes,
@@ -190,15 +174,23 @@ async fn attempt(
     let clock_start = Instant::now();
     let result = revision.egress.send(outgoing).await;
     let took = micros(clock_start.elapsed());
-    let next = after_attempt(inner, webhook, number, &result).await;
-    (next, Some(Attempt { number, started, micros: took, url, request_headers, result }))
+    let change = slot.finish(retry::health(&result, clock::now()));
+    let mut next = after_attempt(inner, webhook, number, &result).await;
+    if let Some(change) = change {
+        match switch::record_change(inner, webhook, change).await {
+            Ok(true) if matches!(next, Next::RetryAt { .. }) => next = disabled(webhook),
+            Ok(_) => {}
+            Err(error) => tracing::error!(webhook = %webhook.id, %error, ?change, "could not be recorded"),
+        }
+    }
+    (next, Attempt { number, started, micros: took, url, request_headers, result })
 }
 
 async fn after_attempt(inner: &Inner, webhook: &Webhook, number: u32, result: &AttemptResult) -> Next {
     match retry::decide(&webhook.retry_schedule, number, result, clock::now(), rand::random()) {
         After::Next(next) => next,
         After::Gone => {
-            if let Err(error) = follow::mark_gone(inner, webhook).await {
+            if let Err(error) = switch::mark_gone(inner, webhook).await {
                 tracing::error!(webhook = %webhook.id, %error, "410 Gone could not be recorded");
             }
             gone()
@@ -210,29 +202,46 @@ async fn after_attempt(inner: &Inner, webhook: &Webhook, number: u32, result: &A
 async fn settle(inner: &Inner, lease: &Lease, step: Step) {
     // Most of the time nobody watches.
     let notice = if inner.notices.receiver_count() > 0 { notice(lease, &step) } else { None };
-    let runs = lease.runs + u32::from(step.chain.as_ref().is_some_and(|chain| !chain.runs.is_empty()));
+    let Step { next, attempt, ran } = step;
+    let runs = lease.runs + u32::from(ran.as_ref().is_some_and(|ran| !ran.chain.runs.is_empty()));
+    let is_other = |event: &EventId| *event != lease.event.id && !matches!(next, Next::Dropped { .. });
+    let carrier = ran.as_ref().map(|ran| ran.event.id).filter(is_other);
     let settlement = Settlement {
         token: lease.token,
         now: clock::now(),
-        next: step.next,
-        attempt: step.attempt,
-        chain: step.chain,
+        gives_up_place: gives_up_place(inner, lease, &next),
+        next,
+        attempt,
+        chain: ran.map(|ran| ran.chain),
         runs,
-        carrier: None,
-        gives_up_place: false,
+        carrier,
     };
     if settle_durably(inner, &settlement).await != Some(Settled::Done) {
         return;
     }
     match settlement.next {
         Next::RetryAt { due, .. } | Next::Released { due } => inner.wake(&lease.lane, due),
-        Next::Held { cause, .. } => follow::recheck(inner, &lease.lane.webhook, cause).await,
-        Next::Delivered | Next::Dropped { .. } | Next::Failed { .. } => {}
+        Next::Held { cause, .. } => {
+            // Those behind it, if it gave up its place.
+            inner.wake_next(&lease.lane);
+            follow::recheck(inner, &lease.lane.webhook, cause).await;
+        }
+        Next::Delivered | Next::Dropped { .. } | Next::Failed { .. } => inner.wake_next(&lease.lane),
     }
     if let Some(notice) = notice {
         // The last watcher may have gone since.
         let _ = inner.notices.send(notice);
     }
+}
+
+fn gives_up_place(inner: &Inner, lease: &Lease, next: &Next) -> bool {
+    let cause = match next {
+        Next::Held { cause, .. } if lease.lane.is_ordered() => cause,
+        _ => return false,
+    };
+    let revision = inner.live.load();
+    let order = revision.webhooks.get(&lease.lane.webhook).and_then(|webhook| webhook.order.as_ref());
+    *cause != HeldCause::Stuck && order.is_some_and(|order| order.held == Stuck::Continue)
 }
 
 async fn settle_durably(inner: &Inner, settlement: &Settlement) -> Option<Settled> {
@@ -268,10 +277,11 @@ fn notice(lease: &Lease, step: &Step) -> Option<Notice> {
         Next::Delivered | Next::Released { .. } => (None, None),
     };
     let attempt = step.attempt.as_ref();
+    let event = step.ran.as_ref().map_or(&lease.event, |ran| &ran.event);
     Some(Notice {
         at: clock::now(),
-        event: lease.event.id,
-        event_type: lease.event.event_type.clone(),
+        event: event.id,
+        event_type: event.event_type.clone(),
         delivery: lease.token.delivery,
         webhook: lease.lane.webhook.clone(),
         state,
@@ -283,7 +293,7 @@ fn notice(lease: &Lease, step: &Step) -> Option<Notice> {
         micros: attempt.map(|attempt| attempt.micros),
         reason,
         due,
-        plugins: step.chain.iter().flat_map(|chain| &chain.runs).map(plugin_line).collect(),
+        plugins: step.ran.iter().flat_map(|ran| &ran.chain.runs).map(plugin_line).collect(),
     })
 }
 

@@ -108,6 +108,12 @@ fn held(subject: &Subject<'_>, delivery: &DeliveryView, reason: &str) -> String 
         Some(HeldCause::WebhookDisabled) => format!("edit {file} to enable it, which releases this"),
         Some(HeldCause::WebhookRemoved) => format!("bring {file} back to release it"),
         Some(HeldCause::WebhookGone) => format!("edit {file} to another URL to release it"),
+        Some(HeldCause::Stuck) => {
+            let id = delivery.id;
+            format!(
+                "those behind it in its order wait: `hookwright delivery retry {id}`, or `hookwright delivery discard {id}`"
+            )
+        }
         Some(HeldCause::Plugin { name, .. }) => {
             format!("another plugins/{name}.wasm, or another config for it in the webhook, releases it")
         }

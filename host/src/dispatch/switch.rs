@@ -1,0 +1,149 @@
+//! What switches a webhook on, off, or lets it wait: a person, its receiver, or days of failure. Recorded, then done;
+//! each survives a restart.
+
+use super::scheduler::{Change, Limits};
+use super::{Inner, claim};
+use crate::clock::{self, Timestamp};
+use crate::delivery::HeldCause;
+use crate::revision::Revision;
+use crate::store::{HeldFor, RunState, RunStateKind, StoreError};
+use crate::webhook::Webhook;
+
+/// Tells the scheduler what was recorded before this start.
+pub(super) fn remember(inner: &Inner, revision: &Revision) {
+    let now = clock::now();
+    for webhook in revision.webhooks.values() {
+        for state in inner.run_states.of(&webhook.id) {
+            match state.kind {
+                RunStateKind::Paused => {
+                    inner.scheduler().pause(&webhook.id, true, &Limits::of(webhook), now);
+                }
+                RunStateKind::Failing => inner.scheduler().set_failing(&webhook.id, state.since, now),
+                RunStateKind::Gone | RunStateKind::Disabled => {}
+            }
+        }
+    }
+}
+
+pub(super) async fn pause(inner: &Inner, webhook: &Webhook, paused: bool, by: &str) -> Result<bool, StoreError> {
+    let was_paused = inner.run_states.has(&webhook.id, RunStateKind::Paused);
+    if was_paused == paused {
+        return Ok(false);
+    }
+    if paused {
+        record(inner, webhook, RunStateKind::Paused, by.to_owned()).await?;
+    } else {
+        inner.run_states.clear(&*inner.administration, &webhook.id, RunStateKind::Paused).await?;
+    }
+    let can_claim = inner.scheduler().pause(&webhook.id, paused, &Limits::of(webhook), clock::now());
+    go_on(inner, webhook, can_claim);
+    Ok(true)
+}
+
+pub(super) async fn disable(inner: &Inner, webhook: &Webhook, by: String) -> Result<bool, StoreError> {
+    if inner.run_states.has(&webhook.id, RunStateKind::Disabled) {
+        return Ok(false);
+    }
+    let reason =
+        format!("the webhook was switched off by {by}; `hookwright webhook enable {}` releases this", webhook.id);
+    record(inner, webhook, RunStateKind::Disabled, by).await?;
+    inner.store.hold(webhook.id.clone(), HeldCause::WebhookDisabled, reason, clock::now()).await?;
+    Ok(true)
+}
+
+pub(super) async fn enable(inner: &Inner, webhook: &Webhook) -> Result<bool, StoreError> {
+    let mut was_off = false;
+    for kind in [RunStateKind::Gone, RunStateKind::Disabled] {
+        was_off |= clear(inner, webhook, kind).await?;
+    }
+    clear(inner, webhook, RunStateKind::Failing).await?;
+    Ok(was_off)
+}
+
+/// Takes back what was recorded of this webhook, with what followed from it. False: nothing was.
+pub(super) async fn clear(inner: &Inner, webhook: &Webhook, kind: RunStateKind) -> Result<bool, StoreError> {
+    if !inner.run_states.clear(&*inner.administration, &webhook.id, kind).await? {
+        return Ok(false);
+    }
+    let held = match kind {
+        RunStateKind::Gone => Some(HeldCause::WebhookGone),
+        RunStateKind::Disabled if webhook.enabled => Some(HeldCause::WebhookDisabled),
+        RunStateKind::Disabled | RunStateKind::Paused | RunStateKind::Failing => None,
+    };
+    let can_claim = inner.scheduler().forgive(&webhook.id, &Limits::of(webhook), clock::now());
+    go_on(inner, webhook, can_claim);
+    if let Some(cause) = held {
+        inner.store.release(webhook.id.clone(), HeldFor::Cause(cause), clock::now()).await?;
+        claim::wake_webhook(inner, &webhook.id).await?;
+    }
+    Ok(true)
+}
+
+/// Another URL than the one that was gone, ill or switched off makes a fresh start.
+pub(super) async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
+    for kind in inner.run_states.outdated(webhook) {
+        clear(inner, webhook, kind).await?;
+    }
+    Ok(())
+}
+
+/// The receiver answered 410: nothing goes to this URL any more, and nothing is lost.
+pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
+    record(inner, webhook, RunStateKind::Gone, "receiver (410 Gone)".to_owned()).await?;
+    tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until its URL changes");
+    let reason = "the receiver answered 410 Gone".to_owned();
+    inner.store.hold(webhook.id.clone(), HeldCause::WebhookGone, reason, clock::now()).await?;
+    // The URL may have changed since the attempt began: then that change came too early to clear this.
+    let today = inner.live.load().webhooks.get(&webhook.id).cloned();
+    match today {
+        Some(today) => clear_if_moved(inner, &today).await,
+        None => Ok(()),
+    }
+}
+
+/// What the scheduler learned of a receiver. True: the webhook was switched off for it.
+pub(super) async fn record_change(inner: &Inner, webhook: &Webhook, change: Change) -> Result<bool, StoreError> {
+    match change {
+        Change::Failing { since } => {
+            tracing::warn!(webhook = %webhook.id, %since, "the receiver takes nothing: the webhook is failing");
+            let state = RunState { since, ..state(webhook, RunStateKind::Failing, "hookwright".to_owned()) };
+            inner.run_states.set(&*inner.administration, state).await?;
+            Ok(false)
+        }
+        Change::Recovered => {
+            inner.run_states.clear(&*inner.administration, &webhook.id, RunStateKind::Failing).await?;
+            tracing::info!(webhook = %webhook.id, "the receiver takes deliveries again");
+            Ok(false)
+        }
+        Change::GiveUp { since } => {
+            let by = given_up_by(since);
+            tracing::warn!(webhook = %webhook.id, %since, "the receiver took nothing for too long: the webhook is switched off");
+            disable(inner, webhook, by).await
+        }
+    }
+}
+
+fn given_up_by(since: Timestamp) -> String {
+    format!("hookwright (the receiver took nothing since {since})")
+}
+
+async fn record(inner: &Inner, webhook: &Webhook, kind: RunStateKind, by: String) -> Result<(), StoreError> {
+    inner.run_states.set(&*inner.administration, state(webhook, kind, by)).await
+}
+
+fn state(webhook: &Webhook, kind: RunStateKind, by: String) -> RunState {
+    RunState { webhook: webhook.id.clone(), kind, since: clock::now(), by, url: webhook.url.to_string() }
+}
+
+/// Its limits may have changed.
+pub(super) fn look_again(inner: &Inner, webhook: &Webhook) {
+    let can_claim = inner.scheduler().look_again(&webhook.id, &Limits::of(webhook), clock::now());
+    go_on(inner, webhook, can_claim);
+}
+
+fn go_on(inner: &Inner, webhook: &Webhook, can_claim: bool) {
+    if can_claim {
+        inner.claimable.notify_one();
+    }
+    inner.pace.look_again(&webhook.id);
+}
