@@ -6,7 +6,6 @@ mod bundled;
 #[cfg(target_os = "linux")]
 mod compile;
 mod configuration;
-mod crash;
 mod delivery;
 mod file_changes;
 mod guides;
@@ -21,5 +20,6 @@ mod reload;
 mod senders;
 mod signatures;
 mod terminal;
+mod torture;
 mod trust;
 mod versions;

@@ -171,6 +171,16 @@ impl Hookwright {
         self.child.kill().await.expect("it was running");
     }
 
+    /// Starts it again, after it ended, and kills it after so long, ready or not.
+    pub async fn kill_starting(&mut self, after: Duration) {
+        let mut child = spawn(self.home.path(), &self.environment, &self.arguments);
+        tokio::time::sleep(after).await;
+        // Fails if it has ended by itself, which is what is looked at next.
+        let _ = child.start_kill();
+        let ended = in_time("a killed host to end", child.wait()).await.expect("a status");
+        assert!(ended.code().is_none(), "the host ended by itself: {ended}");
+    }
+
     /// SIGTERM, then the exit status.
     pub async fn terminate(&mut self) -> ExitStatus {
         let pid = self.child.id().expect("it is running").to_string();
@@ -326,15 +336,24 @@ fn serve_command(home: &Path, environment: &[(String, String)], arguments: &[Str
     serve
 }
 
+fn run_file(home: &Path) -> PathBuf {
+    home.join("data/run.json")
+}
+
+/// Without the run file of the one before.
+fn spawn(home: &Path, environment: &[(String, String)], arguments: &[String]) -> Child {
+    let _ = fs::remove_file(run_file(home));
+    serve_command(home, environment, arguments).stdout(Stdio::null()).spawn().expect("the binary")
+}
+
 async fn launch(
     home: &Path,
     environment: &[(String, String)],
     arguments: &[String],
     patience: Duration,
 ) -> (Child, SocketAddr, SocketAddr) {
-    let run_file = home.join("data/run.json");
-    let _ = fs::remove_file(&run_file);
-    let mut child = serve_command(home, environment, arguments).stdout(Stdio::null()).spawn().expect("the binary");
+    let run_file = run_file(home);
+    let mut child = spawn(home, environment, arguments);
     let run = until_within(patience, "the host to be ready", || {
         let ended = child.try_wait().expect("a child");
         let run = fs::read(&run_file).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());

@@ -8,12 +8,14 @@ pub mod cases;
 pub mod host;
 pub mod languages;
 pub mod receiver;
+pub mod torture;
 pub mod verifiers;
 pub mod wait;
 
 pub use host::{Builder, Hookwright, Posted};
 pub use languages::Example;
 pub use receiver::{Received, Receiver};
+pub use torture::Torture;
 pub use verifiers::Verifiers;
 pub use wait::{in_time, slowdown, until};
 

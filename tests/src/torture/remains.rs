@@ -1,0 +1,37 @@
+//! What a dead host left in its database.
+
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::ledger::Leased;
+
+/// The deliveries that somebody had leased: under way when the host died.
+pub(super) fn leased(home: &Path) -> Vec<Leased> {
+    let connection = open(home);
+    let mut find =
+        connection.prepare("SELECT owner, webhook, event FROM queue WHERE owner IS NOT NULL").expect("reads");
+    let rows = find.query_map([], |row| Ok((row.get(0)?, row.get(1)?, event_id(row.get(2)?))));
+    rows.expect("reads").map(|row| row.expect("reads")).collect()
+}
+
+/// `ok`, or what is wrong with the file.
+pub fn integrity(home: &Path) -> String {
+    let connection = open(home);
+    let mut check = connection.prepare("PRAGMA integrity_check(5)").expect("reads");
+    let rows = check.query_map([], |row| row.get::<_, String>(0)).expect("checks");
+    rows.map(|row| row.expect("reads")).collect::<Vec<_>>().join("; ")
+}
+
+/// Looks without tidying up: the next host is to find what the dead one left.
+fn open(home: &Path) -> Connection {
+    let path = home.join("data/hookwright.db");
+    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opens");
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).expect("is known");
+    connection
+}
+
+fn event_id(bytes: [u8; 16]) -> String {
+    format!("evt_{}", ulid::Ulid::from_bytes(bytes))
+}
