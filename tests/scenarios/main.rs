@@ -18,6 +18,7 @@ mod receivers;
 mod refusals;
 mod reload;
 mod senders;
+mod shutdown;
 mod signatures;
 mod terminal;
 mod torture;

@@ -181,9 +181,17 @@ impl Hookwright {
 
     /// SIGTERM, then the exit status.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let pid = self.running.child.id().expect("it is running").to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        self.signal("TERM").await;
+        self.ended().await
+    }
+
+    pub async fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().await.expect("kill runs");
         assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
         in_time("the host to end", self.running.child.wait()).await.expect("a status")
     }
 
@@ -260,6 +268,13 @@ impl Builder {
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
         self.launch.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Nothing of what it says is shown: it is expected to fail, often.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.launch.quiet = true;
         self
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Launch {
     /// Another program and its options, which starts the binary.
     pub(crate) under: Vec<String>,
     pub(crate) patience: Duration,
+    /// Not a word on stderr.
+    pub(crate) quiet: bool,
 }
 
 /// A host that is ready. Killed when dropped.
@@ -29,7 +31,7 @@ pub(crate) struct Running {
 
 impl Default for Launch {
     fn default() -> Self {
-        Self { environment: Vec::new(), arguments: Vec::new(), under: Vec::new(), patience: PATIENCE }
+        Self { environment: Vec::new(), arguments: Vec::new(), under: Vec::new(), patience: PATIENCE, quiet: false }
     }
 }
 
@@ -51,7 +53,11 @@ impl Launch {
     /// Without the run file of the one before.
     pub(crate) fn spawn(&self, home: &Path) -> Child {
         let _ = fs::remove_file(run_file(home));
-        self.command(home).stdout(Stdio::null()).spawn().expect("the binary")
+        let mut serve = self.command(home);
+        if self.quiet {
+            serve.stderr(Stdio::null());
+        }
+        serve.stdout(Stdio::null()).spawn().expect("the binary")
     }
 
     pub(crate) async fn launch(&self, home: &Path) -> Running {

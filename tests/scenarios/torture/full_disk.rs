@@ -21,7 +21,7 @@ async fn a_full_disk_is_told_and_recovered_from() {
     let builder = Hookwright::builder();
     let Some(disk) = SmallDisk::mount(builder.home()) else { return };
     let webhook = json!({ "url": receiver.url(), "events": ["*"] });
-    let mut host = builder.webhook("w", webhook).start().await;
+    let mut host = builder.webhook("w", webhook).quiet().start().await;
     let ballast = host.home().join("ballast");
     fs::write(&ballast, vec![1; BALLAST_BYTES]).expect("there is room for it");
 

@@ -74,7 +74,7 @@ impl Failing {
     async fn start() -> Self {
         let receiver = Receiver::start().await;
         let webhook = json!({ "url": receiver.url(), "events": ["*"] });
-        let mut host = Hookwright::builder().webhook("w", webhook).start().await;
+        let mut host = Hookwright::builder().webhook("w", webhook).quiet().start().await;
         host.kill().await;
         Self { host, receiver, accepted: HashSet::new() }
     }
