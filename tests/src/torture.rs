@@ -25,8 +25,10 @@ use crate::wait::until_within;
 
 pub use self::remains::integrity;
 
-/// One start in this many is killed before the host is ready.
-const KILLED_STARTING: u32 = 8;
+/// Of so many kills, one hits a start …
+const MOMENTS: u32 = 8;
+/// … and one the host as it copies its log into the database. It is waited for no longer than this.
+const COPYING: Duration = Duration::from_secs(5);
 /// How long a start may go on before it is killed. It takes about half of this.
 const STARTING_MS: std::ops::Range<u64> = 0..250;
 /// How long a host that is ready lives.
@@ -98,15 +100,19 @@ impl Torture {
         }
         let mut host = home(&targets).start().await;
         let load = Load::start(Arc::clone(&ledger));
-        for cycle in 0..self.cycles {
-            if cycle > 0 && dice.random_ratio(1, KILLED_STARTING) {
+        host.kill().await;
+        for _ in 0..self.cycles {
+            let moment = dice.random_range(0..MOMENTS);
+            if moment == 0 {
                 host.kill_starting(Duration::from_millis(dice.random_range(STARTING_MS))).await;
             } else {
-                if cycle > 0 {
-                    host.restart().await;
-                }
+                host.restart().await;
                 load.turn_to(Some(host.listen()));
-                tokio::time::sleep(Duration::from_millis(dice.random_range(LIVING_MS))).await;
+                if moment == 1 {
+                    remains::changed(host.home(), COPYING).await;
+                } else {
+                    tokio::time::sleep(Duration::from_millis(dice.random_range(LIVING_MS))).await;
+                }
                 host.kill().await;
                 load.turn_to(None);
             }

@@ -63,6 +63,15 @@ async fn a_log_that_cannot_be_copied_loses_nothing() {
     failing.judge().await;
 }
 
+#[tokio::test]
+async fn a_new_database_that_did_not_reach_the_disk_is_not_built_on() {
+    let Some(strace) = Strace::find() else { return };
+    let builder = Hookwright::builder();
+    let words = strace.failing(builder.home(), &FILES[..1], "fdatasync:error=EIO:when=1");
+    let (code, said) = builder.under(words).fails().await;
+    assert!(code == Some(1) && said.contains("disk I/O error"), "{code:?}: {said}");
+}
+
 struct Failing {
     host: Hookwright,
     receiver: Receiver,

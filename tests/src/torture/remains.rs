@@ -1,6 +1,8 @@
-//! What a dead host left in its database.
+//! What a host writes into its database, and what a dead one left there.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -24,10 +26,25 @@ pub fn integrity(home: &Path) -> String {
     rows.map(|row| row.expect("reads")).collect::<Vec<_>>().join("; ")
 }
 
+/// Waits until the database itself is written to, which is when the log is copied; `at_most` so long.
+pub(super) async fn changed(home: &Path, at_most: Duration) {
+    let modified = || fs::metadata(file(home)).and_then(|file| file.modified()).expect("is there");
+    let before = modified();
+    let change = async {
+        while modified() == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let _ = tokio::time::timeout(at_most, change).await;
+}
+
+fn file(home: &Path) -> PathBuf {
+    home.join("data/hookwright.db")
+}
+
 /// Looks without tidying up: the next host is to find what the dead one left.
 fn open(home: &Path) -> Connection {
-    let path = home.join("data/hookwright.db");
-    let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opens");
+    let connection = Connection::open_with_flags(file(home), OpenFlags::SQLITE_OPEN_READ_WRITE).expect("opens");
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).expect("is known");
     connection
 }
