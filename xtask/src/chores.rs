@@ -45,8 +45,8 @@ pub(crate) fn torture(arguments: &[String]) -> Result<()> {
     let torture = Torture::parse(arguments)?;
     plugins::build_all()?;
     let not_run = provide_strace()?;
-    build(&["--all-targets"])?;
-    // The same build as for every other test; one after the other, so that each has the machine for itself.
+    build(&["--bin", "hookwright", "--test", "scenarios"])?;
+    // One after the other, so that each has the machine for itself.
     let mut scenarios = cargo(["test", "--workspace", "--test", "scenarios"]);
     scenarios.args(["torture", "--", "--nocapture", "--test-threads=1"]);
     step("torture", || run(with_host(torture.ask(&mut scenarios), "debug")))?;
