@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::asked;
 
-/// The start of a home that was killed makes five syncs.
-const SYNCS: [u32; 4] = [1, 3, 5, 9];
+/// The start of a home that was killed makes two syncs.
+const SYNCS: [u32; 4] = [1, 3, 4, 9];
 /// … and some twenty writes.
 const WRITES: [u32; 4] = [2, 9, 20, 33];
 const FILES: [&str; 3] = ["hookwright.db", "hookwright.db-wal", "hookwright.db-shm"];
