@@ -6,7 +6,6 @@ mod bundled;
 #[cfg(target_os = "linux")]
 mod compile;
 mod configuration;
-mod crash;
 mod delivery;
 mod file_changes;
 mod guides;
@@ -19,7 +18,9 @@ mod receivers;
 mod refusals;
 mod reload;
 mod senders;
+mod shutdown;
 mod signatures;
 mod terminal;
+mod torture;
 mod trust;
 mod versions;

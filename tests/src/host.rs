@@ -11,10 +11,11 @@ use http::{Method, StatusCode};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use crate::SECRET;
-use crate::wait::{PATIENCE, in_time, until, until_within};
+use crate::launch::{Launch, Running};
+use crate::wait::{PATIENCE, in_time, until};
 
 /// The source token of the tests.
 pub const TOKEN: &str = "hws_test-token-for-the-scenarios";
@@ -23,20 +24,14 @@ pub const TOKEN: &str = "hws_test-token-for-the-scenarios";
 pub struct Builder {
     home: TempDir,
     server: Value,
-    environment: Vec<(String, String)>,
-    arguments: Vec<String>,
-    patience: Duration,
+    launch: Launch,
 }
 
 /// A running host. Killed when dropped.
 pub struct Hookwright {
     home: TempDir,
-    environment: Vec<(String, String)>,
-    arguments: Vec<String>,
-    patience: Duration,
-    child: Child,
-    listen: SocketAddr,
-    admin: SocketAddr,
+    launch: Launch,
+    running: Running,
     client: reqwest::Client,
 }
 
@@ -45,6 +40,7 @@ pub struct Hookwright {
 pub struct Posted {
     pub status: StatusCode,
     pub content_type: String,
+    pub retry_after: Option<String>,
     pub body: Value,
 }
 
@@ -63,7 +59,7 @@ impl Hookwright {
             "sources": [ { "name": "strapi", "token": TOKEN } ],
             "egress": { "allow": [ "127.0.0.0/8" ] },
         });
-        Builder { home, server, environment: Vec::new(), arguments: Vec::new(), patience: PATIENCE }
+        Builder { home, server, launch: Launch::default() }
     }
 
     pub fn home(&self) -> &Path {
@@ -71,11 +67,11 @@ impl Hookwright {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id().expect("it is running")
+        self.running.child.id().expect("it is running")
     }
 
     pub fn listen(&self) -> SocketAddr {
-        self.listen
+        self.running.listen
     }
 
     /// Posts a body as Strapi does.
@@ -91,7 +87,7 @@ impl Hookwright {
 
     /// The same from somebody without a token.
     pub fn anonymous(&self, method: Method) -> RequestBuilder {
-        self.client.request(method, format!("http://{}/v1/events", self.listen))
+        self.client.request(method, format!("http://{}/v1/events", self.running.listen))
     }
 
     /// # Errors
@@ -99,10 +95,11 @@ impl Hookwright {
     pub async fn send(&self, request: RequestBuilder) -> Result<Posted, reqwest::Error> {
         let response = request.send().await?;
         let status = response.status();
-        let content_type = response.headers().get("content-type").map(|value| value.to_str().expect("text").to_owned());
+        let header = |name| response.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
+        let (content_type, retry_after) = (header("content-type"), header("retry-after"));
         let text = response.bytes().await?;
         let body = serde_json::from_slice(&text).unwrap_or(Value::Null);
-        Ok(Posted { status, content_type: content_type.unwrap_or_default(), body })
+        Ok(Posted { status, content_type: content_type.unwrap_or_default(), retry_after, body })
     }
 
     /// Reads from the admin listener.
@@ -114,7 +111,8 @@ impl Hookwright {
 
     pub async fn admin_request(&self, method: Method, path: &str) -> Posted {
         let token = fs::read_to_string(self.home().join("data/admin.token")).expect("the admin token");
-        let request = self.client.request(method, format!("http://{}{path}", self.admin)).bearer_auth(token.trim());
+        let request =
+            self.client.request(method, format!("http://{}{path}", self.running.admin)).bearer_auth(token.trim());
         self.send(request).await.expect("the admin listener answers")
     }
 
@@ -156,33 +154,61 @@ impl Hookwright {
 
     /// Runs a command of the binary on this home, with the host's environment.
     pub async fn command(&self, arguments: &[&str]) -> Output {
-        output(command(self.home(), arguments).envs(self.environment.iter().cloned())).await
+        output(command(self.home(), arguments).envs(self.launch.environment.iter().cloned())).await
     }
 
     /// The most memory the host ever had resident, as Linux counts it.
     pub fn peak_memory_bytes(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.running.child.id()?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
     }
 
     /// SIGKILL: no goodbye.
     pub async fn kill(&mut self) {
-        self.child.kill().await.expect("it was running");
+        self.running.child.kill().await.expect("it was running");
+    }
+
+    /// Starts it again, after it ended, and kills it after so long, ready or not.
+    pub async fn kill_starting(&mut self, after: Duration) {
+        let mut child = self.launch.spawn(self.home.path());
+        tokio::time::sleep(after).await;
+        // Fails if it has ended by itself, which is what is looked at next.
+        let _ = child.start_kill();
+        let ended = in_time("a killed host to end", child.wait()).await.expect("a status");
+        assert!(ended.code().is_none(), "the host ended by itself: {ended}");
     }
 
     /// SIGTERM, then the exit status.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let pid = self.child.id().expect("it is running").to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        self.signal("TERM").await;
+        self.ended().await
+    }
+
+    pub async fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().await.expect("kill runs");
         assert!(sent.success());
-        in_time("the host to end", self.child.wait()).await.expect("a status")
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        in_time("the host to end", self.running.child.wait()).await.expect("a status")
     }
 
     /// Starts it again on the same home, after it ended.
     pub async fn restart(&mut self) {
-        let launched = launch(self.home.path(), &self.environment, &self.arguments, self.patience).await;
-        (self.child, self.listen, self.admin) = launched;
+        self.running = self.launch.launch(self.home.path()).await;
+    }
+
+    /// The same; false if it ended by itself before it was ready.
+    pub async fn try_restart(&mut self) -> bool {
+        let launched = self.launch.try_launch(self.home.path()).await;
+        launched.map(|running| self.running = running).is_ok()
+    }
+
+    /// What the next start goes by, instead of these words before: `strace` and its options.
+    pub fn under(&mut self, words: Vec<String>) {
+        self.launch.under = words;
     }
 }
 
@@ -194,7 +220,7 @@ impl Builder {
     /// Waits for so long until the host is ready.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.launch.patience = patience;
         self
     }
 
@@ -235,32 +261,46 @@ impl Builder {
 
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
+        self.launch.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
+        self.launch.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Nothing of what it says is shown: it is expected to fail, often.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.launch.quiet = true;
+        self
+    }
+
+    /// The host is started by these words: `strace` and its options.
+    #[must_use]
+    pub fn under(mut self, words: Vec<String>) -> Self {
+        self.launch.under = words;
         self
     }
 
     /// Starts the host and waits until it is ready.
     pub async fn start(self) -> Hookwright {
-        let Self { home, server, environment, arguments, patience } = self;
+        let Self { home, server, launch } = self;
         write(home.path(), "config/server.json", server.to_string().as_bytes());
-        let (child, listen, admin) = launch(home.path(), &environment, &arguments, patience).await;
+        let running = launch.launch(home.path()).await;
         // The provider is the same every time; only the first call installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        Hookwright { home, environment, arguments, patience, child, listen, admin, client }
+        Hookwright { home, launch, running, client }
     }
 
     /// Starts a host that is expected to refuse: its exit code and what it said.
     pub async fn fails(self) -> (Option<i32>, String) {
-        let Self { home, server, environment, arguments, .. } = self;
+        let Self { home, server, launch } = self;
         write(home.path(), "config/server.json", server.to_string().as_bytes());
-        let mut serve = serve_command(home.path(), &environment, &arguments);
+        let mut serve = launch.command(home.path());
         let output = output(&mut serve).await;
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
@@ -318,34 +358,6 @@ pub fn binary() -> PathBuf {
 /// The root of the workspace.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the workspace").to_owned()
-}
-
-fn serve_command(home: &Path, environment: &[(String, String)], arguments: &[String]) -> Command {
-    let mut serve = command(home, &["serve"]);
-    serve.args(arguments).envs(environment.iter().cloned()).env("HOOKWRIGHT_LOG", "warn");
-    serve
-}
-
-async fn launch(
-    home: &Path,
-    environment: &[(String, String)],
-    arguments: &[String],
-    patience: Duration,
-) -> (Child, SocketAddr, SocketAddr) {
-    let run_file = home.join("data/run.json");
-    let _ = fs::remove_file(&run_file);
-    let mut child = serve_command(home, environment, arguments).stdout(Stdio::null()).spawn().expect("the binary");
-    let run = until_within(patience, "the host to be ready", || {
-        let ended = child.try_wait().expect("a child");
-        let run = fs::read(&run_file).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-        async move {
-            assert!(ended.is_none(), "the host ended: {ended:?}");
-            run
-        }
-    })
-    .await;
-    let address = |name: &str| run[name].as_str().expect("an address").parse().expect("an address");
-    (child, address("listen"), address("admin"))
 }
 
 fn write(home: &Path, path: &str, contents: &[u8]) {

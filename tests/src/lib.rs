@@ -7,13 +7,19 @@
 pub mod cases;
 pub mod host;
 pub mod languages;
+mod launch;
+pub mod optional;
 pub mod receiver;
+pub mod strace;
+pub mod torture;
 pub mod verifiers;
 pub mod wait;
 
 pub use host::{Builder, Hookwright, Posted};
 pub use languages::Example;
 pub use receiver::{Received, Receiver};
+pub use strace::Strace;
+pub use torture::Torture;
 pub use verifiers::Verifiers;
 pub use wait::{in_time, slowdown, until};
 

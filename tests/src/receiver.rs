@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -42,7 +43,7 @@ impl Received {
     }
 }
 
-type Behaviour = Arc<dyn Fn(usize, &Received) -> u16 + Send + Sync>;
+type Behaviour = Arc<dyn Fn(usize, &Received) -> (Duration, u16) + Send + Sync>;
 
 struct Shared {
     requests: Mutex<Vec<Received>>,
@@ -65,6 +66,13 @@ impl Receiver {
 
     /// Answers with what `behaviour` says of the n-th request (from 0). Status 0: never answers.
     pub async fn answering(behaviour: impl Fn(usize, &Received) -> u16 + Send + Sync + 'static) -> Self {
+        Self::answering_after(move |index, received| (Duration::ZERO, behaviour(index, received))).await
+    }
+
+    /// The same, each answer after a while.
+    pub async fn answering_after(
+        behaviour: impl Fn(usize, &Received) -> (Duration, u16) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let address = listener.local_addr().expect("an address");
         let shared =
@@ -117,14 +125,15 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         return Ok(Response::new(Full::default()));
     };
     let received = Received { headers: head.headers, body: body.to_bytes() };
-    let (index, status) = {
+    let (index, (after, status)) = {
         let mut requests = shared.requests.lock().expect("no panic in the receiver");
         let index = requests.len();
-        let status = (shared.behaviour)(index, &received);
+        let answer = (shared.behaviour)(index, &received);
         requests.push(received);
-        (index, status)
+        (index, answer)
     };
     shared.count.send_replace(index + 1);
+    tokio::time::sleep(after).await;
     if status == 0 {
         std::future::pending::<()>().await;
     }

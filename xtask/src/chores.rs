@@ -9,6 +9,7 @@ use crate::cargo::{cargo, target_dir};
 use crate::languages::{self, NotRun};
 use crate::plugins;
 use crate::step::{become_command, run, step};
+use crate::torture::{Torture, provide_strace};
 use crate::verifiers;
 
 /// Shows five events on their way. Comes back only when that fails.
@@ -31,12 +32,25 @@ pub(crate) fn release() -> Result<()> {
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;
-    let not_run = [languages::build_and_test()?, verifiers::install()?];
+    let not_run = [languages::build_and_test()?, verifiers::install()?, provide_strace()?];
     build(&["--all-targets"])?;
     step("fixtures of the bundled plugins", fixtures)?;
     step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))?;
     // Again, where it is seen.
     not_run.iter().try_for_each(NotRun::tell)
+}
+
+/// Has the promise kept under duress, for some minutes.
+pub(crate) fn torture(arguments: &[String]) -> Result<()> {
+    let torture = Torture::parse(arguments)?;
+    plugins::build_all()?;
+    let not_run = provide_strace()?;
+    build(&["--bin", "hookwright", "--test", "scenarios"])?;
+    // One after the other, so that each has the machine for itself.
+    let mut scenarios = cargo(["test", "--workspace", "--test", "scenarios"]);
+    scenarios.args(["torture", "--", "--nocapture", "--test-threads=1"]);
+    step("torture", || run(with_host(torture.ask(&mut scenarios), "debug")))?;
+    not_run.tell()
 }
 
 /// What each bundled plugin makes of its fixtures, in the engine of the host.

@@ -6,6 +6,7 @@ mod debian;
 mod languages;
 mod plugins;
 mod step;
+mod torture;
 mod verifiers;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ cargo xtask <command>
 
   demo [args]    build everything and show five events on their way; args go to `hookwright demo`
   test           build everything and run every test
+  torture [--cycles N] [--seed S]
+                 kill the host under load, N times (200), fill its disk and have it fail; nothing accepted may be lost
   plugins        build the bundled plugins into plugins/*.wasm, and those that only tests and benches use
   languages      build and test the example plugins in JavaScript and Python, into target/languages/*.wasm
   release        build the binary for use, with the bundled plugins inside
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let result = match (command.as_deref(), rest.is_empty()) {
         (Some("demo"), _) => chores::demo(&rest),
         (Some("bench"), _) => chores::bench(&rest),
+        (Some("torture"), _) => chores::torture(&rest),
         (Some("test"), true) => chores::test(),
         (Some("languages"), true) => languages::build_and_test().map(drop),
         (Some("release"), true) => chores::release(),

@@ -22,6 +22,8 @@ mod append;
 mod checkpoint;
 mod claim;
 mod connection;
+#[cfg(test)]
+mod failpoint;
 mod holding;
 mod hot;
 mod leases;
@@ -102,6 +104,9 @@ impl SqliteStore {
     /// When the file cannot be opened, is not ours, is newer than this binary, or cannot be made durable.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         let mut connection = connection::open_writer(path)?;
+        if options.exclusive {
+            checkpoint::copy_all(&connection).map_err(|source| OpenError::Sqlite { path: path.into(), source })?;
+        }
         schema::migrate(&mut connection).map_err(|source| OpenError::Schema { path: path.into(), source })?;
         let epoch = leases::register(&mut connection, options.exclusive, options.now)
             .map_err(|source| OpenError::Sqlite { path: path.into(), source })?;

@@ -7,9 +7,11 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
 use rusqlite::hooks::Wal;
+use rusqlite::{Connection, ErrorCode};
 
+#[cfg(test)]
+use super::failpoint::{self, Point};
 use crate::clock;
 use crate::tasks::{self, OnPanic};
 use crate::throttle::Throttle;
@@ -49,6 +51,10 @@ impl Checkpoints {
         let at_commit = Arc::clone(&shared);
         writer.wal_hook(Some(move |wal: &mut Wal, pages| {
             if at_commit.is_writers_turn(pages) {
+                #[cfg(test)]
+                if failpoint::reach(Point::CopyRest).is_err() {
+                    return Ok(());
+                }
                 // Its failure is not the commit's, which is durable; the next commit tries again.
                 let _ = wal.checkpoint();
             }
@@ -57,6 +63,20 @@ impl Checkpoints {
         let asked = Arc::clone(&shared);
         let thread = tasks::spawn_thread("store-checkpoint", OnPanic::Abort, move || asked.work(&connection))?;
         Ok(Self { shared, thread: Some(thread) })
+    }
+}
+
+/// Copies all that an earlier owner left in the log, for the start. It may be in the memory of the system only: after a
+/// sync that failed, no later one writes the same pages again, and yet SQLite finds the whole commit. Copied into the
+/// database, it is written anew, and on disk before anybody builds on it.
+pub(super) fn copy_all(connection: &Connection) -> rusqlite::Result<()> {
+    match connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())) {
+        // Where the log still has room, deliveries go on.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            tracing::warn!(%error, "the write-ahead log could not be copied into the database at the start");
+            Ok(())
+        }
+        copied => copied,
     }
 }
 
@@ -99,6 +119,8 @@ impl Shared {
         while self.wait() {
             // In passing: waits for nobody, and nobody for it.
             let copied = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            #[cfg(test)]
+            let copied = copied.and_then(|()| failpoint::reach(Point::Copied));
             if let Err(error) = copied
                 && let Some(left_out) = failing.pass(clock::now())
             {

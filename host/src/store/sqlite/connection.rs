@@ -91,8 +91,7 @@ fn open(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     // In force for a new file only.
     connection.pragma_update(None, "page_size", DATABASE_PAGE_BYTES)?;
-    // The answer (the mode now in force) is judged by `durability`.
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    to_the_end(connection, "PRAGMA journal_mode = WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // macOS only: without it, fsync stops at the cache of the disk.
     connection.pragma_update(None, "fullfsync", true)?;
@@ -101,6 +100,16 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT_BYTES, |_| Ok(()))?;
     connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB)
+}
+
+/// A new file is written and synced after the row with the mode now in force: stopping at the row, as pragmas are
+/// asked otherwise, would not hear that it failed. SQLite throws away a whole log whose database it finds empty. The row
+/// itself is judged by [`durability`].
+fn to_the_end(connection: &Connection, pragma: &str) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(pragma)?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 /// SQLite gives its side files the permissions of the database.

@@ -94,6 +94,20 @@ async fn a_reopened_file_gives_back_what_was_leased() {
 }
 
 #[tokio::test]
+async fn an_opened_file_needs_nothing_of_the_log_before() {
+    let file = File::fresh();
+    let crashed = file.open(true).expect("opens");
+    conformance::append(&crashed, conformance::new_event(0, &["site"], false)).await;
+    let events = || -> i64 {
+        let without_log = connection::open_still(&file.path()).expect("opens");
+        without_log.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap_or_default()
+    };
+    assert_eq!(events(), 0, "it is in the log");
+    let _store = file.open(true).expect("opens");
+    assert_eq!(events(), 1);
+}
+
+#[tokio::test]
 async fn closing_commits_what_waits_and_gives_back_leases() {
     let file = File::fresh();
     let store = file.open(false).expect("opens");

@@ -11,6 +11,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{oneshot, watch};
 
 use super::checkpoint::Checkpoints;
+#[cfg(test)]
+use super::failpoint::{self, Point};
 use super::hot::Hot;
 use super::leases;
 use super::parcel::{Leases, Parcel};
@@ -221,15 +223,24 @@ impl Thread {
 
     fn transact(&self, batch: &mut Batch<'_>, jobs: &mut [Box<dyn Job>]) -> Result<(), Stopped> {
         let database = |error: rusqlite::Error| Stopped::ByDatabase(error.into());
+        #[cfg(test)]
+        failpoint::reach(Point::Begin).map_err(database)?;
         // Dropped before its commit, it rolls back.
         let transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(database)?;
         batch.begin();
         for job in jobs {
             job.run(batch).map_err(Stopped::ByCall)?;
+            #[cfg(test)]
+            failpoint::reach(Point::Work).map_err(|error| Stopped::ByCall(error.into()))?;
         }
         batch.write_tally().map_err(database)?;
-        transaction.commit().map_err(database)
+        #[cfg(test)]
+        failpoint::reach(Point::Commit).map_err(database)?;
+        transaction.commit().map_err(database)?;
+        #[cfg(test)]
+        failpoint::reach(Point::Answer).map_err(database)?;
+        Ok(())
     }
 
     fn say_goodbye(&self) {
