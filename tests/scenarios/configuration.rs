@@ -78,6 +78,39 @@ async fn a_missing_variable_is_named() {
 }
 
 #[tokio::test]
+async fn a_webhook_to_a_special_address_is_refused_when_it_is_loaded_until_its_range_is_opened() {
+    let receiver = Receiver::start().await;
+    let host = Hookwright::builder()
+        .server(json!({ "egress": { "allow": ["10.0.0.0/8", "169.254.0.0/16"] } }))
+        .webhook("metadata", json!({ "url": "http://169.254.169.254/", "events": ["*"] }))
+        .webhook("local", json!({ "url": format!("http://2130706433:{}/", receiver.address.port()), "events": ["*"] }))
+        .start()
+        .await;
+    let metadata = "169.254.169.254 is refused: a cloud metadata service, never opened";
+    let local = "127.0.0.1 is refused: loopback (127.0.0.0/8); \"127.0.0.1/32\" under egress.allow in config/server.json \
+                 opens it; written: \"http://2130706433:";
+    let check = host.command(&["check"]).await;
+    let said = String::from_utf8_lossy(&check.stdout);
+    assert_eq!(check.status.code(), Some(78), "{said}");
+    let status = host.api("/v1/status").await;
+    let faults = status["revision"]["faults"].as_array().unwrap();
+    assert_eq!((status["webhooks"].as_array().unwrap().len(), faults.len()), (0, 2), "{status}");
+    for (fault, id, message) in [(&faults[0], "local", local), (&faults[1], "metadata", metadata)] {
+        let file = format!("config/webhooks/{id}.json");
+        assert_eq!((fault["file"].as_str(), fault["pointer"].as_str()), (Some(&*file), Some("/url")));
+        assert!(fault["message"].as_str().unwrap().starts_with(message), "{fault}");
+        assert!(said.contains(message) && said.contains(&format!("{file} at /url")), "{said}");
+    }
+
+    let before = host.revision().await;
+    host.write("config/environments/development/server.json", r#"{ "egress": { "allow": ["127.0.0.0/8"] } }"#);
+    let status = host.reloaded(before, |status| status["webhooks"].as_array().unwrap().len() == 1).await;
+    assert_eq!(status["revision"]["faults"].as_array().unwrap().len(), 1, "{status}");
+    host.post(cases::body("strapi-v5/entry.create")).await;
+    receiver.wait_for(1).await;
+}
+
+#[tokio::test]
 async fn a_second_host_on_the_same_home_is_refused() {
     let host = Hookwright::builder().start().await;
     let second = host.command(&["serve"]).await;
