@@ -26,7 +26,7 @@ use crate::throttle::Throttle;
 
 use self::metered::{Attempt, MeteredConnector};
 use self::policy::{Policy, Refusal};
-use self::resolver::{PolicyResolver, ResolveError};
+use self::resolver::{Names, PolicyResolver, ResolveError};
 
 mod metered;
 pub(crate) mod policy;
@@ -86,8 +86,12 @@ impl Egress {
     /// # Errors
     /// When TLS cannot be set up at all.
     pub fn new(allow: &[IpNet]) -> Result<Self, EgressError> {
+        Self::asking(Arc::new(resolver::system), allow)
+    }
+
+    fn asking(names: Names, allow: &[IpNet]) -> Result<Self, EgressError> {
         let policy = Arc::new(Policy::new(allow));
-        let client = client(&policy, tls()?);
+        let client = client(PolicyResolver::new(Arc::clone(&policy), names), tls()?);
         Ok(Self { policy, client, exhausted: Throttle::new() })
     }
 
@@ -180,8 +184,8 @@ fn in_full(outgoing: Outgoing) -> Result<Request<Full<Bytes>>, http::Error> {
 /// One connection pool, HTTP/1. Follows no redirect, knows no proxy; repeats only what a stale connection of the pool
 /// refused before a byte was written.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes outbound clients")]
-fn client(policy: &Arc<Policy>, tls: ClientConfig) -> Client<Connector, Full<Bytes>> {
-    let mut http = HttpConnector::new_with_resolver(PolicyResolver::new(Arc::clone(policy)));
+fn client(resolver: PolicyResolver, tls: ClientConfig) -> Client<Connector, Full<Bytes>> {
+    let mut http = HttpConnector::new_with_resolver(resolver);
     http.enforce_http(false);
     http.set_nodelay(true);
     let connector = HttpsConnectorBuilder::new()
