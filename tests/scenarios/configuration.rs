@@ -1,6 +1,6 @@
 //! Configuration as people write it, and what they are told when it is wrong.
 
-use hookwright_tests::host::TOKEN;
+use hookwright_tests::host::{TOKEN, binary, output};
 use hookwright_tests::{Hookwright, Receiver, cases};
 use serde_json::json;
 
@@ -108,6 +108,39 @@ async fn a_webhook_to_a_special_address_is_refused_when_it_is_loaded_until_its_r
     assert_eq!(status["revision"]["faults"].as_array().unwrap().len(), 1, "{status}");
     host.post(cases::body("strapi-v5/entry.create")).await;
     receiver.wait_for(1).await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_never_good_is_named_wherever_one_would_miss_it() {
+    let host = Hookwright::builder()
+        .file("config/webhooks/site.json", r#"{ "url": "https://receiver.example/", "event": ["*"] }"#)
+        .file("event.json", cases::body("strapi-v5/entry.create"))
+        .start()
+        .await;
+    let event = host.home().join("event.json");
+    let event = event.to_str().expect("a path of ours");
+    for command in [&["send", event][..], &["why", "last"], &["status"], &["webhook", "list"]] {
+        let output = host.command(command).await;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        for part in ["1 webhook is left out", "config/webhooks/site.json", "hookwright check --home"] {
+            assert!(said.contains(part), "{command:?}: {part} is missing in: {said}");
+        }
+        assert!(!said.contains("There is no webhook"), "{said}");
+    }
+    assert_eq!(host.api("/v1/status").await["leftOut"][0]["file"], "config/webhooks/site.json");
+}
+
+#[tokio::test]
+async fn an_empty_variable_names_no_home() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let run = async |variable: &str, arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(binary());
+        output(command.args(arguments).env("HOOKWRIGHT_HOME", variable).current_dir(home.path())).await
+    };
+    assert_eq!(run("", &["init"]).await.status.code(), Some(0));
+    assert!(home.path().join("config/server.json").is_file());
+    assert_eq!(run("elsewhere", &["check", "--home", ""]).await.status.code(), Some(2), "a mistake");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::dispatch::{Dispatcher, Stopped};
 use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::plugin::Plugin;
-use crate::revision::{Fault, Revision};
+use crate::revision::{self, Fault, Revision};
 use crate::shadow::ShadowSummary;
 use crate::store::{Counts, RunState, RunStateKind};
 use crate::webhook::Webhook;
@@ -30,6 +30,8 @@ pub(super) struct Status {
     revision: RevisionStatus,
     sources: Vec<SourceName>,
     webhooks: Vec<WebhookStatus>,
+    /// Why others take no events: their files were never good.
+    left_out: Vec<Fault>,
     plugins: Vec<PluginStatus>,
     /// Candidates beside live plugins; `/v1/shadows` has their differences.
     shadows: Vec<ShadowSummary>,
@@ -102,6 +104,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         revision: RevisionStatus::of(&revision),
         sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
         webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, dispatcher)).collect(),
+        left_out: revision::left_out(&revision.faults, &revision.webhooks),
         plugins: plugins(&revision, &dispatcher.stopped(&revision)),
         shadows: admin.shadows.summaries(),
         store: StoreStatus { durability },

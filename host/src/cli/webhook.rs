@@ -18,14 +18,38 @@ pub(super) async fn run(home: &Path, command: WebhookCommand) -> anyhow::Result<
     let WebhookCommand::List(format) = command;
     let status = discovery::admin(home)?.get("/v1/status").await?;
     let webhooks = json::list(&status, "/webhooks");
+    let left_out = json::list(&status, "/leftOut");
     if format.json {
-        screen::line(&json!({"webhooks": webhooks}).to_string())?;
-    } else if webhooks.is_empty() {
-        screen::line("There is no webhook. Declare one in config/webhooks/NAME.json.")?;
+        screen::line(&json!({"webhooks": webhooks, "leftOut": left_out}).to_string())?;
     } else {
-        screen::line(&table(webhooks).render(0))?;
+        let table = (!webhooks.is_empty()).then(|| table(webhooks).render(0));
+        let parts: Vec<_> = table.into_iter().chain(left_out_text(left_out, home)).collect();
+        screen::line(&if parts.is_empty() { NONE.to_owned() } else { parts.join("\n\n") })?;
     }
     Ok(Exit::Ok)
+}
+
+/// What is said where no webhook is declared.
+pub(super) const NONE: &str = "There is no webhook. Declare one in config/webhooks/NAME.json.";
+
+/// More files are not named.
+const FILES_NAMED: usize = 3;
+
+/// Webhooks that take no events because their files were never good, as the host tells of them; none: there is none.
+pub(super) fn left_out_text(faults: &[Value], home: &Path) -> Option<String> {
+    let mut files: Vec<_> = faults.iter().take(FILES_NAMED).map(|fault| json::text(fault, "/file")).collect();
+    if faults.len() > FILES_NAMED {
+        files.push(format!("{} more", faults.len() - FILES_NAMED));
+    }
+    let (are, theirs) = match faults.len() {
+        0 => return None,
+        1 => ("is", "its file is"),
+        _ => ("are", "their files are"),
+    };
+    let webhooks = screen::counted(faults.len(), "webhook");
+    let text = format!("{webhooks} {are} left out, because {theirs} at fault: {}. What is wrong:", files.join(", "));
+    let check = screen::command(&discovery::command("check", home));
+    Some(format!("{} {check}", screen::styled(&text, Style::new().yellow())))
 }
 
 /// Webhooks as `/v1/status` tells of them.
@@ -66,6 +90,19 @@ fn plugins(webhook: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_the_files_of_webhooks_that_are_left_out() {
+        let faults: Vec<_> =
+            ["a", "b", "c", "d"].map(|id| json!({"file": format!("config/webhooks/{id}.json")})).into();
+        let told = |count: usize| left_out_text(&faults[..count], Path::new(".")).map(|text| screen::uncoloured(&text));
+        assert_eq!(told(0), None);
+        insta::assert_snapshot!([1, 2, 4].map(|count| told(count).expect("some")).join("\n"), @r"
+        1 webhook is left out, because its file is at fault: config/webhooks/a.json. What is wrong: hookwright check
+        2 webhooks are left out, because their files are at fault: config/webhooks/a.json, config/webhooks/b.json. What is wrong: hookwright check
+        4 webhooks are left out, because their files are at fault: config/webhooks/a.json, config/webhooks/b.json, config/webhooks/c.json, 1 more. What is wrong: hookwright check
+        ");
+    }
 
     #[test]
     fn says_what_keeps_a_webhook_from_taking_events() {
