@@ -129,6 +129,16 @@ async fn a_webhook_that_was_never_good_is_named_wherever_one_would_miss_it() {
         assert!(!said.contains("There is no webhook"), "{said}");
     }
     assert_eq!(host.api("/v1/status").await["leftOut"][0]["file"], "config/webhooks/site.json");
+
+    // Once it was good, a change that is not taken is missed as much.
+    let good = r#"{ "url": "https://receiver.example/", "events": ["media.*"] }"#;
+    host.write("config/webhooks/site.json", good);
+    host.status("the mended webhook", |status| status["webhooks"][0]["id"] == "site").await;
+    host.write("config/webhooks/site.json", good.replace("media.*", "*.create"));
+    host.status("the change at fault", |status| status["webhooks"][0]["fault"]["pointer"] == "/events/0").await;
+    let said = host.command(&["send", event]).await.stdout;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("1 webhook is as it was before") && said.contains("config/webhooks/site.json"), "{said}");
 }
 
 #[tokio::test]

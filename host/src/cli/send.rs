@@ -42,7 +42,7 @@ pub(super) struct SendArgs {
 pub(super) async fn run(home: &Path, args: SendArgs) -> anyhow::Result<Exit> {
     let client = discovery::public(home, args.token.clone())?;
     // Asked once, and only if it matters.
-    let left_out = OnceCell::new();
+    let at_fault = OnceCell::new();
     let mut exit = Exit::Ok;
     for file in &args.files {
         let (headers, body) = prepare(file, &args)?;
@@ -52,8 +52,8 @@ pub(super) async fn run(home: &Path, args: SendArgs) -> anyhow::Result<Exit> {
             if args.format.json {
                 screen::line(&as_json(&name, &answer))?;
             } else {
-                let left_out = if went_nowhere(&answer) { left_out.get_or_init(|| ask(home)).await } else { &None };
-                screen::line(&as_text(&name, &answer, home, left_out.as_deref()))?;
+                let at_fault = if went_nowhere(&answer) { at_fault.get_or_init(|| ask(home)).await } else { &None };
+                screen::line(&as_text(&name, &answer, home, at_fault.as_deref()))?;
             }
             if !answer.status.is_success() {
                 exit = Exit::Failure;
@@ -68,10 +68,10 @@ fn went_nowhere(answer: &Answer) -> bool {
         && serde_json::from_slice(&answer.body).is_ok_and(|body: Value| json::list(&body, "/deliveries").is_empty())
 }
 
-/// The webhooks that could not want it, if the host may be asked.
+/// The webhooks that are not as their files say, if the host may be asked.
 async fn ask(home: &Path) -> Option<String> {
     let status = discovery::admin(home).ok()?.get("/v1/status").await.ok()?;
-    webhook::left_out_text(json::list(&status, "/leftOut"), home)
+    webhook::at_fault_text(&status, home)
 }
 
 async fn post(client: &Client, headers: &HeaderMap, body: &Bytes) -> anyhow::Result<Answer> {
@@ -137,7 +137,7 @@ fn as_json(file: &str, answer: &Answer) -> String {
     json!({"file": file, "status": answer.status.as_u16(), "answer": body}).to_string()
 }
 
-fn as_text(file: &str, answer: &Answer, home: &Path, left_out: Option<&str>) -> String {
+fn as_text(file: &str, answer: &Answer, home: &Path, at_fault: Option<&str>) -> String {
     use owo_colors::{OwoColorize as _, Style};
     let file = screen::inert(file);
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -169,8 +169,8 @@ fn as_text(file: &str, answer: &Answer, home: &Path, left_out: Option<&str>) -> 
     if !deliveries.is_empty() {
         text = format!("{text}\n{}", table.render(4));
     }
-    if let Some(left_out) = left_out {
-        text = format!("{text}\n    {left_out}");
+    for line in at_fault.into_iter().flat_map(str::lines) {
+        text = format!("{text}\n    {line}");
     }
     text
 }
@@ -185,9 +185,9 @@ mod tests {
         told_with(status, body, None)
     }
 
-    fn told_with(status: StatusCode, body: &'static str, left_out: Option<&str>) -> String {
+    fn told_with(status: StatusCode, body: &'static str, at_fault: Option<&str>) -> String {
         let answer = Answer { status, body: Bytes::from_static(body.as_bytes()) };
-        screen::uncoloured(&as_text("a.json", &answer, Path::new("."), left_out))
+        screen::uncoloured(&as_text("a.json", &answer, Path::new("."), at_fault))
     }
 
     #[test]
@@ -196,11 +196,13 @@ mod tests {
         let answer =
             |body: &'static str| Answer { status: StatusCode::ACCEPTED, body: Bytes::from_static(body.as_bytes()) };
         assert!(went_nowhere(&answer(nowhere)) && !went_nowhere(&answer(r#"{"deliveries":[{"id":"dlv_1"}]}"#)));
-        let faults = [json!({"file": "config/webhooks/site.json"})];
-        let left_out = webhook::left_out_text(&faults, Path::new("."));
-        insta::assert_snapshot!(told_with(StatusCode::ACCEPTED, nowhere, left_out.as_deref()), @r"
+        let status = json!({"leftOut": [{"file": "config/webhooks/site.json"}],
+            "webhooks": [{"fault": {"file": "config/webhooks/search.json"}}]});
+        let at_fault = webhook::at_fault_text(&status, Path::new("."));
+        insta::assert_snapshot!(told_with(StatusCode::ACCEPTED, nowhere, at_fault.as_deref()), @r"
         ✓ a.json  202  evt_1  (no webhook wants it)
             1 webhook is left out, because its file is at fault: config/webhooks/site.json. What is wrong: hookwright check
+            1 webhook is as it was before, because its file is at fault: config/webhooks/search.json. What is wrong: hookwright check
         ");
     }
 

@@ -18,7 +18,7 @@ fn as_text(status: &Value, home: &Path) -> String {
     let mut parts = vec![head(status), counts(status)];
     let webhooks = json::list(status, "/webhooks");
     parts.push(section("Webhooks", if webhooks.is_empty() { None } else { Some(webhook::table(webhooks)) }));
-    parts.extend(webhook::left_out_text(json::list(status, "/leftOut"), home));
+    parts.extend(webhook::at_fault_text(status, home));
     parts.push(section("Plugins", plugins(status)));
     parts.extend(shadows_text(status));
     if let Some(stopped) = stopped_text(json::list(status, "/plugins")) {

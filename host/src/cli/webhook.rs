@@ -18,12 +18,11 @@ pub(super) async fn run(home: &Path, command: WebhookCommand) -> anyhow::Result<
     let WebhookCommand::List(format) = command;
     let status = discovery::admin(home)?.get("/v1/status").await?;
     let webhooks = json::list(&status, "/webhooks");
-    let left_out = json::list(&status, "/leftOut");
     if format.json {
-        screen::line(&json!({"webhooks": webhooks, "leftOut": left_out}).to_string())?;
+        screen::line(&json!({"webhooks": webhooks, "leftOut": json::list(&status, "/leftOut")}).to_string())?;
     } else {
         let table = (!webhooks.is_empty()).then(|| table(webhooks).render(0));
-        let parts: Vec<_> = table.into_iter().chain(left_out_text(left_out, home)).collect();
+        let parts: Vec<_> = table.into_iter().chain(at_fault_text(&status, home)).collect();
         screen::line(&if parts.is_empty() { NONE.to_owned() } else { parts.join("\n\n") })?;
     }
     Ok(Exit::Ok)
@@ -35,19 +34,33 @@ pub(super) const NONE: &str = "There is no webhook. Declare one in config/webhoo
 /// More files are not named.
 const FILES_NAMED: usize = 3;
 
-/// Webhooks that take no events because their files were never good, as the host tells of them; none: there is none.
-pub(super) fn left_out_text(faults: &[Value], home: &Path) -> Option<String> {
+/// Which webhooks are not as their files say, by a status of the host; none: all are.
+pub(super) fn at_fault_text(status: &Value, home: &Path) -> Option<String> {
+    let outdated: Vec<_> =
+        json::list(status, "/webhooks").iter().filter_map(|webhook| webhook.pointer("/fault")).collect();
+    let outdated = files_text(&outdated, ["is as it was before", "are as they were before"], home);
+    let texts: Vec<_> = left_out_text(status, home).into_iter().chain(outdated).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+/// Which webhooks take no events because their files were never good, by an answer of the host; none: there is none.
+pub(super) fn left_out_text(answer: &Value, home: &Path) -> Option<String> {
+    let left_out: Vec<_> = json::list(answer, "/leftOut").iter().collect();
+    files_text(&left_out, ["is left out", "are left out"], home)
+}
+
+fn files_text(faults: &[&Value], [one_is, many_are]: [&str; 2], home: &Path) -> Option<String> {
     let mut files: Vec<_> = faults.iter().take(FILES_NAMED).map(|fault| json::text(fault, "/file")).collect();
     if faults.len() > FILES_NAMED {
         files.push(format!("{} more", faults.len() - FILES_NAMED));
     }
     let (are, theirs) = match faults.len() {
         0 => return None,
-        1 => ("is", "its file is"),
-        _ => ("are", "their files are"),
+        1 => (one_is, "its file is"),
+        _ => (many_are, "their files are"),
     };
     let webhooks = screen::counted(faults.len(), "webhook");
-    let text = format!("{webhooks} {are} left out, because {theirs} at fault: {}. What is wrong:", files.join(", "));
+    let text = format!("{webhooks} {are}, because {theirs} at fault: {}. What is wrong:", files.join(", "));
     let check = screen::command(&discovery::command("check", home));
     Some(format!("{} {check}", screen::styled(&text, Style::new().yellow())))
 }
@@ -92,15 +105,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_the_files_of_webhooks_that_are_left_out() {
-        let faults: Vec<_> =
-            ["a", "b", "c", "d"].map(|id| json!({"file": format!("config/webhooks/{id}.json")})).into();
-        let told = |count: usize| left_out_text(&faults[..count], Path::new(".")).map(|text| screen::uncoloured(&text));
-        assert_eq!(told(0), None);
-        insta::assert_snapshot!([1, 2, 4].map(|count| told(count).expect("some")).join("\n"), @r"
+    fn names_the_files_of_webhooks_that_are_not_as_they_say() {
+        let told = |left_out: &[&str], outdated: &[&str]| {
+            let fault = |id: &&str| json!({"file": format!("config/webhooks/{id}.json")});
+            let left_out: Vec<_> = left_out.iter().map(fault).collect();
+            let webhooks: Vec<_> = outdated.iter().map(|id| json!({"id": id, "fault": fault(id)})).collect();
+            let status = json!({"leftOut": left_out, "webhooks": webhooks});
+            at_fault_text(&status, Path::new(".")).map(|text| screen::uncoloured(&text))
+        };
+        assert_eq!(told(&[], &[]), None);
+        let texts = [told(&["a"], &[]), told(&["a", "b", "c", "d"], &["e"]), told(&[], &["e", "f"])];
+        insta::assert_snapshot!(texts.map(|text| text.expect("some")).join("\n\n"), @r"
         1 webhook is left out, because its file is at fault: config/webhooks/a.json. What is wrong: hookwright check
-        2 webhooks are left out, because their files are at fault: config/webhooks/a.json, config/webhooks/b.json. What is wrong: hookwright check
+
         4 webhooks are left out, because their files are at fault: config/webhooks/a.json, config/webhooks/b.json, config/webhooks/c.json, 1 more. What is wrong: hookwright check
+        1 webhook is as it was before, because its file is at fault: config/webhooks/e.json. What is wrong: hookwright check
+
+        2 webhooks are as they were before, because their files are at fault: config/webhooks/e.json, config/webhooks/f.json. What is wrong: hookwright check
         ");
     }
 

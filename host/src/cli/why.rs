@@ -95,7 +95,7 @@ fn as_text(answer: &Value, home: &Path) -> String {
         )),
     );
     let webhooks = json::list(answer, "/webhooks");
-    let left_out = webhook::left_out_text(json::list(answer, "/leftOut"), home);
+    let left_out = webhook::left_out_text(answer, home);
     if webhooks.is_empty() && left_out.is_none() {
         let _ = write!(text, "\n\n{}", webhook::NONE);
     }
