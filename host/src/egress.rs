@@ -98,7 +98,7 @@ impl Egress {
     /// Sends once. Never fails: whatever happens is the attempt's result.
     pub async fn send(&self, request: Outgoing) -> AttemptResult {
         // The client asks its resolver for names only, so literals are judged here.
-        if let Err(refusal) = self.judge_literal(&request.url) {
+        if let Err(refusal) = self.judge(&request.url) {
             return AttemptResult::Error { kind: SendErrorKind::Refused, message: refusal.to_string() };
         }
         let deadline = request.deadline;
@@ -112,16 +112,12 @@ impl Egress {
         }
     }
 
-    /// What the policy says of a URL before a name is looked up: `Err` says in words why it is refused and
-    /// which setting opens it. Judges IP literals and `localhost`; other names are judged when they resolve.
+    /// What the policy says of a URL before a name is looked up. Judges IP literals and `localhost`; other names are
+    /// judged when they resolve.
     ///
     /// # Errors
     /// When the URL's address is refused.
-    pub fn judge(&self, url: &Url) -> Result<(), String> {
-        self.judge_literal(url).map_err(|refusal| refusal.to_string())
-    }
-
-    fn judge_literal(&self, url: &Url) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, url: &Url) -> Result<(), Refusal> {
         match url.host() {
             Some(Host::Ipv4(address)) => self.policy.judge(address.into()),
             Some(Host::Ipv6(address)) => self.policy.judge(address.into()),

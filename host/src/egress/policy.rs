@@ -27,14 +27,21 @@ pub(crate) struct Refusal {
     can_be_opened: bool,
 }
 
+impl Refusal {
+    /// In words. `file`: the one that has the last word on `egress.allow`.
+    pub(crate) fn told(&self, file: &str) -> String {
+        let told = format!("{} is refused: {}", self.address, self.kind);
+        if !self.can_be_opened {
+            return told;
+        }
+        let range = IpNet::from(self.address.to_canonical());
+        format!("{told}; \"{range}\" under egress.allow in {file} opens it")
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is refused: {}", self.address, self.kind)?;
-        if self.can_be_opened {
-            let range = IpNet::from(self.address.to_canonical());
-            write!(f, "; \"{range}\" under egress.allow in config/server.json opens it")?;
-        }
-        Ok(())
+        f.write_str(&self.told("config/server.json"))
     }
 }
 

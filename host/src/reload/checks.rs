@@ -26,17 +26,18 @@ pub(super) fn plugin_config_faults(webhook: &Webhook, layers: &[Layer], catalog:
 }
 
 /// Why a webhook's URL cannot be sent to, if its host alone tells: an address, or `localhost`. Other names are judged
-/// when they resolve. One that is switched off need not work.
+/// when they resolve. One that is switched off need not work. `allowed_in`: the file to open ranges in.
 pub(super) fn refused_url_fault(
     webhook: &Webhook,
     layers: &[Layer],
     variables: &Variables,
     egress: &Egress,
+    allowed_in: &str,
 ) -> Option<Fault> {
     if !webhook.enabled {
         return None;
     }
-    let refusal = egress.judge(&webhook.url).err()?;
+    let refusal = egress.judge(&webhook.url).err()?.told(allowed_in);
     let written = config::written_webhook(&webhook.id, layers, variables).ok();
     let written = written.as_ref().and_then(|document| document.get("url")?.as_str());
     let message = match written.map(without_query) {

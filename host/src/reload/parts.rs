@@ -143,7 +143,11 @@ impl Parts {
     }
 
     fn surroundings(&self) -> Surroundings {
-        Surroundings { catalog: Arc::clone(self.plugins.catalog()), egress: Arc::clone(&self.egress) }
+        Surroundings {
+            catalog: Arc::clone(self.plugins.catalog()),
+            egress: Arc::clone(&self.egress),
+            allowed_in: self.settings.file_with("/egress/allow"),
+        }
     }
 
     /// The client is kept while the policy is the same, and its pooled connections with it.

@@ -31,6 +31,8 @@ pub(super) struct Webhooks {
 pub(super) struct Surroundings {
     pub(super) catalog: Arc<Catalog>,
     pub(super) egress: Arc<Egress>,
+    /// The file that has the last word on what `egress` allows.
+    pub(super) allowed_in: String,
 }
 
 impl Webhooks {
@@ -81,7 +83,7 @@ impl Webhooks {
         self.units.values().all(|unit| unit.current().is_some())
     }
 
-    pub(super) fn faults(&self, Surroundings { catalog, egress }: &Surroundings) -> Vec<Fault> {
+    pub(super) fn faults(&self, Surroundings { catalog, egress, .. }: &Surroundings) -> Vec<Fault> {
         let mut faults = self.misnamed.clone();
         for (id, unit) in &self.units {
             faults.extend(unit.faults().iter().cloned());
@@ -120,7 +122,9 @@ impl Webhooks {
 
 impl Surroundings {
     fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.catalog, &other.catalog) && Arc::ptr_eq(&self.egress, &other.egress)
+        Arc::ptr_eq(&self.catalog, &other.catalog)
+            && Arc::ptr_eq(&self.egress, &other.egress)
+            && self.allowed_in == other.allowed_in
     }
 }
 
@@ -138,7 +142,8 @@ fn advance_one(
         let layers = input.texts()?;
         let webhook = config::parse_webhook(id.clone(), &layers, &variables).map_err(failure)?;
         let mut objections = checks::plugin_config_faults(&webhook, &layers, &surroundings.catalog);
-        objections.extend(checks::refused_url_fault(&webhook, &layers, &variables, &surroundings.egress));
+        let Surroundings { egress, allowed_in, .. } = surroundings;
+        objections.extend(checks::refused_url_fault(&webhook, &layers, &variables, egress, allowed_in));
         if objections.is_empty() { Ok(reused(webhook, in_force)) } else { Err(Failure::Bad(objections)) }
     };
     // Not checked against the surroundings: at worst its deliveries are held, or fail when they connect to what is

@@ -85,3 +85,18 @@ fn one_that_is_switched_off_need_not_be_reachable() {
     let bench = Bench::start(home);
     assert_eq!((url(bench.revision(), "a"), faults(bench.revision()).len()), (Some("/off"), 0));
 }
+
+/// Arrays are replaced by an overlay, so what is written below it would open nothing.
+#[test]
+fn the_file_that_has_the_last_word_is_named() {
+    let home = TestHome::filled();
+    home.write("config/server.json", allowing("10.20.0.5/32"));
+    home.write("config/webhooks/a.json", to("http://10.20.0.5/a"));
+    let overlay = "config/environments/development/server.json";
+    home.write(overlay, allowing("127.0.0.0/8"));
+    let mut bench = Bench::start(home);
+    assert!(said(bench.revision()).contains(&format!("under egress.allow in {overlay} opens it")));
+    bench.home.remove(overlay);
+    let opened = bench.settle();
+    assert_eq!((url(opened, "a"), faults(opened).len()), (Some("/a"), 0));
+}
