@@ -72,6 +72,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/deliveries/{id}", get(deliveries::one))
         .route("/v1/deliveries/{id}/rerun", post(deliveries::rerun))
         .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/{id}", get(quarantine::one))
         .route("/v1/quarantine/{id}/admit", post(quarantine::admit))
         .route("/v1/shadows", get(shadows::list))
         .route("/v1/tail", get(tail::tail));

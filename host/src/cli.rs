@@ -3,10 +3,12 @@
 //! One file per command. Commands that ask a running host go through `client`, which `discovery` points at it;
 //! everything shown is built by `screen`, where text from outside is made inert. Does none of the host's work.
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use crate::host::BuildError;
@@ -36,6 +38,8 @@ mod tail;
 mod webhook;
 mod why;
 
+const HOME_VARIABLE: &str = "HOOKWRIGHT_HOME";
+
 /// A webhook dispatcher you can program: a CMS posts an event; Hookwright validates it, stores it, runs each
 /// webhook's WebAssembly plugins, and delivers it, signed, retried and logged.
 #[derive(Debug, Parser)]
@@ -48,7 +52,7 @@ mod why;
 )]
 pub struct Cli {
     /// The folder that holds config/ schemas/ plugins/ data/ and .env [default: .]
-    #[arg(long, global = true, env = "HOOKWRIGHT_HOME", value_name = "DIR")]
+    #[arg(long, global = true, env = HOME_VARIABLE, value_name = "DIR", value_parser = OsStringValueParser::new().try_map(home))]
     home: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -131,7 +135,15 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn dispatch(Cli { home: asked_for, command }: Cli) -> anyhow::Result<Exit> {
+/// A home that was named. An empty variable counts as not set, as in a shell's `${NAME:-default}`; an empty option is a
+/// mistake, such as a variable of a script that was never set.
+fn home(named: OsString) -> Result<PathBuf, &'static str> {
+    let is_variable = || std::env::var_os(HOME_VARIABLE).is_some_and(|value| value.is_empty());
+    if named.is_empty() && !is_variable() { Err("expected a folder") } else { Ok(named.into()) }
+}
+
+async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
+    let asked_for = home.filter(|home| !home.as_os_str().is_empty());
     let home = asked_for.clone().unwrap_or_else(|| PathBuf::from("."));
     match command {
         Command::Init => init::run(&home),

@@ -26,7 +26,7 @@ use crate::throttle::Throttle;
 
 use self::metered::{Attempt, MeteredConnector};
 use self::policy::{Policy, Refusal};
-use self::resolver::{PolicyResolver, ResolveError};
+use self::resolver::{Names, PolicyResolver, ResolveError};
 
 mod metered;
 pub(crate) mod policy;
@@ -86,15 +86,19 @@ impl Egress {
     /// # Errors
     /// When TLS cannot be set up at all.
     pub fn new(allow: &[IpNet]) -> Result<Self, EgressError> {
+        Self::asking(Arc::new(resolver::system), allow)
+    }
+
+    fn asking(names: Names, allow: &[IpNet]) -> Result<Self, EgressError> {
         let policy = Arc::new(Policy::new(allow));
-        let client = client(&policy, tls()?);
+        let client = client(PolicyResolver::new(Arc::clone(&policy), names), tls()?);
         Ok(Self { policy, client, exhausted: Throttle::new() })
     }
 
     /// Sends once. Never fails: whatever happens is the attempt's result.
     pub async fn send(&self, request: Outgoing) -> AttemptResult {
         // The client asks its resolver for names only, so literals are judged here.
-        if let Err(refusal) = self.judge_literal(&request.url) {
+        if let Err(refusal) = self.judge(&request.url) {
             return AttemptResult::Error { kind: SendErrorKind::Refused, message: refusal.to_string() };
         }
         let deadline = request.deadline;
@@ -108,16 +112,12 @@ impl Egress {
         }
     }
 
-    /// What the policy says of a URL before a name is looked up: `Err` says in words why it is refused and
-    /// which setting opens it. Judges IP literals and `localhost`; other names are judged when they resolve.
+    /// What the policy says of a URL before a name is looked up. Judges IP literals and `localhost`; other names are
+    /// judged when they resolve.
     ///
     /// # Errors
     /// When the URL's address is refused.
-    pub fn judge(&self, url: &Url) -> Result<(), String> {
-        self.judge_literal(url).map_err(|refusal| refusal.to_string())
-    }
-
-    fn judge_literal(&self, url: &Url) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, url: &Url) -> Result<(), Refusal> {
         match url.host() {
             Some(Host::Ipv4(address)) => self.policy.judge(address.into()),
             Some(Host::Ipv6(address)) => self.policy.judge(address.into()),
@@ -180,8 +180,8 @@ fn in_full(outgoing: Outgoing) -> Result<Request<Full<Bytes>>, http::Error> {
 /// One connection pool, HTTP/1. Follows no redirect, knows no proxy; repeats only what a stale connection of the pool
 /// refused before a byte was written.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes outbound clients")]
-fn client(policy: &Arc<Policy>, tls: ClientConfig) -> Client<Connector, Full<Bytes>> {
-    let mut http = HttpConnector::new_with_resolver(PolicyResolver::new(Arc::clone(policy)));
+fn client(resolver: PolicyResolver, tls: ClientConfig) -> Client<Connector, Full<Bytes>> {
+    let mut http = HttpConnector::new_with_resolver(resolver);
     http.enforce_http(false);
     http.set_nodelay(true);
     let connector = HttpsConnectorBuilder::new()

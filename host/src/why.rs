@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::delivery::{Attempt, DeliveryView, State};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, EventType, PluginName, SourceName, WebhookId};
-use crate::revision::Fault;
+use crate::revision::{self, Fault};
 use crate::store::RunState;
 use crate::webhook::Webhook;
 
@@ -49,6 +49,8 @@ pub struct Why {
     pub revision: u64,
     /// One per webhook in force and per delivery: a webhook without a delivery is here too.
     pub webhooks: Vec<WebhookWhy>,
+    /// Webhooks that could not want it: their files were never good.
+    pub left_out: Vec<Fault>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -117,6 +119,7 @@ pub fn explain(facts: &Facts<'_>, rules: &Rules<'_>) -> Why {
         },
         revision: rules.revision,
         webhooks,
+        left_out: revision::left_out(rules.faults, rules.webhooks),
     }
 }
 
@@ -134,7 +137,7 @@ fn explain_one(
         id,
         webhook: rules.webhooks.get(id).map(AsRef::as_ref),
         run_states: facts.run_states.iter().filter(|state| state.webhook == *id).collect(),
-        fault: rules.faults.iter().find(|fault| fault.file == format!("config/webhooks/{id}.json")),
+        fault: rules.faults.iter().find(|fault| fault.webhook() == Some(id.as_str())),
         made,
     };
     let gates = gates::all(facts, rules, &subject);

@@ -170,6 +170,13 @@ async fn a_refused_body_waits_in_quarantine_and_is_admitted_after_the_schema_is_
     let id = posted.body["quarantine"].as_str().expect("kept in quarantine").to_owned();
     let admit = async || host.admin_request(Method::POST, &format!("/v1/quarantine/{id}/admit")).await;
     assert_eq!(admit().await.status, 422, "still broken, still kept");
+    for command in [&["event", "show", &id][..], &["why", &id]] {
+        let shown = host.command(command).await;
+        let said = String::from_utf8_lossy(&shown.stdout).into_owned();
+        for part in ["/entry/city", &format!("hookwright event admit {id}"), "Zürich"] {
+            assert!(said.contains(part), "{command:?}: {part} is missing in: {said}");
+        }
+    }
 
     let before = host.revision().await;
     host.write("schemas/models/address.json", r#"{ "properties": { "city": { "type": "string" } } }"#);

@@ -28,6 +28,11 @@ pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<Quarantin
     Ok(Json(QuarantineList { quarantined: found.into_iter().map(QuarantineEntry::from).collect(), next }))
 }
 
+pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<Json<QuarantineEntry>, Problem> {
+    let entry = admin.intake.quarantined(params::id(&id)?).await?;
+    Ok(Json(entry.into()))
+}
+
 pub(super) async fn admit(
     State(admin): Admin,
     Path(id): Path<String>,

@@ -14,7 +14,7 @@ use crate::dispatch::{Dispatcher, Stopped};
 use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::plugin::Plugin;
-use crate::revision::{Fault, Revision};
+use crate::revision::{self, Fault, Revision};
 use crate::shadow::ShadowSummary;
 use crate::store::{Counts, RunState, RunStateKind};
 use crate::webhook::Webhook;
@@ -30,6 +30,8 @@ pub(super) struct Status {
     revision: RevisionStatus,
     sources: Vec<SourceName>,
     webhooks: Vec<WebhookStatus>,
+    /// Why others take no events: their files were never good.
+    left_out: Vec<Fault>,
     plugins: Vec<PluginStatus>,
     /// Candidates beside live plugins; `/v1/shadows` has their differences.
     shadows: Vec<ShadowSummary>,
@@ -59,6 +61,9 @@ struct WebhookStatus {
     events: Vec<String>,
     plugins: Vec<PluginName>,
     managed_by: &'static str,
+    /// Of its file, which is not what is in force: its last good version is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<Fault>,
 }
 
 /// A run state without the URL it was set for, which may hold a secret.
@@ -101,7 +106,8 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         admin: info.admin,
         revision: RevisionStatus::of(&revision),
         sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
-        webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, dispatcher)).collect(),
+        webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, &revision, dispatcher)).collect(),
+        left_out: revision::left_out(&revision.faults, &revision.webhooks),
         plugins: plugins(&revision, &dispatcher.stopped(&revision)),
         shadows: admin.shadows.summaries(),
         store: StoreStatus { durability },
@@ -137,7 +143,8 @@ impl RevisionStatus {
 }
 
 impl WebhookStatus {
-    fn of(webhook: &Webhook, dispatcher: &Dispatcher) -> Self {
+    fn of(webhook: &Webhook, revision: &Revision, dispatcher: &Dispatcher) -> Self {
+        let is_outdated = |fault: &&Fault| fault.last_good_in_force && fault.webhook() == Some(webhook.id.as_str());
         Self {
             id: webhook.id.clone(),
             name: webhook.name.clone(),
@@ -148,6 +155,7 @@ impl WebhookStatus {
             events: webhook.events.iter().map(ToString::to_string).collect(),
             plugins: webhook.plugins.iter().map(|used| used.plugin.clone()).collect(),
             managed_by: "file",
+            fault: revision.faults.iter().find(is_outdated).cloned(),
         }
     }
 }

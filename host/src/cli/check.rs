@@ -20,7 +20,7 @@ mod against;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Fail on hints too, such as a header that looks misspelt, or a URL that egress refuses
+    /// Fail on hints too, such as a header that looks misspelt
     #[arg(long)]
     strict: bool,
     #[command(flatten)]

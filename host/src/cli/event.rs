@@ -1,18 +1,22 @@
 //! `event`: what was accepted, what was refused and kept, and letting that in.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
+use http::StatusCode;
+use owo_colors::Style;
 use serde_json::Value;
 
+use super::client::{Client, Problem};
 use super::{Exit, Format, discovery, json, screen};
-use crate::ids::{EventId, QuarantineId};
+use crate::ids::{EventId, NameError, QuarantineId};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EventCommand {
     /// Accepted events, newest first
     List(ListArgs),
-    /// One event with its body
+    /// One event, or one refused body in quarantine, as it came
     Show(ShowArgs),
     /// Refused bodies that are kept, newest first
     Quarantine(Format),
@@ -34,10 +38,25 @@ pub(super) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
-    /// The event's id, evt_…
-    id: EventId,
+    /// The event's id, evt_…, or that of a refused body in quarantine, qrt_…
+    id: Shown,
     #[command(flatten)]
     format: Format,
+}
+
+/// What can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Event(EventId),
+    Quarantined(QuarantineId),
+}
+
+impl FromStr for Shown {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.starts_with("qrt_") { text.parse().map(Self::Quarantined) } else { text.parse().map(Self::Event) }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -55,7 +74,12 @@ pub(super) async fn run(home: &Path, command: EventCommand) -> anyhow::Result<Ex
             let before = args.before.map(|id| format!("&before={id}")).unwrap_or_default();
             (client.get(&format!("/v1/events?limit={}{before}", args.limit)).await?, args.format.json, list)
         }
-        EventCommand::Show(args) => (client.get(&format!("/v1/events/{}", args.id)).await?, args.format.json, show),
+        EventCommand::Show(ShowArgs { id: Shown::Quarantined(id), format }) => {
+            return show_quarantined(&client, id, home, format).await;
+        }
+        EventCommand::Show(ShowArgs { id: Shown::Event(id), format }) => {
+            (client.get(&format!("/v1/events/{id}")).await?, format.json, show)
+        }
         EventCommand::Quarantine(format) => (client.get("/v1/quarantine").await?, format.json, quarantine),
         EventCommand::Admit(args) => {
             (client.act(&format!("/v1/quarantine/{}/admit", args.id)).await?, args.format.json, admitted)
@@ -63,6 +87,24 @@ pub(super) async fn run(home: &Path, command: EventCommand) -> anyhow::Result<Ex
     };
     screen::line(&if json { answer.to_string() } else { render(&answer) })?;
     Ok(Exit::Ok)
+}
+
+/// One refused body: why it was refused, how to let it in, what it is.
+pub(super) async fn show_quarantined(
+    client: &Client,
+    id: QuarantineId,
+    home: &Path,
+    format: Format,
+) -> anyhow::Result<Exit> {
+    let answer = client.get(&format!("/v1/quarantine/{id}")).await?;
+    screen::line(&if format.json { answer.to_string() } else { quarantined(&answer, home) })?;
+    Ok(Exit::Ok)
+}
+
+/// What lets a refused body in, in words that follow others.
+pub(super) fn how_to_admit(id: &str, home: &Path) -> String {
+    let command = discovery::command(&format!("event admit {id}"), home);
+    format!("after mending the schema: {}", screen::command(&command))
 }
 
 fn list(answer: &Value) -> String {
@@ -107,12 +149,38 @@ fn show(event: &Value) -> String {
     if !deliveries.is_empty() {
         text = format!("{text}\n\n{}", super::delivery::table(deliveries).render(0));
     }
-    let body = match event.pointer("/data").or_else(|| event.pointer("/dataBase64")) {
-        None => return text,
+    text + &body(event)
+}
+
+fn quarantined(entry: &Value, home: &Path) -> String {
+    let mut table = screen::Table::bare();
+    for (name, pointer) in
+        [("id", "/id"), ("source", "/source"), ("received", "/received"), ("content type", "/contentType")]
+    {
+        table.row([screen::dim(name), screen::plain(json::text(entry, pointer))]);
+    }
+    let status = entry.pointer("/problem/status").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    let status = status.and_then(|code| StatusCode::from_u16(code).ok()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+    let problem = entry.pointer("/problem").unwrap_or(&Value::Null).to_string();
+    let problem = Problem::read(status, problem.as_bytes()).to_string();
+    format!(
+        "{}\n\n{} refused, and kept in quarantine: {}\n  {}{}",
+        table.render(0),
+        screen::styled("✗", Style::new().red()),
+        screen::inert_lines(&problem),
+        how_to_admit(&json::text(entry, "/id"), home),
+        body(entry),
+    )
+}
+
+/// The bytes as they came, after an empty line; nothing, if they are not there.
+fn body(one: &Value) -> String {
+    let body = match one.pointer("/data").or_else(|| one.pointer("/dataBase64")) {
+        None => return String::new(),
         Some(Value::String(body)) => json_or_text(body),
         Some(body) => json::reindented(&body.to_string()),
     };
-    format!("{text}\n\n{}", screen::inert_lines(&body))
+    format!("\n\n{}", screen::inert_lines(&body))
 }
 
 fn json_or_text(body: &str) -> String {
@@ -207,8 +275,33 @@ mod tests {
     }
 
     #[test]
+    fn shows_a_refused_body_with_its_problem_and_the_way_in() {
+        let entry = json!({
+            "id": "qrt_1", "source": "strapi", "received": "2026-11-23T20:41:15.196Z", "contentType": "application/json",
+            "problem": {"title": "The event does not fit its schema", "status": 422, "detail": "d",
+                "errors": [{"pointer": "/entry", "message": "is not an object"}], "quarantine": "qrt_1"},
+            "data": "{\"entry\":1}"
+        });
+        insta::assert_snapshot!(screen::uncoloured(&quarantined(&entry, Path::new("."))), @r#"
+        id            qrt_1
+        source        strapi
+        received      2026-11-23T20:41:15.196Z
+        content type  application/json
+
+        ✗ refused, and kept in quarantine: 422 The event does not fit its schema
+          /entry: is not an object
+          after mending the schema: hookwright event admit qrt_1
+
+        {
+          "entry": 1
+        }
+        "#);
+    }
+
+    #[test]
     fn takes_any_answer() {
-        for answer in [json!(null), json!({"event": 1, "events": [1], "quarantined": [2], "data": [3]})] {
+        for answer in [json!(null), json!({"event": 1, "events": [1], "quarantined": [2], "data": [3], "problem": 4})] {
+            quarantined(&answer, Path::new("."));
             for render in [list, show, quarantine, admitted] {
                 render(&answer);
             }

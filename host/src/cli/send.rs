@@ -10,9 +10,10 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use super::client::{Answer, Client, Problem};
-use super::{Exit, Format, discovery, json, screen};
+use super::{Exit, Format, discovery, event, json, screen, webhook};
 
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
@@ -40,19 +41,37 @@ pub(super) struct SendArgs {
 
 pub(super) async fn run(home: &Path, args: SendArgs) -> anyhow::Result<Exit> {
     let client = discovery::public(home, args.token.clone())?;
+    // Asked once, and only if it matters.
+    let at_fault = OnceCell::new();
     let mut exit = Exit::Ok;
     for file in &args.files {
         let (headers, body) = prepare(file, &args)?;
         for _ in 0..args.repeat {
             let answer = post(&client, &headers, &body).await?;
             let name = file.display().to_string();
-            screen::line(&if args.format.json { as_json(&name, &answer) } else { as_text(&name, &answer) })?;
+            if args.format.json {
+                screen::line(&as_json(&name, &answer))?;
+            } else {
+                let at_fault = if went_nowhere(&answer) { at_fault.get_or_init(|| ask(home)).await } else { &None };
+                screen::line(&as_text(&name, &answer, home, at_fault.as_deref()))?;
+            }
             if !answer.status.is_success() {
                 exit = Exit::Failure;
             }
         }
     }
     Ok(exit)
+}
+
+fn went_nowhere(answer: &Answer) -> bool {
+    answer.status.is_success()
+        && serde_json::from_slice(&answer.body).is_ok_and(|body: Value| json::list(&body, "/deliveries").is_empty())
+}
+
+/// The webhooks that are not as their files say, if the host may be asked.
+async fn ask(home: &Path) -> Option<String> {
+    let status = discovery::admin(home).ok()?.get("/v1/status").await.ok()?;
+    webhook::at_fault_text(&status, home)
 }
 
 async fn post(client: &Client, headers: &HeaderMap, body: &Bytes) -> anyhow::Result<Answer> {
@@ -118,14 +137,18 @@ fn as_json(file: &str, answer: &Answer) -> String {
     json!({"file": file, "status": answer.status.as_u16(), "answer": body}).to_string()
 }
 
-fn as_text(file: &str, answer: &Answer) -> String {
+fn as_text(file: &str, answer: &Answer, home: &Path, at_fault: Option<&str>) -> String {
     use owo_colors::{OwoColorize as _, Style};
     let file = screen::inert(file);
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if !answer.status.is_success() {
         let problem = Problem::read(answer.status, &answer.body).to_string();
-        return format!("{} {file}  {}", "✗".red(), screen::inert_lines(&problem));
+        let text = format!("{} {file}  {}", "✗".red(), screen::inert_lines(&problem));
+        return match json::text(&body, "/quarantine") {
+            id if id.is_empty() => text,
+            id => format!("{text}\n  kept as {}; {}", screen::inert(&id), event::how_to_admit(&id, home)),
+        };
     }
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let mut text = format!(
         "{} {file}  {}  {}",
         "✓".green(),
@@ -146,6 +169,9 @@ fn as_text(file: &str, answer: &Answer) -> String {
     if !deliveries.is_empty() {
         text = format!("{text}\n{}", table.render(4));
     }
+    for line in at_fault.into_iter().flat_map(str::lines) {
+        text = format!("{text}\n    {line}");
+    }
     text
 }
 
@@ -156,7 +182,38 @@ mod tests {
     use super::*;
 
     fn told(status: StatusCode, body: &'static str) -> String {
-        screen::uncoloured(&as_text("a.json", &Answer { status, body: Bytes::from_static(body.as_bytes()) }))
+        told_with(status, body, None)
+    }
+
+    fn told_with(status: StatusCode, body: &'static str, at_fault: Option<&str>) -> String {
+        let answer = Answer { status, body: Bytes::from_static(body.as_bytes()) };
+        screen::uncoloured(&as_text("a.json", &answer, Path::new("."), at_fault))
+    }
+
+    #[test]
+    fn says_which_webhooks_could_not_want_it() {
+        let nowhere = r#"{"id":"evt_1","deliveries":[]}"#;
+        let answer =
+            |body: &'static str| Answer { status: StatusCode::ACCEPTED, body: Bytes::from_static(body.as_bytes()) };
+        assert!(went_nowhere(&answer(nowhere)) && !went_nowhere(&answer(r#"{"deliveries":[{"id":"dlv_1"}]}"#)));
+        let status = json!({"leftOut": [{"file": "config/webhooks/site.json"}],
+            "webhooks": [{"fault": {"file": "config/webhooks/search.json"}}]});
+        let at_fault = webhook::at_fault_text(&status, Path::new("."));
+        insta::assert_snapshot!(told_with(StatusCode::ACCEPTED, nowhere, at_fault.as_deref()), @r"
+        ✓ a.json  202  evt_1  (no webhook wants it)
+            1 webhook is left out, because its file is at fault: config/webhooks/site.json. What is wrong: hookwright check
+            1 webhook is as it was before, because its file is at fault: config/webhooks/search.json. What is wrong: hookwright check
+        ");
+    }
+
+    #[test]
+    fn says_under_which_id_a_refused_body_is_kept() {
+        let body = r#"{"title":"Schema violated","detail":"d","errors":[{"pointer":"/entry","message":"m"}],"quarantine":"qrt_1"}"#;
+        insta::assert_snapshot!(told(StatusCode::UNPROCESSABLE_ENTITY, body), @r"
+        ✗ a.json  422 Schema violated
+          /entry: m
+          kept as qrt_1; after mending the schema: hookwright event admit qrt_1
+        ");
     }
 
     #[test]

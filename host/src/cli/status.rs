@@ -10,14 +10,15 @@ use super::{Exit, Format, discovery, json, plugin, screen, webhook};
 
 pub(super) async fn run(home: &Path, format: Format) -> anyhow::Result<Exit> {
     let answer = discovery::admin(home)?.get("/v1/status").await?;
-    screen::line(&if format.json { answer.to_string() } else { as_text(&answer) })?;
+    screen::line(&if format.json { answer.to_string() } else { as_text(&answer, home) })?;
     Ok(Exit::Ok)
 }
 
-fn as_text(status: &Value) -> String {
+fn as_text(status: &Value, home: &Path) -> String {
     let mut parts = vec![head(status), counts(status)];
     let webhooks = json::list(status, "/webhooks");
     parts.push(section("Webhooks", if webhooks.is_empty() { None } else { Some(webhook::table(webhooks)) }));
+    parts.extend(webhook::at_fault_text(status, home));
     parts.push(section("Plugins", plugins(status)));
     parts.extend(shadows_text(status));
     if let Some(stopped) = stopped_text(json::list(status, "/plugins")) {
@@ -152,8 +153,10 @@ mod tests {
             "listen": "127.0.0.1:4400", "admin": "127.0.0.1:4401",
             "revision": {"number": 3, "loadedAt": "2026-11-23T20:41:15.196Z", "faults": [
                 {"file": "config/webhooks/search.json", "pointer": "/url", "message": "is not a URL", "lastGoodInForce": true},
+                {"file": "config/webhooks/new.json", "pointer": "", "message": "expected JSON", "lastGoodInForce": false},
                 {"file": "plugins/broken.wasm", "pointer": "", "message": "is cut short", "lastGoodInForce": false}
             ]},
+            "leftOut": [{"file": "config/webhooks/new.json", "pointer": "", "message": "expected JSON"}],
             "sources": ["strapi"],
             "webhooks": [{"id": "site-build", "name": "Site build", "url": "https://build.example/hook", "enabled": true,
                 "takesNew": true, "events": ["entry.*"], "plugins": ["redact"], "managedBy": "file"}],
@@ -164,7 +167,7 @@ mod tests {
             "store": {"durability": "wal, synchronous=FULL"},
             "counts": {"events": 12, "delivered": 10, "held": 2}
         });
-        insta::assert_snapshot!(screen::uncoloured(&as_text(&status)), @r"
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&status, Path::new("."))), @r"
         hookwright 0.1.0  development
           events    http://127.0.0.1:4400/v1/events
           admin     http://127.0.0.1:4401/
@@ -186,6 +189,8 @@ mod tests {
           ID          STATE  EVENTS   PLUGINS  URL
           site-build  on     entry.*  redact   https://build.example/hook
 
+        1 webhook is left out, because its file is at fault: config/webhooks/new.json. What is wrong: hookwright check
+
         Plugins
           NAME    VERSION  DIGEST        DESCRIPTION
           redact  0.1.0    ba7816bf8f01  Remove or mask values
@@ -203,6 +208,8 @@ mod tests {
           ✗ config/webhooks/search.json at /url
             is not a URL
             its last good version stays in force
+          ✗ config/webhooks/new.json
+            expected JSON
           ✗ plugins/broken.wasm
             is cut short
         ");
@@ -211,7 +218,7 @@ mod tests {
     #[test]
     fn takes_any_answer() {
         for answer in [json!(null), json!({"plugins": [1], "webhooks": [{"events": 1}], "revision": {"faults": [0]}})] {
-            as_text(&answer);
+            as_text(&answer, Path::new("."));
         }
     }
 }

@@ -19,13 +19,50 @@ pub(super) async fn run(home: &Path, command: WebhookCommand) -> anyhow::Result<
     let status = discovery::admin(home)?.get("/v1/status").await?;
     let webhooks = json::list(&status, "/webhooks");
     if format.json {
-        screen::line(&json!({"webhooks": webhooks}).to_string())?;
-    } else if webhooks.is_empty() {
-        screen::line("There is no webhook. Declare one in config/webhooks/NAME.json.")?;
+        screen::line(&json!({"webhooks": webhooks, "leftOut": json::list(&status, "/leftOut")}).to_string())?;
     } else {
-        screen::line(&table(webhooks).render(0))?;
+        let table = (!webhooks.is_empty()).then(|| table(webhooks).render(0));
+        let parts: Vec<_> = table.into_iter().chain(at_fault_text(&status, home)).collect();
+        screen::line(&if parts.is_empty() { NONE.to_owned() } else { parts.join("\n\n") })?;
     }
     Ok(Exit::Ok)
+}
+
+/// What is said where no webhook is declared.
+pub(super) const NONE: &str = "There is no webhook. Declare one in config/webhooks/NAME.json.";
+
+/// More files are not named.
+const FILES_NAMED: usize = 3;
+
+/// Which webhooks are not as their files say, by a status of the host; none: all are.
+pub(super) fn at_fault_text(status: &Value, home: &Path) -> Option<String> {
+    let outdated: Vec<_> =
+        json::list(status, "/webhooks").iter().filter_map(|webhook| webhook.pointer("/fault")).collect();
+    let outdated = files_text(&outdated, ["is as it was before", "are as they were before"], home);
+    let texts: Vec<_> = left_out_text(status, home).into_iter().chain(outdated).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+/// Which webhooks take no events because their files were never good, by an answer of the host; none: there is none.
+pub(super) fn left_out_text(answer: &Value, home: &Path) -> Option<String> {
+    let left_out: Vec<_> = json::list(answer, "/leftOut").iter().collect();
+    files_text(&left_out, ["is left out", "are left out"], home)
+}
+
+fn files_text(faults: &[&Value], [one_is, many_are]: [&str; 2], home: &Path) -> Option<String> {
+    let mut files: Vec<_> = faults.iter().take(FILES_NAMED).map(|fault| json::text(fault, "/file")).collect();
+    if faults.len() > FILES_NAMED {
+        files.push(format!("{} more", faults.len() - FILES_NAMED));
+    }
+    let (are, theirs) = match faults.len() {
+        0 => return None,
+        1 => (one_is, "its file is"),
+        _ => (many_are, "their files are"),
+    };
+    let webhooks = screen::counted(faults.len(), "webhook");
+    let text = format!("{webhooks} {are}, because {theirs} at fault: {}. What is wrong:", files.join(", "));
+    let check = screen::command(&discovery::command("check", home));
+    Some(format!("{} {check}", screen::styled(&text, Style::new().yellow())))
 }
 
 /// Webhooks as `/v1/status` tells of them.
@@ -66,6 +103,27 @@ fn plugins(webhook: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_the_files_of_webhooks_that_are_not_as_they_say() {
+        let told = |left_out: &[&str], outdated: &[&str]| {
+            let fault = |id: &&str| json!({"file": format!("config/webhooks/{id}.json")});
+            let left_out: Vec<_> = left_out.iter().map(fault).collect();
+            let webhooks: Vec<_> = outdated.iter().map(|id| json!({"id": id, "fault": fault(id)})).collect();
+            let status = json!({"leftOut": left_out, "webhooks": webhooks});
+            at_fault_text(&status, Path::new(".")).map(|text| screen::uncoloured(&text))
+        };
+        assert_eq!(told(&[], &[]), None);
+        let texts = [told(&["a"], &[]), told(&["a", "b", "c", "d"], &["e"]), told(&[], &["e", "f"])];
+        insta::assert_snapshot!(texts.map(|text| text.expect("some")).join("\n\n"), @r"
+        1 webhook is left out, because its file is at fault: config/webhooks/a.json. What is wrong: hookwright check
+
+        4 webhooks are left out, because their files are at fault: config/webhooks/a.json, config/webhooks/b.json, config/webhooks/c.json, 1 more. What is wrong: hookwright check
+        1 webhook is as it was before, because its file is at fault: config/webhooks/e.json. What is wrong: hookwright check
+
+        2 webhooks are as they were before, because their files are at fault: config/webhooks/e.json, config/webhooks/f.json. What is wrong: hookwright check
+        ");
+    }
 
     #[test]
     fn says_what_keeps_a_webhook_from_taking_events() {

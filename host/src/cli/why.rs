@@ -9,13 +9,13 @@ use owo_colors::Style;
 use serde_json::Value;
 
 use super::client::Client;
-use super::{Exit, Format, discovery, json, screen};
-use crate::ids::{DeliveryId, EventId};
+use super::{Exit, Format, discovery, event, json, screen, webhook};
+use crate::ids::{DeliveryId, EventId, QuarantineId};
 
 #[derive(Debug, Args)]
 pub(super) struct WhyArgs {
-    /// An event's id, a delivery's id, or `last` for the newest event
-    #[arg(value_name = "EVENT|DELIVERY|last")]
+    /// An event's id, a delivery's, that of a refused body in quarantine, or `last` for the newest event
+    #[arg(value_name = "EVENT|DELIVERY|QUARANTINED|last")]
     what: Target,
     #[command(flatten)]
     format: Format,
@@ -26,6 +26,7 @@ pub(super) struct WhyArgs {
 enum Target {
     Event(EventId),
     Delivery(DeliveryId),
+    Quarantined(QuarantineId),
     Last,
 }
 
@@ -36,42 +37,50 @@ impl FromStr for Target {
         if text == "last" {
             return Ok(Self::Last);
         }
-        let delivery = |_| text.parse().map(Self::Delivery);
         text.parse()
             .map(Self::Event)
-            .or_else(delivery)
-            .map_err(|_| "expected an event id (evt_…), a delivery id (dlv_…) or last")
+            .or_else(|_| text.parse().map(Self::Delivery))
+            .or_else(|_| text.parse().map(Self::Quarantined))
+            .map_err(|_| "expected an event id (evt_…), a delivery id (dlv_…), a quarantine id (qrt_…) or last")
     }
 }
 
 pub(super) async fn run(home: &Path, args: WhyArgs) -> anyhow::Result<Exit> {
     let client = discovery::admin(home)?;
-    let (event, webhook) = find(&client, args.what).await?;
+    let (event, webhook) = match args.what {
+        Target::Quarantined(id) => return event::show_quarantined(&client, id, home, args.format).await,
+        Target::Event(event) => (event, None),
+        Target::Delivery(delivery) => {
+            let answer = client.get(&format!("/v1/deliveries/{delivery}")).await?;
+            (json::text(&answer, "/event").parse()?, Some(json::text(&answer, "/webhook")))
+        }
+        Target::Last => (newest(&client).await?, None),
+    };
     let mut answer = client.get(&format!("/v1/events/{event}/why")).await?;
-    if let (Some(webhook), Some(webhooks)) = (webhook, answer.pointer_mut("/webhooks").and_then(Value::as_array_mut)) {
-        webhooks.retain(|one| json::text(one, "/webhook") == webhook);
+    if let Some(webhook) = webhook {
+        of_interest(&mut answer, &webhook);
     }
     screen::line(&if args.format.json { answer.to_string() } else { as_text(&answer, home) })?;
     Ok(Exit::Ok)
 }
 
-/// The event that is asked about, and the only webhook of interest if a delivery was named.
-async fn find(client: &Client, what: Target) -> anyhow::Result<(EventId, Option<String>)> {
-    match what {
-        Target::Event(event) => Ok((event, None)),
-        Target::Delivery(delivery) => {
-            let answer = client.get(&format!("/v1/deliveries/{delivery}")).await?;
-            Ok((json::text(&answer, "/event").parse()?, Some(json::text(&answer, "/webhook"))))
-        }
-        Target::Last => {
-            let answer = client.get("/v1/events?limit=1").await?;
-            let newest = json::text(&answer, "/events/0/id");
-            if newest.is_empty() {
-                anyhow::bail!("there is no event yet; post one with `hookwright send FILE`");
-            }
-            Ok((newest.parse()?, None))
-        }
+/// Leaves only what is about the webhook of the delivery that was asked about.
+fn of_interest(answer: &mut Value, webhook: &str) {
+    if let Some(webhooks) = answer.pointer_mut("/webhooks").and_then(Value::as_array_mut) {
+        webhooks.retain(|one| json::text(one, "/webhook") == webhook);
     }
+    if let Some(left_out) = answer.pointer_mut("/leftOut").and_then(Value::as_array_mut) {
+        left_out.clear();
+    }
+}
+
+async fn newest(client: &Client) -> anyhow::Result<EventId> {
+    let answer = client.get("/v1/events?limit=1").await?;
+    let newest = json::text(&answer, "/events/0/id");
+    if newest.is_empty() {
+        anyhow::bail!("there is no event yet; post one with `hookwright send FILE`");
+    }
+    Ok(newest.parse()?)
 }
 
 fn as_text(answer: &Value, home: &Path) -> String {
@@ -86,12 +95,16 @@ fn as_text(answer: &Value, home: &Path) -> String {
         )),
     );
     let webhooks = json::list(answer, "/webhooks");
-    if webhooks.is_empty() {
-        text.push_str("\n\nThere is no webhook. Declare one in config/webhooks/NAME.json.");
+    let left_out = webhook::left_out_text(answer, home);
+    if webhooks.is_empty() && left_out.is_none() {
+        let _ = write!(text, "\n\n{}", webhook::NONE);
     }
     for webhook in webhooks {
         text.push_str("\n\n");
         text.push_str(&one_webhook(webhook, home));
+    }
+    if let Some(left_out) = left_out {
+        let _ = write!(text, "\n\n{left_out}");
     }
     text
 }
@@ -160,6 +173,7 @@ mod tests {
         let event = "evt_01JD5Z8Q0V4N1S3T9X7K2M6B8C";
         assert_eq!(event.parse(), Ok(Target::Event(event.parse().expect("an id"))));
         assert!(matches!(event.replace("evt", "dlv").parse(), Ok(Target::Delivery(_))));
+        assert!(matches!(event.replace("evt", "qrt").parse(), Ok(Target::Quarantined(_))));
         assert_eq!("last".parse(), Ok(Target::Last));
         assert!("first".parse::<Target>().is_err());
     }
@@ -197,6 +211,25 @@ mod tests {
         drops
           ⊘  plugin a  dropped: no
         "#);
+    }
+
+    #[test]
+    fn a_webhook_that_is_left_out_is_told_of_instead_of_no_webhook() {
+        let mut answer = json!({
+            "event": {"id": "evt_1", "type": "entry.update", "source": "strapi", "received": "2026-11-23T20:41:15.196Z"},
+            "webhooks": [], "leftOut": [{"file": "config/webhooks/site.json", "pointer": "/url", "message": "m"}]
+        });
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer, Path::new("."))), @r"
+        entry.update  evt_1  from strapi, 2026-11-23T20:41:15.196Z
+
+        1 webhook is left out, because its file is at fault: config/webhooks/site.json. What is wrong: hookwright check
+        ");
+        answer["leftOut"] = json!([]);
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer, Path::new("."))), @r"
+        entry.update  evt_1  from strapi, 2026-11-23T20:41:15.196Z
+
+        There is no webhook. Declare one in config/webhooks/NAME.json.
+        ");
     }
 
     #[test]

@@ -27,13 +27,21 @@ pub(crate) struct Refusal {
     can_be_opened: bool,
 }
 
+impl Refusal {
+    /// In words. `file`: the one that has the last word on `egress.allow`.
+    pub(crate) fn told(&self, file: &str) -> String {
+        let told = format!("{} is refused: {}", self.address, self.kind);
+        if !self.can_be_opened {
+            return told;
+        }
+        let range = IpNet::from(self.address.to_canonical());
+        format!("{told}; \"{range}\" under egress.allow in {file} opens it")
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is refused: {}", self.address, self.kind)?;
-        if self.can_be_opened {
-            write!(f, "; a CIDR in egress.allow of config/server.json opens it")?;
-        }
-        Ok(())
+        f.write_str(&self.told("config/server.json"))
     }
 }
 
@@ -175,6 +183,24 @@ mod tests {
         assert_eq!(judge(&["127.0.0.0/8"], "::ffff:127.0.0.1"), Ok(()));
         assert!(judge(&["127.0.0.0/8"], "::1").is_err());
         assert!(judge(&["10.20.0.0/16"], "10.21.0.1").is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_range_that_opens_it_if_one_does() {
+        let says = |address| judge(&[], address).expect_err(address).to_string();
+        assert_eq!(
+            says("10.20.0.5"),
+            "10.20.0.5 is refused: private (10.0.0.0/8); \"10.20.0.5/32\" under egress.allow in config/server.json opens it"
+        );
+        for special in ["::1", "::ffff:10.20.0.5", "64:ff9b::7f00:1", "4000::1", "0.0.0.0"] {
+            let words = says(special);
+            let range = words.rsplit('"').nth(1).expect(special);
+            assert_eq!(judge(&[range], special), Ok(()), "{words}");
+        }
+        assert_eq!(
+            says("::ffff:169.254.169.254"),
+            "::ffff:169.254.169.254 is refused: a cloud metadata service, never opened"
+        );
     }
 
     #[test]

@@ -27,12 +27,17 @@ const LOOKUPS_PER_NAME: usize = 4;
 #[derive(Clone)]
 pub(super) struct PolicyResolver {
     policy: Arc<Policy>,
+    names: Names,
     lookups: Arc<Lookups>,
 }
+
+/// Who knows the addresses of names. May block.
+pub(super) type Names = Arc<dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 /// Why a name gives no addresses.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ResolveError {
+    /// Every address is; this is the refusal of the first.
     #[error("the name {name} resolves to an address that is not allowed: {refusal}")]
     Refused { name: String, refusal: Refusal },
     #[error("the name {name} cannot be resolved: {error}")]
@@ -42,8 +47,15 @@ pub(super) enum ResolveError {
 }
 
 impl PolicyResolver {
-    pub(super) fn new(policy: Arc<Policy>) -> Self {
-        Self { policy, lookups: Arc::default() }
+    pub(super) fn new(policy: Arc<Policy>, names: Names) -> Self {
+        Self { policy, names, lookups: Arc::default() }
+    }
+
+    /// The addresses of a name that may be connected to.
+    async fn lookup(&self, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
+        let (names, asked) = (Arc::clone(&self.names), name.to_owned());
+        let found = self.lookups.run(name, move || names(&asked)).await;
+        judged(&self.policy, name, found.map_err(|error| ResolveError::Lookup { name: name.to_owned(), error })?)
     }
 }
 
@@ -57,29 +69,30 @@ impl Service<Name> for PolicyResolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let (policy, lookups) = (Arc::clone(&self.policy), Arc::clone(&self.lookups));
-        Box::pin(async move { Ok(lookup(&policy, &lookups, name.as_str()).await?.into_iter()) })
+        let resolver = self.clone();
+        Box::pin(async move { Ok(resolver.lookup(name.as_str()).await?.into_iter()) })
     }
 }
 
-/// All addresses of a name; one refused address refuses the name.
-async fn lookup(policy: &Policy, lookups: &Lookups, name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
-    let asked = name.to_owned();
-    let found = lookups.run(name, move || ask(&asked)).await;
-    judged(policy, name, found.map_err(|error| ResolveError::Lookup { name: name.to_owned(), error })?)
+/// Leaves out what the policy refuses; a name all of whose addresses are refused is refused.
+fn judged(policy: &Policy, name: &str, mut found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ResolveError> {
+    let mut first_refusal = None;
+    found.retain(|address| match policy.judge(address.ip()) {
+        Ok(()) => true,
+        Err(refusal) => {
+            first_refusal.get_or_insert(refusal);
+            false
+        }
+    });
+    match first_refusal {
+        _ if !found.is_empty() => Ok(found),
+        Some(refusal) => Err(ResolveError::Refused { name: name.to_owned(), refusal }),
+        None => Err(ResolveError::Nothing { name: name.to_owned() }),
+    }
 }
 
-fn judged(policy: &Policy, name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ResolveError> {
-    if found.is_empty() {
-        return Err(ResolveError::Nothing { name: name.to_owned() });
-    }
-    for address in &found {
-        policy.judge(address.ip()).map_err(|refusal| ResolveError::Refused { name: name.to_owned(), refusal })?;
-    }
-    Ok(found)
-}
-
-fn ask(name: &str) -> io::Result<Vec<SocketAddr>> {
+/// What the system says.
+pub(super) fn system(name: &str) -> io::Result<Vec<SocketAddr>> {
     let failed = match (name, 0).to_socket_addrs() {
         Ok(found) => return Ok(found.collect()),
         Err(error) => error,
@@ -147,20 +160,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_refused_address_refuses_the_name_wherever_it_stands() {
+    fn only_the_allowed_addresses_of_a_name_are_connected_to() {
         let judge = |found: &[&str]| {
             let found = found.iter().map(|ip| SocketAddr::new(ip.parse().expect("an address"), 0)).collect();
             judged(&Policy::new(&[]), "mixed.example", found)
         };
-        assert_eq!(judge(&["1.1.1.1", "2606:4700::1111"]).expect("both are public").len(), 2);
-        for found in [
-            &["1.1.1.1", "127.0.0.1"][..],
-            &["10.0.0.1", "1.1.1.1"],
-            &["2606:4700::1111", "::1", "1.1.1.1"],
-            &["1.1.1.1", "169.254.169.254"],
-        ] {
-            assert!(matches!(judge(found), Err(ResolveError::Refused { .. })), "{found:?}");
-        }
+        let allowed = |found: &[&str]| {
+            let allowed = judge(found).expect("one is allowed");
+            allowed.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(allowed(&["1.1.1.1", "2606:4700::1111"]), ["1.1.1.1", "2606:4700::1111"]);
+        assert_eq!(allowed(&["1.1.1.1", "127.0.0.1"]), ["1.1.1.1"]);
+        assert_eq!(allowed(&["10.0.0.1", "169.254.169.254", "1.1.1.1"]), ["1.1.1.1"]);
+        assert_eq!(allowed(&["::ffff:127.0.0.1", "2606:4700::1111", "::1"]), ["2606:4700::1111"]);
+        let refused = judge(&["10.20.0.5", "::1", "169.254.169.254"]).expect_err("all are refused");
+        assert!(matches!(refused, ResolveError::Refused { .. }), "{refused}");
+        assert_eq!(
+            refused.to_string(),
+            "the name mixed.example resolves to an address that is not allowed: 10.20.0.5 is refused: private \
+             (10.0.0.0/8); \"10.20.0.5/32\" under egress.allow in config/server.json opens it"
+        );
         assert!(matches!(judge(&[]), Err(ResolveError::Nothing { .. })));
     }
 

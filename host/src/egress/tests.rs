@@ -1,5 +1,7 @@
 //! On real sockets: what each kind of peer comes to.
 
+mod names;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

@@ -68,7 +68,10 @@ impl From<&Refusal> for Problem {
 impl From<AdmitError> for Problem {
     fn from(error: AdmitError) -> Self {
         match error {
-            AdmitError::Absent(id) => Self::new(Kind::NotFound, format!("{id} is not in quarantine.")),
+            AdmitError::Absent(id) => Self::new(
+                Kind::NotFound,
+                format!("{id} is not in quarantine: it was let in, or made room for newer ones."),
+            ),
             AdmitError::Store(error) | AdmitError::Refused(Refusal::Store(error)) => error.into(),
             AdmitError::Refused(refusal) => Self::from(&refusal),
         }

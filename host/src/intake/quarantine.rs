@@ -60,7 +60,7 @@ impl Intake {
     /// # Errors
     /// When it is not there, or is refused again.
     pub async fn admit(self: &Arc<Self>, id: QuarantineId, now: Timestamp) -> Result<Accepted, AdmitError> {
-        let entry = self.find(id).await?.ok_or(AdmitError::Absent(id))?;
+        let entry = self.quarantined(id).await?;
         let candidate = Candidate {
             source: entry.source,
             content_type: entry.content_type,
@@ -78,10 +78,14 @@ impl Intake {
         Ok(accepted)
     }
 
-    /// Looks without taking: the newest entry that is not newer than `id`.
-    async fn find(&self, id: QuarantineId) -> Result<Option<Quarantined>, StoreError> {
+    /// Looks at one entry without taking it.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn quarantined(&self, id: QuarantineId) -> Result<Quarantined, AdmitError> {
+        // The newest that is not newer than `id`.
         let found = self.parts.administration.quarantined(after(id), 1).await?;
-        Ok(found.into_iter().find(|entry| entry.id == id))
+        found.into_iter().find(|entry| entry.id == id).ok_or(AdmitError::Absent(id))
     }
 }
 

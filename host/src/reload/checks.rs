@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use crate::bundled;
-use crate::config::{Layer, ServerConfig};
+use crate::config::{self, Layer, ServerConfig, Variables};
+use crate::egress::Egress;
 use crate::plugin::Catalog;
 use crate::revision::Fault;
-use crate::schemas::Violation;
+use crate::schemas::{Violation, shortened};
 use crate::webhook::Webhook;
 
 /// Where a webhook's plugin configs break the schemas of the plugins they are for.
@@ -22,6 +23,46 @@ pub(super) fn plugin_config_faults(webhook: &Webhook, layers: &[Layer], catalog:
         }
     }
     faults
+}
+
+/// Why a webhook's URL cannot be sent to, if its host alone tells: an address, or `localhost`. Other names are judged
+/// when they resolve. One that is switched off need not work. `allowed_in`: the file to open ranges in.
+pub(super) fn refused_url_fault(
+    webhook: &Webhook,
+    layers: &[Layer],
+    variables: &Variables,
+    egress: &Egress,
+    allowed_in: &str,
+) -> Option<Fault> {
+    if !webhook.enabled {
+        return None;
+    }
+    let refusal = egress.judge(&webhook.url).err()?.told(allowed_in);
+    let written = config::written_webhook(&webhook.id, layers, variables).ok();
+    let written = written.as_ref().and_then(|document| document.get("url")?.as_str());
+    let message = match written.map(without_query) {
+        Some(written) => format!("{refusal}; written: {}", shortened(&written.into())),
+        None => refusal,
+    };
+    Some(Fault { pointer: "/url".to_owned(), ..Fault::of_file(file_with(layers, "/url"), message) })
+}
+
+/// A last good version whose URL was allowed once. It stays: what it gathers is not lost when the address is opened.
+pub(super) fn refused_in_force_fault(webhook: &Webhook, egress: &Egress) -> Option<Fault> {
+    if !webhook.enabled || egress.judge(&webhook.url).is_ok() {
+        return None;
+    }
+    let host = webhook.url.host_str().unwrap_or_default();
+    let message = format!(
+        "what stays in force goes to {host}: every attempt is refused and retried until the address is opened or the \
+         file is mended"
+    );
+    Some(Fault { pointer: "/url".to_owned(), ..Fault::of_file("", message) })
+}
+
+/// Receivers put tokens into queries.
+fn without_query(url: &str) -> String {
+    url.split_once('?').map_or_else(|| url.to_owned(), |(shown, _)| format!("{shown}?…"))
 }
 
 /// The plugins a webhook names that are not loaded. It stays in force: its deliveries wait for them.

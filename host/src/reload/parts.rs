@@ -26,7 +26,7 @@ use layered::Layered;
 pub(super) use layered::fault;
 use plugins::Plugins;
 use settings::Settings;
-use webhooks::Webhooks;
+use webhooks::{Surroundings, Webhooks};
 
 /// Where parts come from.
 pub(super) struct Ground<'a> {
@@ -94,7 +94,7 @@ impl Parts {
         }
         let bound = self.webhooks.bound(ground, &self.settings);
         self.plugins.advance(ground, &self.server.plugins, &bound, reread);
-        self.webhooks.advance(ground, &self.settings, self.plugins.catalog());
+        self.webhooks.advance(ground, &self.settings, &self.surroundings());
         self.schemas.advance(ground.files, ground.last_good, compile_schemas);
     }
 
@@ -120,7 +120,7 @@ impl Parts {
         let mut faults = self.settings.faults(&self.started, ground);
         faults.extend(self.egress_fault.clone());
         faults.extend(self.plugins.faults());
-        faults.extend(self.webhooks.faults(self.plugins.catalog()));
+        faults.extend(self.webhooks.faults(&self.surroundings()));
         faults.extend(self.schemas.faults().iter().cloned());
         faults
     }
@@ -140,6 +140,14 @@ impl Parts {
             keeping.file(path, in_force.then_some(content));
         }
         keeping
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            catalog: Arc::clone(self.plugins.catalog()),
+            egress: Arc::clone(&self.egress),
+            allowed_in: self.settings.file_with("/egress/allow"),
+        }
     }
 
     /// The client is kept while the policy is the same, and its pooled connections with it.

@@ -313,6 +313,19 @@ fn a_faulty_file_is_pointed_out_first_of_all() {
 }
 
 #[test]
+fn a_webhook_whose_file_was_never_good_is_told_of() {
+    let fault = |file: &str| Fault::of_file(file, "expected JSON");
+    let faults = [fault("config/webhooks/site.json"), fault("config/webhooks/other.json"), fault("config/server.json")];
+    let case = Case::new();
+    let facts = Facts { event: &case.event, body: None, deliveries: &[], run_states: &[] };
+    let webhooks = BTreeMap::from([(case.webhook.id.clone(), Arc::new(case.webhook))]);
+    let judge: &dyn Fn(&Url) -> Result<(), String> = &|_| Ok(());
+    let rules = Rules { revision: 7, webhooks: &webhooks, faults: &faults, is_loaded: &|_| true, judge };
+    let why = explain(&facts, &rules);
+    assert_eq!(why.left_out, [fault("config/webhooks/other.json")]);
+}
+
+#[test]
 fn plugins_stop_wait_or_are_missing() {
     let verdicts = |case: Case| {
         let gates = case.explain().gates.into_iter();

@@ -36,21 +36,19 @@ pub(super) fn on_limits(limits: &PluginLimits, layers: &[Layer], plugins: &Catal
     absent.map(hint).collect()
 }
 
-/// What keeps a webhook from ever working. One that is switched off need not work.
+/// Events a webhook asks for that never come. One that is switched off need not work.
 pub(super) fn on_webhook(webhook: &Webhook, layers: &[Layer], revision: &Revision) -> Vec<Hint> {
     if !webhook.enabled {
         return Vec::new();
     }
-    let hint = |key: &str, pointer: String, message| Hint { file: file_with(layers, key).to_owned(), pointer, message };
-    let refusal = revision.egress.judge(&webhook.url).err();
-    let refused = refusal.map(|reason| hint("/url", "/url".to_owned(), reason));
+    let file = file_with(layers, "/events");
     let accepts_unknown = revision.server.schemas.unknown_events == UnknownEvents::Accept;
     let named = webhook.events.iter().enumerate().filter_map(|(index, pattern)| Some((index, pattern.exact()?)));
     let unheard = named.filter_map(|(index, event_type)| {
         let message = never_comes(event_type, || revision.schemas.event_types(), accepts_unknown)?;
-        Some(hint("/events", format!("/events/{index}"), message))
+        Some(Hint { file: file.to_owned(), pointer: format!("/events/{index}"), message })
     });
-    refused.into_iter().chain(unheard).collect()
+    unheard.collect()
 }
 
 /// Why an event of this type will hardly come.

@@ -1,3 +1,5 @@
+mod addresses;
+
 use std::fs;
 
 use super::*;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::layered::{Layered, failure, fault, last_good_layers, reused};
 use super::{Ground, Keeping};
-use crate::config::{self, Home, ServerConfig, Variables};
+use crate::config::{self, Home, Layer, ServerConfig, Variables};
 use crate::reload::checks;
 use crate::reload::layout::{SERVER, VARIABLES};
 use crate::reload::scan::Content;
@@ -57,6 +57,17 @@ impl Settings {
         self.server.value()
     }
 
+    /// The file that says what stands at `pointer`, or could.
+    pub(super) fn file_with(&self, pointer: &str) -> String {
+        let layers = self.layers();
+        if layers.is_empty() { SERVER.to_owned() } else { checks::file_with(&layers, pointer).to_owned() }
+    }
+
+    /// Of the configuration in force, if it is not a last good version.
+    fn layers(&self) -> Vec<Layer> {
+        self.server.current().and_then(|layers| layers.texts().ok()).unwrap_or_default()
+    }
+
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
@@ -67,9 +78,8 @@ impl Settings {
 
     pub(super) fn faults(&self, started: &ServerConfig, ground: &Ground<'_>) -> Vec<Fault> {
         let mut faults = self.faults_of_files();
-        let layers = self.server.current().and_then(|layers| layers.texts().ok()).unwrap_or_default();
         if let Some(server) = self.server() {
-            faults.extend(checks::restart_faults(started, server, &layers));
+            faults.extend(checks::restart_faults(started, server, &self.layers()));
         }
         faults.extend(environment_fault(&self.variables(), ground));
         faults

@@ -8,6 +8,7 @@ use super::layered::{Layered, failure, last_good_layers, reused};
 use super::settings::{Settings, with_either};
 use super::{Ground, Keeping};
 use crate::config;
+use crate::egress::Egress;
 use crate::ids::WebhookId;
 use crate::plugin::Catalog;
 use crate::reload::checks;
@@ -20,23 +21,32 @@ pub(super) struct Webhooks {
     units: BTreeMap<WebhookId, Unit<Layered, Webhook>>,
     /// Files whose names are no ids.
     misnamed: Vec<Fault>,
-    /// Grows when plugins change, because configs are checked against them.
-    plugins: u64,
-    catalog: Option<Arc<Catalog>>,
+    /// Grows when the surroundings change, because webhooks are checked against them.
+    generation: u64,
+    surroundings: Option<Surroundings>,
+}
+
+/// What else of the same revision decides whether a webhook is good.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) egress: Arc<Egress>,
+    /// The file that has the last word on what `egress` allows.
+    pub(super) allowed_in: String,
 }
 
 impl Webhooks {
-    pub(super) fn advance(&mut self, ground: &Ground<'_>, settings: &Settings, catalog: &Arc<Catalog>) {
-        if !self.catalog.as_ref().is_some_and(|known| Arc::ptr_eq(known, catalog)) {
-            self.catalog = Some(Arc::clone(catalog));
-            self.plugins += 1;
+    pub(super) fn advance(&mut self, ground: &Ground<'_>, settings: &Settings, surroundings: &Surroundings) {
+        if !self.surroundings.as_ref().is_some_and(|known| known.is_same(surroundings)) {
+            self.surroundings = Some(surroundings.clone());
+            self.generation += 1;
         }
         let ids = self.ids(ground);
         self.units.retain(|id, _| ids.contains(id));
         for id in ids {
             let unit = self.units.entry(id.clone()).or_default();
             // Both only grow, so that their sum never comes back to an earlier value.
-            advance_one(&id, unit, ground, settings, catalog, settings.generation() + self.plugins);
+            advance_one(&id, unit, ground, settings, surroundings, settings.generation() + self.generation);
         }
     }
 
@@ -73,7 +83,7 @@ impl Webhooks {
         self.units.values().all(|unit| unit.current().is_some())
     }
 
-    pub(super) fn faults(&self, catalog: &Catalog) -> Vec<Fault> {
+    pub(super) fn faults(&self, Surroundings { catalog, egress, .. }: &Surroundings) -> Vec<Fault> {
         let mut faults = self.misnamed.clone();
         for (id, unit) in &self.units {
             faults.extend(unit.faults().iter().cloned());
@@ -81,7 +91,8 @@ impl Webhooks {
             let layers = unit.current().and_then(|layers| layers.texts().ok()).unwrap_or_default();
             let missing = checks::missing_plugin_faults(webhook, &layers, catalog);
             let shadows = checks::shadow_faults(webhook, &layers, catalog);
-            faults.extend(missing.into_iter().chain(shadows).map(|fault| named(fault, id)));
+            let refused = checks::refused_in_force_fault(webhook, egress);
+            faults.extend(missing.into_iter().chain(shadows).chain(refused).map(|fault| named(fault, id)));
         }
         faults
     }
@@ -109,12 +120,20 @@ impl Webhooks {
     }
 }
 
+impl Surroundings {
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.catalog, &other.catalog)
+            && Arc::ptr_eq(&self.egress, &other.egress)
+            && self.allowed_in == other.allowed_in
+    }
+}
+
 fn advance_one(
     id: &WebhookId,
     unit: &mut Unit<Layered, Webhook>,
     ground: &Ground<'_>,
     settings: &Settings,
-    catalog: &Catalog,
+    surroundings: &Surroundings,
     generation: u64,
 ) {
     let paths = ground.layout.webhook_layers(id.as_str());
@@ -122,10 +141,13 @@ fn advance_one(
     let make = |input: &Layered, in_force: Option<&Arc<Webhook>>| {
         let layers = input.texts()?;
         let webhook = config::parse_webhook(id.clone(), &layers, &variables).map_err(failure)?;
-        let objections = checks::plugin_config_faults(&webhook, &layers, catalog);
+        let mut objections = checks::plugin_config_faults(&webhook, &layers, &surroundings.catalog);
+        let Surroundings { egress, allowed_in, .. } = surroundings;
+        objections.extend(checks::refused_url_fault(&webhook, &layers, &variables, egress, allowed_in));
         if objections.is_empty() { Ok(reused(webhook, in_force)) } else { Err(Failure::Bad(objections)) }
     };
-    // Not checked against the plugins: at worst its deliveries are held, which is better than none being made.
+    // Not checked against the surroundings: at worst its deliveries are held, or fail when they connect to what is
+    // refused, which is better than none being made.
     let last_good = || {
         let layers = last_good_layers(&paths, ground.last_good)?;
         with_either(&variables, ground, |variables| config::parse_webhook(id.clone(), &layers, variables).ok())
