@@ -61,6 +61,7 @@ pub(super) async fn recheck(inner: &Inner, webhook: &WebhookId, cause: HeldCause
     let still_there = match &cause {
         HeldCause::WebhookDisabled => !webhook.enabled,
         HeldCause::WebhookRemoved => false,
+        HeldCause::Crashed => true,
         HeldCause::WebhookGone => inner.run_states.has(&webhook.id, RunStateKind::Gone),
         HeldCause::Plugin { .. } => binding::causes_in_force(webhook, &revision.plugins).contains(&cause),
     };

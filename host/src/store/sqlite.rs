@@ -22,11 +22,13 @@ mod append;
 mod checkpoint;
 mod claim;
 mod connection;
+mod crashes;
 mod holding;
 mod hot;
 mod leases;
 mod look;
 mod parcel;
+mod places;
 mod quarantine;
 mod queue;
 mod read_only;
@@ -36,6 +38,7 @@ mod run_states;
 mod schema;
 mod settle;
 mod tally;
+mod windows;
 mod writer;
 
 #[cfg(test)]
@@ -191,6 +194,13 @@ impl Store for SqliteStore {
                 after = step.next;
             }
         })
+    }
+
+    fn crashed(&self, mut ids: Vec<DeliveryId>, most: u32, now: Timestamp) -> Answer<'_, Vec<DeliveryId>> {
+        ids.sort_unstable();
+        ids.dedup();
+        let work = move |batch: &mut writer::Batch<'_>| crashes::count(batch, &ids, most, now);
+        Box::pin(self.writer().call(Room::Progress, 0, work))
     }
 
     fn quarantine(&self, refused: Vec<Quarantined>, bounds: QuarantineBounds) -> Answer<'_, ()> {
