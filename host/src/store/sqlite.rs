@@ -199,8 +199,9 @@ impl Store for SqliteStore {
     fn crashed(&self, mut ids: Vec<DeliveryId>, most: u32, now: Timestamp) -> Answer<'_, Vec<DeliveryId>> {
         ids.sort_unstable();
         ids.dedup();
+        let bytes = size_of_val(&*ids);
         let work = move |batch: &mut writer::Batch<'_>| crashes::count(batch, &ids, most, now);
-        Box::pin(self.writer().call(Room::Progress, 0, work))
+        Box::pin(self.writer().call(Room::Progress, bytes, work))
     }
 
     fn quarantine(&self, refused: Vec<Quarantined>, bounds: QuarantineBounds) -> Answer<'_, ()> {
