@@ -76,6 +76,8 @@ pub enum HeldCause {
     WebhookGone,
     /// Out of attempts, first in its order, and its webhook says that those behind wait (`onStuck.failed: block`).
     Stuck,
+    /// The host died too often while it was worked on; a person looks into it.
+    Crashed,
     /// This plugin is missing, broken, trapped, over its limits, or failed under `onError: hold`. The binding
     /// names its version, config and `onError`: when one of them changes, the delivery gets another run.
     Plugin { name: PluginName, binding: Box<str> },
@@ -88,6 +90,7 @@ impl fmt::Display for HeldCause {
             Self::WebhookRemoved => f.write_str("webhook-removed"),
             Self::WebhookGone => f.write_str("webhook-gone"),
             Self::Stuck => f.write_str("stuck"),
+            Self::Crashed => f.write_str("crashed"),
             Self::Plugin { name, binding } => write!(f, "plugin:{name}@{binding}"),
         }
     }
@@ -102,6 +105,7 @@ impl FromStr for HeldCause {
             "webhook-removed" => Ok(Self::WebhookRemoved),
             "webhook-gone" => Ok(Self::WebhookGone),
             "stuck" => Ok(Self::Stuck),
+            "crashed" => Ok(Self::Crashed),
             _ => match text.strip_prefix("plugin:").and_then(|rest| rest.split_once('@')) {
                 Some((name, binding)) => Ok(Self::Plugin { name: name.parse()?, binding: binding.into() }),
                 None => Err(crate::ids::NameError::Shape {
@@ -191,6 +195,19 @@ pub struct DeliveryView {
     pub reason: Option<String>,
     pub held_for: Option<HeldCause>,
     pub chain: Option<ChainRecord>,
+    /// What it gathered or is gathering, if it is debounced.
+    pub window: Option<Window>,
+}
+
+/// The events that a debounced delivery stands for. Its own event is one of them: the newest, or the one that was sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// How many came.
+    pub count: u64,
+    /// The newest of them, newest first; at most [`crate::store::WINDOW_MEMBERS`].
+    pub members: Vec<EventId>,
+    /// When it takes no more unless another comes before; none: it takes no more.
+    pub closes: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -247,7 +264,9 @@ mod tests {
 
     #[test]
     fn causes_and_states_read_back() {
-        for text in ["webhook-disabled", "webhook-removed", "webhook-gone", "stuck", "plugin:redact@1f0c66a2b7d4"] {
+        for text in
+            ["webhook-disabled", "webhook-removed", "webhook-gone", "stuck", "crashed", "plugin:redact@1f0c66a2b7d4"]
+        {
             assert_eq!(text.parse::<HeldCause>().expect(text).to_string(), text);
         }
         assert!("plugin:../x@1".parse::<HeldCause>().is_err());

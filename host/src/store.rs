@@ -60,7 +60,7 @@ pub trait Store: Send + Sync + 'static {
     /// sets the due time; whatever else it carries is not looked at.
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> Answer<'a, Vec<Settled>>;
 
-    /// Lanes that have unfinished, unheld, unleased deliveries, with the earliest due time of each; ordered by
+    /// Lanes that have deliveries which could be leased now or once they are due, with the earliest due time of each; ordered by
     /// lane, those after `after` only, at most `limit`. For start-up and as a slow safety net.
     fn lanes(&self, after: Option<Lane>, limit: usize) -> Answer<'_, Vec<LaneDue>>;
 
@@ -68,13 +68,21 @@ pub trait Store: Send + Sync + 'static {
     /// [`OWNER_SILENCE_MS`]). Returns how many deliveries were taken back.
     fn heartbeat(&self, now: Timestamp) -> Answer<'_, u64>;
 
-    /// Holds every unleased, unheld delivery of the webhook. Returns how many. In steps, so that others are not kept
+    /// Holds every unleased, unheld delivery of the webhook, those that are behind in their lanes included: each keeps
+    /// its place. Debounced ones gather no more. Returns how many. In steps, so that others are not kept
     /// waiting: after an error some may be held; repeating it does the rest.
     fn hold(&self, webhook: WebhookId, cause: HeldCause, reason: String, now: Timestamp) -> Answer<'_, u64>;
 
-    /// Makes what this webhook holds pending again, due now, as far as `held` says. Returns how many. In steps, as
+    /// Makes what this webhook holds pending again, due now, as far as `held` says; none overtakes another of its lane.
+    /// What died too often starts counting anew. Returns how many. In steps, as
     /// [`Store::hold`].
     fn release(&self, webhook: WebhookId, held: HeldFor, now: Timestamp) -> Answer<'_, u64>;
+
+    /// A host died while these were under way: to be asked at the next start, before anything is claimed. Counts one more
+    /// crash for each that is neither finished nor held; a settlement other than [`Next::Released`] sets the count
+    /// back. One that reaches `most` is held for [`HeldCause::Crashed`], whoever has it leased: in its place, so that
+    /// its lane waits. Returns those.
+    fn crashed(&self, ids: Vec<DeliveryId>, most: u32, now: Timestamp) -> Answer<'_, Vec<DeliveryId>>;
 
     /// Keeps refused bodies, within `bounds` (the oldest go first).
     fn quarantine(&self, refused: Vec<Quarantined>, bounds: QuarantineBounds) -> Answer<'_, ()>;
@@ -194,11 +202,12 @@ pub struct NewDelivery {
     /// Lease it to this owner right away: the caller holds a permit for it. Not done for one that waits for others in
     /// its lane or for its window.
     pub lease: bool,
+    /// It is stored as an event of the open window of this key, or opens one. It takes no place in its lane.
     pub debounce: Option<Debounce>,
 }
 
 /// Gathers the events of one webhook and one key into one delivery. The first opens a window, each later one moves its
-/// end, up to the longest wait. A delivery that was leased once gathers no more.
+/// end, up to the longest wait. A delivery that was leased or held once gathers no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Debounce {
     pub key: Arc<str>,
@@ -304,7 +313,9 @@ pub struct Settlement {
     pub chain: Option<ChainRecord>,
     /// Chain runs made so far, this one included.
     pub runs: u32,
-    /// Another member of its window that is sent in place of the newest. None: as before.
+    /// Another member of its window that is sent in place of the newest: the delivery's event from then on. None: as
+    /// before. One that the window does not remember is logged as an error and not taken; the rest is recorded, since
+    /// it happened.
     pub carrier: Option<EventId>,
     /// A held delivery gives up its place in its lane: those behind it go on. It is unordered from then on.
     pub gives_up_place: bool,
@@ -392,6 +403,8 @@ pub struct Counts {
     pub held: u64,
     pub delivered: u64,
     pub dropped: u64,
+    /// Events, not deliveries: gathered by one that is finished, and not the one it carried.
+    pub superseded: u64,
     pub failed: u64,
     pub quarantined: u64,
 }

@@ -64,7 +64,7 @@ pub(super) async fn recheck(inner: &Inner, webhook: &WebhookId, cause: HeldCause
         HeldCause::WebhookDisabled => !webhook.enabled || inner.run_states.has(&webhook.id, RunStateKind::Disabled),
         HeldCause::WebhookRemoved => false,
         // For a person.
-        HeldCause::Stuck => true,
+        HeldCause::Stuck | HeldCause::Crashed => true,
         HeldCause::WebhookGone => inner.run_states.has(&webhook.id, RunStateKind::Gone),
         HeldCause::Plugin { .. } => binding::causes_in_force(webhook, &revision.plugins).contains(&cause),
     };

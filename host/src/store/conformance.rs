@@ -19,8 +19,11 @@ use crate::store::{
 pub(crate) mod appending;
 pub(crate) mod claiming;
 pub(crate) mod counting;
+pub(crate) mod debouncing;
 pub(crate) mod holding;
 pub(crate) mod looking;
+pub(crate) mod order_model;
+pub(crate) mod ordering;
 pub(crate) mod owning;
 pub(crate) mod settling;
 
@@ -41,9 +44,14 @@ macro_rules! conformance_suite {
             settling: delivered_is_history, outcomes_have_reasons, released_is_untouched, a_sent_outcome_is_fixed,
                 evidence_is_not_an_outcome, stale_changes_nothing;
             owning: two_handles_share_nothing, silent_owners_lose_their_leases, an_owner_comes_back,
-                leases_nobody_received_are_given_back;
+                leases_nobody_received_are_given_back, what_kills_the_host_is_held, an_outcome_ends_the_counting;
             holding: holds_what_waits, releases_what_was_fixed, releases_what_another_plugin_held,
                 large_backlogs;
+            ordering: one_at_a_time_lowest_first, only_its_own_lane_waits, a_held_one_keeps_or_gives_up_its_place,
+                holds_and_releases_whole_lanes, two_handles_keep_one_order, large_lanes;
+            debouncing: a_window_gathers_into_one_delivery, a_window_ends_at_the_longest_wait, leasing_closes,
+                holding_closes, members_are_capped_and_counted, another_member_is_sent, keys_answer_the_shared_delivery,
+                two_handles_share_a_window;
             looking: pages_newest_first, quarantine_is_bounded, run_states, says_how_durable;
         );
     };
@@ -94,8 +102,22 @@ pub(crate) fn new_event(ms: i64, webhooks: &[&str], lease: bool) -> NewEvent {
 
 /// Appends one event and returns its leases.
 pub(crate) async fn append(store: &impl Store, new: NewEvent) -> Vec<Lease> {
-    match store.append(vec![new]).await.expect("appends").pop() {
-        Some(Appended::Stored { deliveries }) => deliveries.into_iter().filter_map(leased).collect(),
+    all_placed(store, new).await.into_iter().filter_map(leased).collect()
+}
+
+/// Appends one event and returns what became of its deliveries.
+async fn all_placed(store: &impl Store, new: NewEvent) -> Vec<Placed> {
+    stored(store.append(vec![new]).await.expect("appends").remove(0))
+}
+
+/// Appends an event with one delivery.
+async fn placed(store: &impl Store, new: NewEvent) -> Placed {
+    all_placed(store, new).await.remove(0)
+}
+
+fn stored(appended: Appended) -> Vec<Placed> {
+    match appended {
+        Appended::Stored { deliveries } => deliveries,
         other => panic!("not stored: {other:?}"),
     }
 }

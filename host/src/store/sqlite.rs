@@ -22,6 +22,7 @@ mod append;
 mod checkpoint;
 mod claim;
 mod connection;
+mod crashes;
 #[cfg(test)]
 mod failpoint;
 mod holding;
@@ -29,6 +30,7 @@ mod hot;
 mod leases;
 mod look;
 mod parcel;
+mod places;
 mod quarantine;
 mod queue;
 mod read_only;
@@ -38,6 +40,7 @@ mod run_states;
 mod schema;
 mod settle;
 mod tally;
+mod windows;
 mod writer;
 
 #[cfg(test)]
@@ -196,6 +199,14 @@ impl Store for SqliteStore {
                 after = step.next;
             }
         })
+    }
+
+    fn crashed(&self, mut ids: Vec<DeliveryId>, most: u32, now: Timestamp) -> Answer<'_, Vec<DeliveryId>> {
+        ids.sort_unstable();
+        ids.dedup();
+        let bytes = size_of_val(&*ids);
+        let work = move |batch: &mut writer::Batch<'_>| crashes::count(batch, &ids, most, now);
+        Box::pin(self.writer().call(Room::Progress, bytes, work))
     }
 
     fn quarantine(&self, refused: Vec<Quarantined>, bounds: QuarantineBounds) -> Answer<'_, ()> {

@@ -24,7 +24,8 @@ pub(super) fn of(subject: &Subject<'_>, gates: &[Gate]) -> (String, Option<Strin
 fn next(delivery: &DeliveryView) -> Option<String> {
     let show = || Some(format!("hookwright delivery show {}", delivery.id));
     match (delivery.state, &delivery.held_for) {
-        (State::Dropped | State::Failed, _) | (State::Held, Some(HeldCause::Plugin { .. }) | None) => show(),
+        (State::Dropped | State::Failed, _)
+        | (State::Held, Some(HeldCause::Plugin { .. } | HeldCause::Crashed) | None) => show(),
         (State::Pending | State::Retrying, _) => Some("hookwright tail".to_owned()),
         (State::Delivered | State::Superseded | State::Held, _) => None,
     }
@@ -117,7 +118,7 @@ fn held(subject: &Subject<'_>, delivery: &DeliveryView, reason: &str) -> String 
         Some(HeldCause::Plugin { name, .. }) => {
             format!("another plugins/{name}.wasm, or another config for it in the webhook, releases it")
         }
-        None => "it waits for a person".to_owned(),
+        Some(HeldCause::Crashed) | None => "it waits for a person".to_owned(),
     };
     format!("Held since {}: {reason}; {remedy}.", delivery.changed)
 }

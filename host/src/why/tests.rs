@@ -77,6 +77,7 @@ impl Case {
             reason: None,
             held_for: None,
             chain: None,
+            window: None,
         };
         change(&mut view);
         self.delivery = Some((view, vec![]));

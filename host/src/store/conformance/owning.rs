@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, join};
 
 use super::*;
+use crate::delivery::State;
 use crate::store::OWNER_SILENCE_MS;
 
 pub(crate) async fn two_handles_share_nothing(database: &impl Database) {
@@ -76,4 +77,43 @@ pub(crate) async fn leases_nobody_received_are_given_back(database: &impl Databa
 
 fn page(name: &str) -> Claim {
     Claim { lane: lane(name), now: at(100), limit: 7, max_bytes: usize::MAX }
+}
+
+/// The host died while it was worked on, and starts again.
+async fn crash(store: &impl Store, lease: &Lease, ms: i64) -> Vec<DeliveryId> {
+    store.crashed(vec![lease.token.delivery; 2], 3, at(ms)).await.expect("counts")
+}
+
+pub(crate) async fn what_kills_the_host_is_held(database: &impl Database) {
+    let (dead, store) = (database.handle().await, database.handle().await);
+    let poisonous = born_leased(&dead, 0, "site").await;
+    let finished = born_leased(&dead, 0, "site").await;
+    settle(&store, settlement(&finished, 1, Next::Delivered)).await;
+    for ms in [1, 2] {
+        assert_eq!(crash(&store, &poisonous, ms).await, [], "not yet");
+    }
+    assert_eq!(crash(&store, &finished, 2).await, [], "finished in time");
+    assert_eq!(crash(&store, &poisonous, 3).await, [poisonous.token.delivery]);
+    let view = look(&store, &poisonous).await;
+    assert_eq!((view.state, view.held_for, view.changed), (State::Held, Some(HeldCause::Crashed), at(3)));
+    assert!(view.reason.as_ref().is_some_and(|reason| reason.contains("died 3 times")), "{:?}", view.reason);
+    assert_eq!(settle(&dead, settlement(&poisonous, 4, Next::Delivered)).await, Settled::Stale, "no longer its own");
+    assert_eq!(crash(&store, &poisonous, 5).await, [], "held already");
+    assert_eq!(store.counts().await.expect("counts").held, 1);
+
+    assert_eq!(release(&store, "site", HeldCause::Crashed, 6).await, 1);
+    let again = claim_one(&store, "site", 6).await;
+    assert_eq!(crash(&store, &again, 7).await, [], "a person let it go: it starts anew");
+}
+
+pub(crate) async fn an_outcome_ends_the_counting(database: &impl Database) {
+    let store = database.handle().await;
+    let mut lease = born_leased(&store, 0, "site").await;
+    for (ms, next) in [(1, retry_at(2)), (2, retry_at(3)), (3, Next::Released { due: at(4) })] {
+        crash(&store, &lease, ms).await;
+        crash(&store, &lease, ms).await;
+        settle(&store, settlement(&lease, ms, next)).await;
+        lease = claim_one(&store, "site", ms + 1).await;
+    }
+    assert_eq!(crash(&store, &lease, 9).await, [lease.token.delivery], "given back: nothing came of it");
 }

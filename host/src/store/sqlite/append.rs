@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::places::{self, Stand};
 use super::rows::{self, Fields};
+use super::windows;
 use super::writer::Batch;
 use crate::clock::Timestamp;
 use crate::delivery::State;
+use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, WebhookId};
 use crate::store::{
     Appended, IDEMPOTENCY_MS, Idempotency, Lease, LeaseToken, NewDelivery, NewEvent, Place, Placed, StoreError,
@@ -48,6 +51,10 @@ fn append_one(batch: &mut Batch<'_>, encoded: &Encoded) -> Result<Appended, Stor
         }
         remember(batch, encoded, key)?;
     }
+    // Events first or deliveries first is all one within a commit; a window decides which delivery takes the event.
+    let placed = deliveries.iter().map(|delivery| enqueue(batch, event, delivery)).collect::<Result<Vec<_>, _>>()?;
+    let gathered = deliveries.iter().any(|delivery| delivery.debounce.is_some());
+    let ids = gathered.then(|| placed.iter().flat_map(|placed| placed.id.to_bytes()).collect::<Vec<_>>());
     batch.hot.insert_event(batch.connection)?.execute(params![
         event.id.to_bytes(),
         event.event_type.as_str(),
@@ -55,29 +62,55 @@ fn append_one(batch: &mut Batch<'_>, encoded: &Encoded) -> Result<Appended, Stor
         event.received.as_ms(),
         &*event.content_type,
         encoded.headers,
-        encoded.deliveries,
+        ids.as_ref().unwrap_or(&encoded.deliveries),
         &event.data[..],
     ])?;
     batch.tally.events += 1;
-    let placed = deliveries.iter().map(|delivery| enqueue(batch, encoded, delivery)).collect::<Result<_, _>>()?;
     Ok(Appended::Stored { deliveries: placed })
 }
 
-fn enqueue(batch: &mut Batch<'_>, encoded: &Encoded, delivery: &NewDelivery) -> Result<Placed, StoreError> {
-    let event = &encoded.new.event;
-    if delivery.lease {
+fn enqueue(batch: &mut Batch<'_>, event: &Arc<Event>, delivery: &NewDelivery) -> Result<Placed, StoreError> {
+    let Some(debounce) = &delivery.debounce else {
+        let stand = places::last(batch, &delivery.lane)?;
+        let row = Row { due: event.received, stand, debounced: false, leased: delivery.lease && !stand.behind };
+        return insert(batch, event, delivery, row);
+    };
+    let webhook = &delivery.lane.webhook;
+    if let Some(shared) = windows::gather(batch, webhook, debounce, event)? {
+        return Ok(shared);
+    }
+    let due = windows::open(batch, delivery.id, webhook, debounce, event)?;
+    insert(batch, event, delivery, Row { due, stand: Stand::default(), debounced: true, leased: false })
+}
+
+/// What a new row says beyond its event and its lane.
+#[derive(Clone, Copy)]
+struct Row {
+    due: Timestamp,
+    stand: Stand,
+    debounced: bool,
+    leased: bool,
+}
+
+fn insert(batch: &mut Batch<'_>, event: &Arc<Event>, delivery: &NewDelivery, row: Row) -> Result<Placed, StoreError> {
+    let Row { due, stand, debounced, leased } = row;
+    if leased {
         batch.begin_leasing(event.received)?;
     }
-    let owner = delivery.lease.then_some(batch.epoch);
-    let fence = i64::from(delivery.lease);
+    let owner = leased.then_some(batch.epoch);
+    let fence = i64::from(leased);
     batch.hot.insert_delivery(batch.connection)?.execute(params![
         delivery.id.to_bytes(),
         event.id.to_bytes(),
         delivery.lane.webhook.as_str(),
         &*delivery.lane.key,
         event.received.as_ms(),
+        due.as_ms(),
         owner,
         fence,
+        stand.place,
+        stand.behind,
+        debounced,
     ])?;
     batch.tally.appear(State::Pending, 1);
     let lease = |epoch| Lease {
@@ -89,7 +122,11 @@ fn enqueue(batch: &mut Batch<'_>, encoded: &Encoded, delivery: &NewDelivery) -> 
         runs: 0,
         chain: None,
     };
-    let place = owner.map_or(Place::Due(event.received), |epoch| Place::Leased(Box::new(lease(epoch))));
+    let place = match owner {
+        Some(epoch) => Place::Leased(Box::new(lease(epoch))),
+        None if stand.behind => Place::Behind,
+        None => Place::Due(due),
+    };
     Ok(Placed { id: delivery.id, place })
 }
 
@@ -155,7 +192,8 @@ pub(super) const INSERT_EVENT: &str = "INSERT INTO events (id, type, source, rec
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 pub(super) const INSERT_DELIVERY: &str = "INSERT INTO queue (id, event, webhook, lane_key, state, created, changed, due, owner, \
-     fence, attempts, runs, chain_sent) VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?5, ?6, ?7, 0, 0, 0)";
+     fence, attempts, runs, chain_sent, place, behind, debounced) \
+     VALUES (?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?6, ?7, ?8, 0, 0, 0, ?9, ?10, ?11)";
 
 const FIND_KEY: &str = "SELECT seq, digest, event FROM idempotency WHERE source = ?1 AND key = ?2 AND received > ?3";
 

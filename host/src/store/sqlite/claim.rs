@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::rows::{self, Fields, rows_at_most};
+use super::windows;
 use super::writer::Batch;
 use crate::clock::Timestamp;
 use crate::delivery::{ChainRecord, ChainVerdict};
@@ -65,7 +66,7 @@ fn due(batch: &Batch<'_>, claim: &Claim) -> Result<Vec<Lease>, StoreError> {
 
 fn lease(batch: &Batch<'_>, lane: &Lane, fields: Fields<'_, '_>, events: &mut Events<'_>) -> Result<Lease, StoreError> {
     let fence = fields.get::<i64>(2)?.saturating_add(1);
-    Ok(Lease {
+    let mut lease = Lease {
         token: LeaseToken { delivery: fields.id(0, DeliveryId::from_bytes)?, epoch: batch.epoch, fence },
         lane: lane.clone(),
         event: events.get(fields)?,
@@ -73,7 +74,11 @@ fn lease(batch: &Batch<'_>, lane: &Lane, fields: Fields<'_, '_>, events: &mut Ev
         attempts: fields.get(3)?,
         runs: fields.get(4)?,
         chain: fixed_chain(batch.connection, fields)?,
-    })
+    };
+    if fields.get(8)? {
+        lease.earlier = windows::close_for(batch.connection, lease.token.delivery, lease.event.id)?;
+    }
+    Ok(lease)
 }
 
 /// The stored chain, if its outcome was sent once. One that only says "again" or "hold" is evidence: the chain runs anew.
@@ -169,7 +174,7 @@ macro_rules! event_columns {
 }
 pub(super) use event_columns;
 
-const FIND_DUE: &str = "SELECT id, event, fence, attempts, runs, chain, rewritten, chain_sent \
+const FIND_DUE: &str = "SELECT id, event, fence, attempts, runs, chain, rewritten, chain_sent, debounced \
      FROM queue INDEXED BY queue_ready \
      WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND webhook = ?1 AND lane_key = ?2 AND due <= ?3 \
      ORDER BY due, id LIMIT ?4";

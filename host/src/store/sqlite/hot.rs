@@ -3,16 +3,18 @@
 
 use rusqlite::{Connection, Statement};
 
-use super::{append, settle, tally};
+use super::{append, places, settle, tally};
 
 /// Prepared when first used. To be dropped before its connection.
 #[derive(Default)]
 pub(super) struct Hot<'c> {
     insert_event: Option<Statement<'c>>,
     insert_delivery: Option<Statement<'c>>,
+    find_last_place: Option<Statement<'c>>,
     find_leased: Option<Statement<'c>>,
     finish: Option<Statement<'c>>,
     take_off: Option<Statement<'c>>,
+    advance: Option<Statement<'c>>,
     add: Option<Statement<'c>>,
 }
 
@@ -25,6 +27,10 @@ impl<'c> Hot<'c> {
         prepared(&mut self.insert_delivery, connection, append::INSERT_DELIVERY)
     }
 
+    pub(super) fn find_last_place(&mut self, connection: &'c Connection) -> rusqlite::Result<&mut Statement<'c>> {
+        prepared(&mut self.find_last_place, connection, places::FIND_LAST)
+    }
+
     pub(super) fn find_leased(&mut self, connection: &'c Connection) -> rusqlite::Result<&mut Statement<'c>> {
         prepared(&mut self.find_leased, connection, settle::FIND_LEASED)
     }
@@ -35,6 +41,10 @@ impl<'c> Hot<'c> {
 
     pub(super) fn take_off(&mut self, connection: &'c Connection) -> rusqlite::Result<&mut Statement<'c>> {
         prepared(&mut self.take_off, connection, settle::TAKE_OFF)
+    }
+
+    pub(super) fn advance(&mut self, connection: &'c Connection) -> rusqlite::Result<&mut Statement<'c>> {
+        prepared(&mut self.advance, connection, places::ADVANCE)
     }
 
     pub(super) fn add(&mut self, connection: &'c Connection) -> rusqlite::Result<&mut Statement<'c>> {

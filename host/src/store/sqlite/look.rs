@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::append::delivery_ids;
 use super::claim::{event, event_columns};
 use super::rows::{self, Fields, rows_at_most};
+use super::windows;
 use crate::clock::Timestamp;
 use crate::delivery::{Attempt, DeliveryView, State};
 use crate::event::Event;
@@ -32,7 +33,7 @@ pub(super) fn deliveries_of(connection: &Connection, event: EventId) -> Result<V
     for id in delivery_ids(connection, event)?.unwrap_or_default().into_iter().take(PAGE_ROWS) {
         let mut rows = statement.query([id.to_bytes()])?;
         if let Some(row) = rows.next()? {
-            views.push(view(Fields::new("deliveries", row))?);
+            views.push(windows::shown(connection, view(Fields::new("deliveries", row))?)?);
         }
     }
     Ok(views)
@@ -43,7 +44,7 @@ pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> Result<Option
     let mut statement = connection.prepare_cached(DELIVERY)?;
     let mut rows = statement.query([id.to_bytes()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let mut view = view(Fields::new("deliveries", row))?;
+    let mut view = windows::shown(connection, view(Fields::new("deliveries", row))?)?;
     if let Some(record) = view.chain.take() {
         let mut statement = connection.prepare_cached(REWRITTEN)?;
         let data: Option<Vec<u8>> = statement.query_row([id.to_bytes()], |row| row.get(0)).optional()?;
@@ -67,7 +68,7 @@ pub(super) fn deliveries(
     while let (true, Some(row)) = (bytes < PAGE_BYTES, rows.next()?) {
         let fields = Fields::new("deliveries", row);
         bytes += fields.optional_text(CHAIN)?.map_or(0, str::len);
-        page.push(view(fields)?);
+        page.push(windows::shown(connection, view(fields)?)?);
     }
     Ok(page)
 }
@@ -83,7 +84,7 @@ pub(super) fn attempts_of(connection: &Connection, delivery: DeliveryId) -> Resu
     Ok(attempts)
 }
 
-/// A delivery from the columns of `queue_columns` or `history_columns`, without its rewritten payload.
+/// A delivery from the columns of `queue_columns` or `history_columns`, without its rewritten payload and its window.
 fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
     let state = State::from_name(fields.text(3)?).ok_or_else(|| fields.corrupt(3, &"not a state"))?;
     let due: Option<i64> = fields.get(6)?;
@@ -100,6 +101,7 @@ fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
         reason: fields.optional_text(9)?.map(str::to_owned),
         held_for: fields.optional_parse(10)?,
         chain: fields.optional_json(CHAIN)?,
+        window: None,
     })
 }
 

@@ -43,15 +43,15 @@ impl<T: Leases> Drop for Parcel<T> {
 
 impl Leases for Vec<Appended> {
     fn tokens(&self) -> Vec<LeaseToken> {
-        let leases = self.iter().filter_map(|appended| match appended {
+        let placed = self.iter().filter_map(|appended| match appended {
             Appended::Stored { deliveries } => Some(deliveries),
             Appended::Repeated { .. } | Appended::Conflict { .. } => None,
         });
-        let leased = leases.flatten().filter_map(|placed| match &placed.place {
+        let tokens = placed.flatten().filter_map(|placed| match &placed.place {
             Place::Leased(lease) => Some(lease.token),
             Place::Due(_) | Place::Behind => None,
         });
-        leased.collect()
+        tokens.collect()
     }
 }
 
@@ -65,5 +65,6 @@ impl Leases for () {}
 impl Leases for u64 {}
 impl Leases for String {}
 impl Leases for Vec<Settled> {}
+impl Leases for Vec<crate::ids::DeliveryId> {}
 impl Leases for Option<Quarantined> {}
 impl Leases for super::holding::Step {}

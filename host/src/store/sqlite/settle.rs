@@ -3,10 +3,13 @@
 use bytes::Bytes;
 use rusqlite::{Connection, params};
 
+use super::places;
 use super::rows::{self, Fields};
+use super::windows;
 use super::writer::Batch;
 use crate::delivery::{ChainVerdict, Next, State};
-use crate::store::{LeaseToken, Settled, Settlement, StoreError};
+use crate::ids::EventId;
+use crate::store::{Lane, LeaseToken, Settled, Settlement, StoreError};
 
 /// A settlement, written as it will be stored. Made outside of the writer's thread.
 pub(super) struct Encoded {
@@ -16,6 +19,8 @@ pub(super) struct Encoded {
     attempt: Option<String>,
     chain: Option<Chain>,
     runs: u32,
+    carrier: Option<EventId>,
+    gives_up_place: bool,
 }
 
 struct Chain {
@@ -26,7 +31,7 @@ struct Chain {
 
 impl Encoded {
     pub(super) fn new(settlement: &Settlement) -> Result<Self, StoreError> {
-        let Settlement { token, now, next, attempt, chain, runs, carrier: _, gives_up_place: _ } = settlement;
+        let Settlement { token, now, next, attempt, chain, runs, carrier, gives_up_place } = settlement;
         let chain = chain.as_ref().map(|chain| {
             let delivers = matches!(chain.verdict, ChainVerdict::Deliver { .. });
             rows::json(chain).map(|record| Chain { record, data: chain.data().cloned(), delivers })
@@ -39,6 +44,8 @@ impl Encoded {
             attempt,
             chain: chain.transpose()?,
             runs: *runs,
+            carrier: *carrier,
+            gives_up_place: *gives_up_place,
         })
     }
 
@@ -56,7 +63,8 @@ pub(super) fn settle(batch: &mut Batch<'_>, settlements: &[Encoded]) -> Result<V
 
 fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, StoreError> {
     let connection = batch.connection;
-    let id = settlement.token.delivery.to_bytes();
+    let delivery = settlement.token.delivery;
+    let id = delivery.to_bytes();
     let Some(leased) = find_leased(batch, settlement.token)? else { return Ok(Settled::Stale) };
     if let Next::Released { due } = settlement.next {
         connection.prepare_cached(RELEASE)?.execute(params![id, due.as_ms()])?;
@@ -64,6 +72,9 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
     }
     let state = settlement.next.state().unwrap_or(leased.state);
     let attempts = leased.attempts.saturating_add(u32::from(settlement.attempt.is_some()));
+    if let Some(carrier) = settlement.carrier {
+        windows::carry(connection, delivery, carrier)?;
+    }
     let change = Change { settlement, state, attempts, rewritten: leased.rewritten };
     if state.is_finished() {
         finish(batch, &change)?;
@@ -71,6 +82,16 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
         keep(connection, &change)?;
     }
     batch.tally.move_one(leased.state, state);
+    if leased.debounced && state.is_finished() {
+        batch.tally.superseded += windows::superseded(connection, delivery)?;
+    }
+    let gives_up = state == State::Held && settlement.gives_up_place;
+    if let Some(lane) = leased.ordered.filter(|_| gives_up || state.is_finished()) {
+        if gives_up {
+            places::give_up(batch, id)?;
+        }
+        places::advance(batch, &lane)?;
+    }
     Ok(Settled::Done)
 }
 
@@ -78,6 +99,9 @@ struct Leased {
     state: State,
     attempts: u32,
     rewritten: Option<i64>,
+    debounced: bool,
+    /// Its lane, if it has a place there.
+    ordered: Option<Lane>,
 }
 
 fn find_leased(batch: &mut Batch<'_>, token: LeaseToken) -> Result<Option<Leased>, StoreError> {
@@ -85,7 +109,15 @@ fn find_leased(batch: &mut Batch<'_>, token: LeaseToken) -> Result<Option<Leased
     let mut found = find.query(params![token.delivery.to_bytes(), token.epoch, token.fence])?;
     let Some(row) = found.next()? else { return Ok(None) };
     let fields = Fields::new("queue", row);
-    Ok(Some(Leased { state: unfinished(fields, 1)?, attempts: fields.get(2)?, rewritten: fields.get(3)? }))
+    let has_place = fields.get::<Option<i64>>(5)?.is_some();
+    let lane = || Ok::<_, StoreError>(Lane { webhook: fields.parse(6)?, key: fields.text(7)?.into() });
+    Ok(Some(Leased {
+        state: unfinished(fields, 1)?,
+        attempts: fields.get(2)?,
+        rewritten: fields.get(3)?,
+        debounced: fields.get(4)?,
+        ordered: has_place.then(lane).transpose()?,
+    }))
 }
 
 struct Change<'a> {
@@ -182,8 +214,8 @@ pub(super) fn unfinished(fields: Fields<'_, '_>, column: usize) -> Result<State,
         .ok_or_else(|| fields.corrupt(column, &"not the state of an unfinished delivery"))
 }
 
-pub(super) const FIND_LEASED: &str =
-    "SELECT id, state, attempts, rewritten FROM queue WHERE id = ?1 AND owner = ?2 AND fence = ?3";
+pub(super) const FIND_LEASED: &str = "SELECT id, state, attempts, rewritten, debounced, place, webhook, lane_key FROM queue \
+     WHERE id = ?1 AND owner = ?2 AND fence = ?3";
 
 const RELEASE: &str = "UPDATE queue SET owner = NULL, due = ?2 WHERE id = ?1";
 
@@ -197,4 +229,4 @@ pub(super) const TAKE_OFF: &str = "DELETE FROM queue WHERE id = ?1";
 
 const KEEP: &str = "UPDATE queue SET owner = NULL, state = ?2, changed = ?3, due = coalesce(?4, due), attempts = ?5, \
      runs = ?6, held_for = ?7, reason = ?8, chain = coalesce(?9, chain), rewritten = ?10, \
-     chain_sent = coalesce(?11, chain_sent) WHERE id = ?1";
+     chain_sent = coalesce(?11, chain_sent), crashes = 0 WHERE id = ?1";

@@ -12,12 +12,13 @@ pub(super) struct Tally {
     pub(super) events: i64,
     pub(super) quarantined: i64,
     pub(super) quarantine_bytes: i64,
+    /// Events that were gathered, and not the one their delivery carried in the end.
+    pub(super) superseded: i64,
     pending: i64,
     retrying: i64,
     held: i64,
     delivered: i64,
     dropped: i64,
-    superseded: i64,
     failed: i64,
 }
 
@@ -73,8 +74,9 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts, StoreError> {
         held: count(4)?,
         delivered: count(5)?,
         dropped: count(6)?,
-        failed: count(7)?,
-        quarantined: count(8)?,
+        superseded: count(7)?,
+        failed: count(8)?,
+        quarantined: count(9)?,
     })
 }
 
@@ -89,4 +91,5 @@ pub(super) const ADD: &str = "UPDATE counters SET events = events + ?1, pending 
      held = held + ?4, delivered = delivered + ?5, dropped = dropped + ?6, superseded = superseded + ?7, \
      failed = failed + ?8, quarantined = quarantined + ?9, quarantine_bytes = quarantine_bytes + ?10";
 
-const READ: &str = "SELECT id, events, pending, retrying, held, delivered, dropped, failed, quarantined FROM counters";
+const READ: &str = "SELECT id, events, pending, retrying, held, delivered, dropped, superseded, failed, quarantined \
+     FROM counters";

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::delivery::Next;
 use crate::store::conformance::counting::{self, Step};
-use crate::store::conformance::{self, Database, at, conformance_suite};
+use crate::store::conformance::{self, Database, at, conformance_suite, order_model};
 use crate::store::{LeaseToken, StoreError};
 
 /// A file in a folder of its own.
@@ -53,13 +53,35 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(counting::agree(&File::fresh(), steps));
     }
+
+    #[test]
+    fn ordered_lanes_follow_the_rules(steps in prop::collection::vec(steps_of_lanes(), 0..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(order_model::follows_the_rules(&File::fresh(), steps));
+    }
+}
+
+fn steps_of_lanes() -> impl Strategy<Value = order_model::Step> {
+    use order_model::Step;
+    prop_oneof![
+        6 => (0..3_usize, any::<bool>()).prop_map(|(lane, lease)| Step::Append { lane, lease }),
+        5 => (0..3_usize, 1..3_usize).prop_map(|(lane, limit)| Step::Claim { lane, limit }),
+        6 => (any::<usize>(), any::<usize>()).prop_map(|(which, how)| Step::Settle { which, how }),
+        1 => Just(Step::TakeBack),
+        1 => Just(Step::Hold),
+        1 => Just(Step::Release),
+    ]
 }
 
 fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => any::<bool>().prop_map(|lease| Step::Append { lease }),
+        2 => Just(Step::AppendOrdered),
+        3 => Just(Step::AppendDebounced),
         1 => Just(Step::AppendTwice),
         2 => Just(Step::Claim),
+        1 => Just(Step::ClaimOrdered),
+        1 => any::<usize>().prop_map(|which| Step::Crash { which }),
         6 => (any::<usize>(), any::<usize>()).prop_map(|(which, how)| Step::Settle { which, how }),
         1 => Just(Step::SettleStale),
         1 => Just(Step::Hold),

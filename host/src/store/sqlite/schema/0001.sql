@@ -34,6 +34,7 @@ CREATE TABLE queue (
     chain_sent INTEGER NOT NULL, -- 1: an attempt was made with this chain's outcome, so it is fixed
     place      INTEGER,          -- in the order of its lane; none: unordered, or it gave its place up
     behind     INTEGER NOT NULL DEFAULT 0, -- 1: one with a lower place in its lane is unfinished
+    debounced  INTEGER NOT NULL DEFAULT 0, -- 1: `windows` has a row of it
     crashes    INTEGER NOT NULL DEFAULT 0, -- how often the host died while it was worked on
     replay_of  BLOB              -- the delivery it repeats
 ) STRICT, WITHOUT ROWID;
@@ -41,6 +42,7 @@ CREATE TABLE queue (
 -- What can be claimed, lane by lane. A delivery that is born leased and delivered at once never enters it.
 CREATE INDEX queue_ready ON queue (webhook, lane_key, due) WHERE owner IS NULL AND held_for IS NULL AND behind = 0;
 CREATE INDEX queue_held ON queue (webhook, held_for) WHERE held_for IS NOT NULL;
+CREATE INDEX queue_behind ON queue (webhook) WHERE behind = 1 AND held_for IS NULL;
 -- The order of each lane that has one, leased and held deliveries included.
 CREATE INDEX queue_places ON queue (webhook, lane_key, place) WHERE place IS NOT NULL;
 
