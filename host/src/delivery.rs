@@ -187,6 +187,8 @@ pub struct DeliveryView {
     pub reason: Option<String>,
     pub held_for: Option<HeldCause>,
     pub chain: Option<ChainRecord>,
+    /// The delivery it repeats.
+    pub replay_of: Option<DeliveryId>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]

@@ -92,6 +92,7 @@ mod tests {
             reason: None,
             held_for: None,
             chain: Some(ChainRecord { runs: vec![run], ..ChainRecord::untouched() }),
+            replay_of: None,
         }
     }
 

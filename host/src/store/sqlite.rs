@@ -22,6 +22,8 @@ mod append;
 mod checkpoint;
 mod claim;
 mod connection;
+mod discard;
+mod forget;
 mod holding;
 mod hot;
 mod leases;
@@ -31,11 +33,14 @@ mod quarantine;
 mod queue;
 mod read_only;
 mod reader;
+mod replay;
 mod rows;
 mod run_states;
 mod schema;
 mod settle;
+mod sweep;
 mod tally;
+mod upkeep;
 mod writer;
 
 #[cfg(test)]

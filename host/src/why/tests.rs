@@ -73,6 +73,7 @@ impl Case {
             reason: None,
             held_for: None,
             chain: None,
+            replay_of: None,
         };
         change(&mut view);
         self.delivery = Some((view, vec![]));

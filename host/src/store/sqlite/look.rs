@@ -100,6 +100,7 @@ fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
         reason: fields.optional_text(9)?.map(str::to_owned),
         held_for: fields.optional_parse(10)?,
         chain: fields.optional_json(CHAIN)?,
+        replay_of: fields.optional_id(12, DeliveryId::from_bytes)?,
     })
 }
 
@@ -107,13 +108,15 @@ const CHAIN: usize = 11;
 
 macro_rules! queue_columns {
     () => {
-        "id, event, webhook, state, created, changed, due, attempts, runs, reason, held_for, chain"
+        "id, event, webhook, state, created, changed, due, attempts, runs, reason, held_for, chain, \
+         replay_of"
     };
 }
 
 macro_rules! history_columns {
     () => {
-        "id, event, webhook, state, created, changed, NULL, attempts, runs, reason, NULL, chain"
+        "id, event, webhook, state, created, changed, NULL, attempts, runs, reason, NULL, chain, \
+         replay_of"
     };
 }
 
