@@ -14,6 +14,7 @@ use crate::host::BuildError;
 mod check;
 mod client;
 mod completions;
+mod confirm;
 mod delivery;
 mod demo;
 mod diff;
@@ -25,6 +26,7 @@ mod json;
 mod listen;
 mod logging;
 mod plugin;
+mod progress;
 mod receiver;
 mod reload;
 mod screen;
@@ -34,6 +36,7 @@ mod serve;
 mod status;
 mod tail;
 mod webhook;
+mod when;
 mod why;
 
 /// A webhook dispatcher you can program: a CMS posts an event; Hookwright validates it, stores it, runs each
@@ -80,7 +83,7 @@ enum Command {
     /// Look at events; admit quarantined ones
     #[command(subcommand)]
     Event(event::EventCommand),
-    /// Look at deliveries
+    /// Look at deliveries; replay, retry, discard, purge them
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
     /// Look at webhooks

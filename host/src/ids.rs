@@ -35,6 +35,11 @@ macro_rules! ulid_id {
                 Self(Ulid::from_parts(u64::try_from(time.as_ms()).unwrap_or(0), 0))
             }
 
+            /// When it was made.
+            pub fn time(self) -> Timestamp {
+                Timestamp::from_ms(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
+            }
+
             pub const fn to_bytes(self) -> [u8; 16] {
                 self.0.to_bytes()
             }
@@ -252,7 +257,7 @@ mod tests {
         let late = EventId::generate(Timestamp::from_ms(2_000));
         assert!(early < late && early.to_string() < late.to_string());
         let first = EventId::first_at(Timestamp::from_ms(2_000));
-        assert!(early < first && first <= late);
+        assert!(early < first && first <= late && late.time() == first.time());
         assert_eq!(early.to_string().parse(), Ok(early));
         assert_eq!(EventId::from_bytes(early.to_bytes()), early);
         assert!(early.to_string().replace("evt_", "dlv_").parse::<EventId>().is_err());

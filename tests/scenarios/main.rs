@@ -18,6 +18,8 @@ mod plugins;
 mod receivers;
 mod refusals;
 mod reload;
+mod replay;
+mod retention;
 mod senders;
 mod signatures;
 mod terminal;
