@@ -7,8 +7,10 @@ mod auth;
 mod budget;
 mod deliveries;
 mod events;
+mod mending;
 mod params;
 mod quarantine;
+mod replays;
 mod shadows;
 mod status;
 mod tail;
@@ -27,10 +29,12 @@ use crate::http::{health, with_fallbacks};
 use crate::ids::Digest;
 use crate::intake::Intake;
 use crate::reload::ReloadHandle;
+use crate::replay::Replays;
 use crate::rerun::Reruns;
+use crate::retention::Retention;
 use crate::revision::Live;
 use crate::shadow::Shadows;
-use crate::store::Administration;
+use crate::store::{Administration, Upkeep};
 
 /// What the admin listener needs of the host.
 #[derive(Clone)]
@@ -40,6 +44,9 @@ pub struct AdminState {
     pub dispatcher: Dispatcher,
     pub reload: ReloadHandle,
     pub intake: Arc<Intake>,
+    pub upkeep: Arc<dyn Upkeep>,
+    pub replays: Replays,
+    pub retention: Arc<Retention>,
     pub reruns: Arc<Reruns>,
     pub shadows: Shadows,
     /// SHA-256 of the admin token.
@@ -68,9 +75,15 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/events", get(events::list))
         .route("/v1/events/{id}", get(events::one))
         .route("/v1/events/{id}/why", get(events::why))
-        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries", get(deliveries::list).delete(mending::purge))
+        .route("/v1/deliveries/discard", post(mending::discard_held))
         .route("/v1/deliveries/{id}", get(deliveries::one))
         .route("/v1/deliveries/{id}/rerun", post(deliveries::rerun))
+        .route("/v1/deliveries/{id}/replay", post(replays::replay))
+        .route("/v1/deliveries/{id}/retry", post(mending::retry))
+        .route("/v1/deliveries/{id}/discard", post(mending::discard))
+        .route("/v1/replays", get(replays::list).post(replays::begin))
+        .route("/v1/replays/{id}", get(replays::one).delete(replays::cancel))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{id}", get(quarantine::one))
         .route("/v1/quarantine/{id}/admit", post(quarantine::admit))

@@ -16,6 +16,7 @@ use crate::host::BuildError;
 mod check;
 mod client;
 mod completions;
+mod confirm;
 mod delivery;
 mod demo;
 mod diff;
@@ -27,6 +28,7 @@ mod json;
 mod listen;
 mod logging;
 mod plugin;
+mod progress;
 mod receiver;
 mod reload;
 mod screen;
@@ -36,6 +38,7 @@ mod serve;
 mod status;
 mod tail;
 mod webhook;
+mod when;
 mod why;
 
 const HOME_VARIABLE: &str = "HOOKWRIGHT_HOME";
@@ -84,7 +87,7 @@ enum Command {
     /// Look at events; admit quarantined ones
     #[command(subcommand)]
     Event(event::EventCommand),
-    /// Look at deliveries
+    /// Look at deliveries; replay, retry, discard, purge them
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
     /// Look at webhooks

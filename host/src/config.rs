@@ -51,6 +51,7 @@ pub struct ServerConfig {
     pub limits: IntakeLimits,
     /// `sqlite:PATH`, the path relative to the home folder.
     pub store_path: String,
+    pub retention: RetentionRules,
     /// Empty: the host makes a source `local`.
     pub sources: Vec<Source>,
     /// CIDRs opened beyond the public internet.
@@ -71,6 +72,15 @@ pub struct IntakeLimits {
     pub head_timeout: Duration,
     /// `server.bodyTimeout`, default 30 s: for a request's body to arrive.
     pub body_timeout: Duration,
+}
+
+/// How long and how much finished work is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionRules {
+    /// `store.retention.age`, default 30 days; none: `"forever"`.
+    pub age: Option<Duration>,
+    /// `store.retention.bytes`; none: as the disk has room.
+    pub bytes: Option<u64>,
 }
 
 /// A producer that may post events.

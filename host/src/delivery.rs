@@ -197,6 +197,8 @@ pub struct DeliveryView {
     pub chain: Option<ChainRecord>,
     /// What it gathered or is gathering, if it is debounced.
     pub window: Option<Window>,
+    /// The delivery it repeats.
+    pub replay_of: Option<DeliveryId>,
 }
 
 /// The events that a debounced delivery stands for. Its own event is one of them: the newest, or the one that was sent.

@@ -30,9 +30,25 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     if duration <= LONGEST { Ok(duration) } else { Err(DurationError) }
 }
 
+/// As [`parse`] reads it, in the largest unit that is whole.
+pub fn written(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let unit = units.into_iter().find(|(unit_ms, _)| ms > 0 && ms % unit_ms == 0);
+    let (unit_ms, unit) = unit.unwrap_or((1, "ms"));
+    format!("{}{unit}", ms / unit_ms)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn writes_the_largest_whole_unit() {
+        for (ms, text) in [(2_592_000_000, "30d"), (90_000, "90s"), (7_200_000, "2h"), (1_500, "1500ms"), (0, "0ms")] {
+            assert_eq!(written(Duration::from_millis(ms)), text);
+        }
+    }
 
     #[test]
     fn reads_each_unit_and_nothing_else() {
@@ -40,6 +56,7 @@ mod tests {
             [("0s", 0), ("500ms", 500), ("15s", 15_000), ("5m", 300_000), ("2h", 7_200_000), ("365d", 31_536_000_000)]
         {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
+            assert_eq!(parse(&written(Duration::from_millis(ms))), Ok(Duration::from_millis(ms)), "{text}");
         }
         for bad in ["", "15", "s", "1.5s", "-1s", "15 s", "366d", "99999999999999999999s", "１s"] {
             assert_eq!(parse(bad), Err(DurationError), "{bad}");

@@ -23,7 +23,9 @@ use crate::ids::{Digest, SourceName};
 use crate::intake::{self, Intake};
 use crate::plugin::Compiler;
 use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
+use crate::replay::{self, Replays};
 use crate::rerun::Reruns;
+use crate::retention::Retention;
 use crate::revision::Revision;
 use crate::shadow::Shadows;
 use crate::store::StoreError;
@@ -56,6 +58,7 @@ pub struct Host {
     dispatcher: Dispatcher,
     first: Arc<Revision>,
     reloading: Reloading,
+    retention: Arc<Retention>,
     store: Arc<SqliteStore>,
     info: Arc<HostInfo>,
     stop: CancellationToken,
@@ -138,9 +141,20 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         local,
     }));
     let reruns = Reruns::new(home.root().to_owned(), Arc::clone(&live), store.clone(), transform);
+    let retention = Arc::new(Retention::new(Arc::clone(&live), store.clone()));
+    let replays = Replays::new(replay::Parts {
+        live: Arc::clone(&live),
+        administration: store.clone(),
+        upkeep: store.clone(),
+        dispatcher: dispatcher.clone(),
+        stop: stop.clone(),
+    });
     let admin_state = AdminState {
         live,
         administration: store.clone(),
+        upkeep: store.clone(),
+        replays,
+        retention: Arc::clone(&retention),
         dispatcher: dispatcher.clone(),
         reload: reloading.handle.clone(),
         intake: Arc::clone(&intake),
@@ -163,6 +177,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         dispatcher,
         first: revision,
         reloading,
+        retention,
         store,
         info,
         stop,
@@ -186,13 +201,14 @@ impl Host {
     /// Serves until `shutdown` completes, then drains: no new requests, those under way finish, attempts under
     /// way finish or are given back, the store closes.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { public, admin, dispatcher, first, reloading, store, info: _, stop, locks } = self;
+        let Self { public, admin, dispatcher, first, reloading, retention, store, info: _, stop, locks } = self;
         let (listener, router, limits) = public;
         let public = serve("public", listener, router, limits, stop.clone());
         let (listener, router, limits) = admin;
         let admin = serve("admin", listener, router, limits, stop.clone());
         let following = follow(dispatcher.clone(), first, reloading.revisions, stop.clone());
         let following = tasks::spawn("follow", OnPanic::Abort, following);
+        let sweeping = tasks::spawn("retention", OnPanic::Log, retention.run(stop.clone()));
         let stopping = async {
             shutdown.await;
             tracing::info!("shutting down: finishing what is under way");
@@ -200,8 +216,8 @@ impl Host {
         };
         tokio::join!(public, admin, stopping);
         dispatcher.drain(DRAIN_DEADLINE / 2).await;
-        // Both end by `stop`; a panic of theirs was reported where it happened.
-        let _ = tokio::join!(following, reloading.task);
+        // All end by `stop`; a panic of theirs was reported where it happened.
+        let _ = tokio::join!(following, reloading.task, sweeping);
         store.close().await;
         drop(locks);
     }

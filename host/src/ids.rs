@@ -30,6 +30,16 @@ macro_rules! ulid_id {
                 Self(Ulid::from_parts(ms, rand::random()))
             }
 
+            /// The lowest id of this time: all made before it are lower, all made at it or later are not.
+            pub fn first_at(time: Timestamp) -> Self {
+                Self(Ulid::from_parts(u64::try_from(time.as_ms()).unwrap_or(0), 0))
+            }
+
+            /// When it was made.
+            pub fn time(self) -> Timestamp {
+                Timestamp::from_ms(i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX))
+            }
+
             pub const fn to_bytes(self) -> [u8; 16] {
                 self.0.to_bytes()
             }
@@ -134,6 +144,10 @@ ulid_id!(
 ulid_id!(
     /// One refused body, kept in quarantine.
     QuarantineId, "qrt_", "a quarantine id such as qrt_01JD5Z8Q0V4N1S3T9X7K2M6B8C"
+);
+ulid_id!(
+    /// A run that replays many deliveries.
+    ReplayId, "rpl_", "the id of a run of replays such as rpl_01JD5Z8Q0V4N1S3T9X7K2M6B8C"
 );
 text_name!(
     /// A webhook: the stem of its file, or a name given over the API.
@@ -242,6 +256,8 @@ mod tests {
         let early = EventId::generate(Timestamp::from_ms(1_000));
         let late = EventId::generate(Timestamp::from_ms(2_000));
         assert!(early < late && early.to_string() < late.to_string());
+        let first = EventId::first_at(Timestamp::from_ms(2_000));
+        assert!(early < first && first <= late && late.time() == first.time());
         assert_eq!(early.to_string().parse(), Ok(early));
         assert_eq!(EventId::from_bytes(early.to_bytes()), early);
         assert!(early.to_string().replace("evt_", "dlv_").parse::<EventId>().is_err());

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use accept::judge;
 pub use accept::{Accepted, AcceptedDelivery};
+pub(crate) use post::json_type;
 pub use quarantine::AdmitError;
 pub use refusal::Refusal;
 pub use shape::Malformed;

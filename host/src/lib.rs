@@ -14,6 +14,7 @@ pub mod pattern;
 pub mod pointer;
 pub mod secret;
 pub mod signing;
+pub mod size;
 pub mod tasks;
 pub mod throttle;
 pub mod webhook;
@@ -31,7 +32,9 @@ pub mod egress;
 pub mod http;
 pub mod intake;
 pub mod reload;
+pub mod replay;
 pub mod rerun;
+pub mod retention;
 pub mod shadow;
 
 mod author;

@@ -65,6 +65,8 @@ pub enum RerunError {
     NoDelivery(DeliveryId),
     #[error("Delivery {delivery} has no run to repeat: {reason}.")]
     NoRun { delivery: DeliveryId, reason: &'static str },
+    #[error("Delivery {delivery} is a replay of {original}, and sent what is on record: repeat the run of {original}.")]
+    Copied { delivery: DeliveryId, original: DeliveryId },
     #[error(
         "Webhook {0} is gone, and its config is not kept with the delivery; bring its file back to repeat the run."
     )]
@@ -97,8 +99,11 @@ impl Reruns {
         let view = self.administration.delivery(id).await?.ok_or(RerunError::NoDelivery(id))?;
         let event = self.administration.event(view.event).await?.ok_or(RerunError::NoDelivery(id))?;
         let no_run = |reason| RerunError::NoRun { delivery: id, reason };
-        let DeliveryView { webhook, chain, .. } = view;
+        let DeliveryView { webhook, chain, runs, replay_of, .. } = view;
         let record = chain.ok_or_else(|| no_run("its chain has not run yet"))?;
+        if let (0, Some(original), false) = (runs, replay_of, record.runs.is_empty()) {
+            return Err(RerunError::Copied { delivery: id, original });
+        }
         let conditions = record.conditions.clone().ok_or_else(|| no_run("no plugin ran"))?;
         if plan::was_stopped(&record) {
             return Err(no_run("its plugin was not run, because it kept breaking"));

@@ -1,8 +1,9 @@
 //! The promise: what was appended is on disk before the call returns, and leaves the queue only by a settle.
 //!
-//! Shaped in batches, so that one durable write serves many callers. Two traits: [`Store`] is the way of a
-//! delivery, [`Administration`] is for looking and mending. Decides nothing about time: every due time and
-//! every "now" arrives as an argument. Nor does it know what a retry, a plugin or a pause is for.
+//! Shaped in batches, so that one durable write serves many callers. Three traits: [`Store`] is the way of a
+//! delivery, [`Administration`] is for looking and mending, [`Upkeep`] for repeating and clearing away. Decides nothing
+//! about time: every due time and every "now" arrives as an argument. Nor does it know what a retry, a plugin or a pause
+//! is for.
 //!
 //! What any implementation must do is written as tests, in `conformance`.
 
@@ -22,6 +23,12 @@ use crate::ids::{DeliveryId, Digest, EventId, QuarantineId, SourceName, WebhookI
 #[cfg(test)]
 mod conformance;
 pub mod sqlite;
+mod upkeep;
+
+pub use upkeep::{
+    Discarded, DiscardedHeld, NoReplay, Purged, Replay, Replayed, Retried, Selected, Selection, Space, Sweep, Swept,
+    Upkeep,
+};
 
 /// A store's answer, some time later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -70,6 +70,9 @@ pub struct EventSummary {
 pub struct WebhookWhy {
     pub webhook: WebhookId,
     pub delivery: Option<DeliveryId>,
+    /// The delivery that it repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<DeliveryId>,
     pub state: Option<State>,
     pub gates: Vec<Gate>,
     /// A sentence.
@@ -145,6 +148,7 @@ fn explain_one(
     WebhookWhy {
         webhook: id.clone(),
         delivery: made.map(|(delivery, _)| delivery.id),
+        replay_of: made.and_then(|(delivery, _)| delivery.replay_of),
         state: made.map(|(delivery, _)| delivery.state),
         gates,
         conclusion,

@@ -17,6 +17,8 @@ mod plugins;
 mod receivers;
 mod refusals;
 mod reload;
+mod replay;
+mod retention;
 mod senders;
 mod shutdown;
 mod signatures;

@@ -110,10 +110,15 @@ impl Hookwright {
     }
 
     pub async fn admin_request(&self, method: Method, path: &str) -> Posted {
+        self.admin_send(method, path, "").await
+    }
+
+    /// The same with a body.
+    pub async fn admin_send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Posted {
         let token = fs::read_to_string(self.home().join("data/admin.token")).expect("the admin token");
         let request =
             self.client.request(method, format!("http://{}{path}", self.running.admin)).bearer_auth(token.trim());
-        self.send(request).await.expect("the admin listener answers")
+        self.send(request.body(body.into())).await.expect("the admin listener answers")
     }
 
     /// The deliveries of an event, once all of them satisfy `done`.

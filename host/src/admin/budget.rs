@@ -93,6 +93,7 @@ mod tests {
             held_for: None,
             chain: Some(ChainRecord { runs: vec![run], ..ChainRecord::untouched() }),
             window: None,
+            replay_of: None,
         }
     }
 

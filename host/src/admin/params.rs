@@ -2,10 +2,12 @@
 
 use std::str::FromStr;
 
-use axum::extract::Query;
+use axum::extract::{Query, Request};
 use http::Uri;
 use serde::{Deserialize, de::DeserializeOwned};
 
+use super::AdminState;
+use crate::http::body::{self, BodyError};
 use crate::http::problem::{Kind, Problem};
 use crate::ids::NameError;
 
@@ -40,6 +42,37 @@ impl<Id> Page<Id> {
         Err(Problem::new(Kind::BadRequest, format!("`limit` must be 1 to {MAX_LIMIT}, is {limit}."))
             .with("field", "limit"))
     }
+}
+
+/// Names, times and numbers.
+pub(super) const SMALL_BODY_BYTES: usize = 64 << 10;
+
+/// What a body may take here.
+#[derive(Clone, Copy)]
+pub(super) struct BodyLimits(body::BodyLimits);
+
+impl BodyLimits {
+    /// As long as the public listener waits, and at most so large.
+    pub(super) fn of(admin: &AdminState, max_bytes: usize) -> Self {
+        Self(body::BodyLimits { max_bytes, timeout: admin.live.load().server.limits.body_timeout })
+    }
+}
+
+/// Reads the body of a request as JSON. None at all is `{}`.
+pub(super) async fn body<T: DeserializeOwned>(request: Request, limits: BodyLimits) -> Result<T, Problem> {
+    let bytes = body::read(request.into_body(), limits.0).await.map_err(|error| {
+        let kind = match error {
+            BodyError::TooLarge { .. } => Kind::BodyTooLarge,
+            BodyError::TooSlow { .. } => Kind::BodyTooSlow,
+            BodyError::Broken(_) => Kind::BadRequest,
+        };
+        Problem::new(kind, format!("What was sent cannot be taken: {error}."))
+    })?;
+    let text: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
+    serde_json::from_slice(text).map_err(|error| {
+        let kind = if error.is_data() { Kind::BadRequest } else { Kind::MalformedJson };
+        Problem::new(kind, format!("What was sent does not fit: {error}."))
+    })
 }
 
 /// Reads the query of an address.

@@ -14,6 +14,7 @@ use crate::dispatch::{Dispatcher, Stopped};
 use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::plugin::Plugin;
+use crate::retention::RetentionStatus;
 use crate::revision::{self, Fault, Revision};
 use crate::shadow::ShadowSummary;
 use crate::store::{Counts, RunState, RunStateKind};
@@ -92,11 +93,13 @@ struct PluginStatus {
 #[derive(Serialize)]
 struct StoreStatus {
     durability: String,
+    retention: RetentionStatus,
 }
 
 pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem> {
     let AdminState { administration, dispatcher, intake, info, .. } = &*admin;
-    let (durability, counts) = tokio::try_join!(administration.durability(), administration.counts())?;
+    let (durability, counts, retention) =
+        tokio::try_join!(administration.durability(), administration.counts(), admin.retention.status())?;
     let revision = admin.live.load_full();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -110,7 +113,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         left_out: revision::left_out(&revision.faults, &revision.webhooks),
         plugins: plugins(&revision, &dispatcher.stopped(&revision)),
         shadows: admin.shadows.summaries(),
-        store: StoreStatus { durability },
+        store: StoreStatus { durability, retention },
         counts,
         refused: intake.refused().collect(),
     }))

@@ -79,6 +79,8 @@ pub(super) struct Delivery {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held_for: Option<HeldCause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay_of: Option<DeliveryId>,
 }
 
 impl Delivery {
@@ -95,6 +97,7 @@ impl Delivery {
             runs: view.runs,
             reason: view.reason.clone(),
             held_for: view.held_for.clone(),
+            replay_of: view.replay_of,
         }
     }
 }

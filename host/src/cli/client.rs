@@ -86,6 +86,12 @@ impl Client {
         self.json(&self.request(Method::POST, path, HeaderMap::new(), Bytes::new()).await?)
     }
 
+    /// Any method with JSON (none for `null`), expecting JSON or nothing.
+    pub(super) async fn send_json(&self, method: Method, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+        self.json(&self.request(method, path, HeaderMap::new(), body).await?)
+    }
+
     /// POST, taking any answer.
     pub(super) async fn post(&self, path: &str, headers: HeaderMap, body: Bytes) -> Result<Answer, ClientError> {
         self.request(Method::POST, path, headers, body).await

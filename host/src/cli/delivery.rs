@@ -1,4 +1,8 @@
-//! `delivery`: what became of each event at each webhook.
+//! `delivery`: what became of each event at each webhook, and what to do about it.
+
+mod many;
+mod mend;
+mod replay;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,6 +23,14 @@ pub(super) enum DeliveryCommand {
     List(ListArgs),
     /// One delivery with what its plugins did and each attempt
     Show(ShowArgs),
+    /// Send a finished delivery once more, or many of a webhook
+    Replay(replay::ReplayArgs),
+    /// Do not wait: make a retrying delivery due now, or release a held one
+    Retry(mend::RetryArgs),
+    /// Give up unfinished deliveries: they are failed, with who gave them up
+    Discard(mend::DiscardArgs),
+    /// Forget finished deliveries
+    Purge(mend::PurgeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +104,10 @@ pub(super) async fn run(home: &Path, command: DeliveryCommand) -> anyhow::Result
             let id = args.id.find(&client).await?;
             (client.get(&format!("/v1/deliveries/{id}")).await?, args.format.json, show)
         }
+        DeliveryCommand::Replay(args) => return replay::run(&client, home, args).await,
+        DeliveryCommand::Retry(args) => return mend::retry(&client, args).await,
+        DeliveryCommand::Discard(args) => return mend::discard(&client, args).await,
+        DeliveryCommand::Purge(args) => return mend::purge(&client, args).await,
     };
     screen::line(&if json { answer.to_string() } else { render(&answer) })?;
     Ok(Exit::Ok)
@@ -135,7 +151,7 @@ pub(super) fn table(deliveries: &[Value]) -> screen::Table {
 
 fn show(delivery: &Value) -> String {
     let mut head = screen::Table::bare();
-    for name in ["id", "event", "webhook", "state", "created", "changed", "due", "reason", "heldFor"] {
+    for name in ["id", "event", "webhook", "state", "created", "changed", "due", "reason", "heldFor", "replayOf"] {
         let text = json::text(delivery, &format!("/{name}"));
         if !text.is_empty() {
             head.row([screen::dim(name), if name == "state" { screen::state(text) } else { screen::plain(text) }]);

@@ -44,9 +44,35 @@ fn head(status: &Value) -> String {
     row("started", text("/startedAt"));
     row("revision", format!("{} loaded {}", text("/revision/number"), text("/revision/loadedAt")));
     row("store", text("/store/durability"));
+    row("kept", kept(status));
     row("sources", sources(status));
     let title = format!("hookwright {}", text("/version"));
     format!("{}  {}\n{}", screen::heading(&title), screen::faint(&text("/environment")), table.render(2))
+}
+
+/// `30d, 1 MB of 10000 MB used, the oldest event came 2026-…; swept 12 events, 13 deliveries since the start`
+fn kept(status: &Value) -> String {
+    let text = |name: &str| json::text(status, &format!("/store/retention/{name}"));
+    let number = |name: &str| json::number(status, &format!("/store/retention/{name}"));
+    if text("age").is_empty() {
+        return String::new();
+    }
+    let mut kept = format!("{}, {} used", text("age"), megabytes(number("usedBytes")));
+    if number("bytes") > 0 {
+        let _ = write!(kept, " of {}", megabytes(number("bytes")));
+    }
+    if !text("oldestEvent").is_empty() {
+        let _ = write!(kept, ", the oldest event came {}", text("oldestEvent"));
+    }
+    if number("sweptEvents") > 0 {
+        let swept = (number("sweptEvents"), number("sweptDeliveries"));
+        let _ = write!(kept, "; swept {} events, {} deliveries since the start", swept.0, swept.1);
+    }
+    kept
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
 }
 
 fn sources(status: &Value) -> String {
@@ -164,7 +190,8 @@ mod tests {
                 {"webhook": "site-build", "breaks": 10, "since": "2026-11-23T20:41:15.196Z", "reason": "panicked: no"}]}],
             "shadows": [{"webhook": "site-build", "plugin": {"name": "redact", "version": "0.1.0"}, "shadow": {"name": "next", "version": "0.2.0"},
                 "runs": 120, "same": 118, "different": 2, "failed": 0, "skipped": 0, "fuelRatio": 1.1}],
-            "store": {"durability": "wal, synchronous=FULL"},
+            "store": {"durability": "wal, synchronous=FULL", "retention": {"age": "30d", "bytes": 10_000_000_000_u64, "usedBytes": 123_456,
+                "oldestEvent": "2026-11-01T20:41:15.196Z", "sweptEvents": 12, "sweptDeliveries": 13}},
             "counts": {"events": 12, "delivered": 10, "held": 2}
         });
         insta::assert_snapshot!(screen::uncoloured(&as_text(&status, Path::new("."))), @r"
@@ -174,6 +201,7 @@ mod tests {
           started   2026-11-23T20:00:00.000Z
           revision  3 loaded 2026-11-23T20:41:15.196Z
           store     wal, synchronous=FULL
+          kept      30d, 1 MB of 10000 MB used, the oldest event came 2026-11-01T20:41:15.196Z; swept 12 events, 13 deliveries since the start
           sources   strapi
 
               12  events

@@ -122,6 +122,10 @@ fn one_webhook(webhook: &Value, home: &Path) -> String {
         text.push_str(&screen::styled(&line, screen::state_style(&state)));
         text.push_str(&screen::faint(&format!("  {}", json::text(webhook, "/delivery/id"))));
     }
+    let replay_of = json::text(webhook, "/replayOf");
+    if !replay_of.is_empty() {
+        text.push_str(&screen::faint(&format!("  replay of {replay_of}")));
+    }
     text.push('\n');
     text.push_str(&gates(webhook).render(2));
     let conclusion = json::text(webhook, "/conclusion");

@@ -9,17 +9,21 @@ use ipnet::IpNet;
 
 use super::node::{Fields, Keys, Node};
 use super::{
-    IntakeLimits, PluginLimits, SchemaMode, SchemaRules, ServerConfig, Source, UnknownEvents, headers, plugins,
+    IntakeLimits, PluginLimits, RetentionRules, SchemaMode, SchemaRules, ServerConfig, Source, UnknownEvents, headers,
+    plugins,
 };
+use crate::duration;
 use crate::egress::policy::is_metadata;
 use crate::ids::{Digest, SourceName};
+use crate::size;
 use crate::webhook::Headers;
 
 const ROOT: Keys =
     Keys { known: &["server", "store", "sources", "egress", "schemas", "webhooks", "plugins"], later: &[] };
 const SERVER: Keys =
     Keys { known: &["listen", "admin", "maxBodyBytes", "maxConnections", "headTimeout", "bodyTimeout"], later: &[] };
-const STORE: Keys = Keys { known: &["url"], later: &[] };
+const STORE: Keys = Keys { known: &["url", "retention"], later: &[] };
+const RETENTION: Keys = Keys { known: &["age", "bytes"], later: &[] };
 const SOURCE: Keys = Keys { known: &["name", "token"], later: &["type", "tokenHeader", "idempotency"] };
 const EGRESS: Keys = Keys { known: &["allow"], later: &[] };
 const SCHEMAS: Keys = Keys { known: &["mode", "unknownEvents"], later: &[] };
@@ -29,6 +33,8 @@ const WEBHOOKS: Keys = Keys { known: &["defaultHeaders"], later: &[] };
 const MAX_BODY_BYTES: u64 = 64 << 20;
 /// Below the usual limit of open files.
 const MAX_CONNECTIONS: u64 = 65_536;
+/// The tables alone take some pages.
+const MIN_RETAINED_BYTES: u64 = 1_000_000;
 const MAX_SOURCES: usize = 100;
 const MAX_CIDRS: usize = 100;
 /// Short tokens can be guessed.
@@ -43,6 +49,7 @@ impl Default for ServerConfig {
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 4401)),
             limits: IntakeLimits::default(),
             store_path: "data/hookwright.db".to_owned(),
+            retention: RetentionRules { age: Some(Duration::from_hours(30 * 24)), bytes: None },
             sources: Vec::new(),
             egress_allow: Vec::new(),
             schemas: SchemaRules { mode: SchemaMode::Enforce, unknown_events: UnknownEvents::Reject },
@@ -70,13 +77,15 @@ pub(super) fn read(root: &Node<'_>) -> Option<ServerConfig> {
     let (listen, admin) = read_addresses(&server, &default);
     let sources = fields.get("sources").map(|node| read_sources(&node));
     let cidrs = fields.section("egress", &EGRESS).get("allow").map(|node| node.items(MAX_CIDRS)).unwrap_or_default();
-    let store_path = fields.section("store", &STORE).get("url").and_then(|node| read_store(&node));
+    let store = fields.section("store", &STORE);
+    let store_path = store.get("url").and_then(|node| read_store(&node));
     let headers = fields.section("webhooks", &WEBHOOKS).get("defaultHeaders").map(|node| headers::read(&node));
     Some(ServerConfig {
         listen,
         admin,
         limits: read_limits(&server, default.limits),
         store_path: store_path.unwrap_or(default.store_path),
+        retention: read_retention(&store.section("retention", &RETENTION), default.retention),
         sources: sources.unwrap_or_default(),
         egress_allow: cidrs.iter().filter_map(read_cidr).collect(),
         schemas: read_schemas(&fields.section("schemas", &SCHEMAS), default.schemas),
@@ -141,6 +150,31 @@ fn read_store(node: &Node<'_>) -> Option<String> {
         node.clone().secret().refuse("expected sqlite: and the path of a file, such as sqlite:data/hookwright.db");
     }
     path.map(str::to_owned)
+}
+
+fn read_retention(retention: &Fields<'_>, default: RetentionRules) -> RetentionRules {
+    let age = retention.get("age").and_then(|node| {
+        let kind = "a duration from 1s to 365d, such as \"30d\", or \"forever\"";
+        let text = node.text_of(kind)?.text;
+        let age = match text.as_str() {
+            "forever" => Some(None),
+            text => duration::parse(text).ok().filter(|age| *age >= Duration::from_secs(1)).map(Some),
+        };
+        if age.is_none() {
+            node.refuse(format_args!("expected {kind}"));
+        }
+        age
+    });
+    let bytes = retention.get("bytes").and_then(|node| {
+        let kind =
+            "a size from 1MB, a whole number with a unit B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, such as \"10GB\"";
+        let bytes = size::parse(&node.text_of(kind)?.text).ok().filter(|bytes| *bytes >= MIN_RETAINED_BYTES);
+        if bytes.is_none() {
+            node.refuse(format_args!("expected {kind}"));
+        }
+        bytes
+    });
+    RetentionRules { age: age.unwrap_or(default.age), bytes: bytes.or(default.bytes) }
 }
 
 fn read_sources(node: &Node<'_>) -> Vec<Source> {

@@ -9,6 +9,7 @@ use super::problem::{Kind, Problem};
 use crate::ids::NameError;
 use crate::intake::{AdmitError, Refusal};
 use crate::reload::ReloadClosed;
+use crate::replay::{ManyError, ReplayError};
 use crate::rerun::RerunError;
 use crate::schemas::Violation;
 use crate::store::StoreError;
@@ -99,6 +100,34 @@ impl From<RerunError> for Problem {
             RerunError::Store(error) => error.into(),
             RerunError::Closed(_) => Self::new(Kind::ShuttingDown, "The host is shutting down; nothing was run."),
             _ => Self::new(Kind::NotRepeatable, error.to_string()),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Self {
+        let kind = match &error {
+            ReplayError::Absent(_) => Kind::NotFound,
+            ReplayError::NoWebhook(_) | ReplayError::Off { .. } => Kind::WebhookOff,
+            ReplayError::Refused(refusal) => return refusal.into(),
+            ReplayError::Store(_) => Kind::StoreUnavailable,
+            _ => Kind::NotReplayable,
+        };
+        match error {
+            ReplayError::Store(error) => error.into(),
+            told => Self::new(kind, told.to_string()),
+        }
+    }
+}
+
+impl From<ManyError> for Problem {
+    fn from(error: ManyError) -> Self {
+        match error {
+            ManyError::Absent(_) => Self::new(Kind::NotFound, error.to_string()),
+            ManyError::NeedsToday(_) | ManyError::Unfinished(_) => Self::new(Kind::NotReplayable, error.to_string()),
+            ManyError::Busy(_) => Self::new(Kind::TooManyRuns, error.to_string()),
+            ManyError::Webhook(error) => error.into(),
+            ManyError::Store(error) => error.into(),
         }
     }
 }

@@ -21,6 +21,10 @@ pub enum Kind {
     BodyTooSlow,
     IdempotencyConflict,
     NotRepeatable,
+    NotReplayable,
+    WrongState,
+    WebhookOff,
+    TooManyRuns,
     BodyTooLarge,
     UnsupportedMediaType,
     NotAnEvent,
@@ -47,6 +51,10 @@ impl Kind {
                 (StatusCode::CONFLICT, "idempotency-conflict", "This idempotency key was used for other bytes")
             }
             Self::NotRepeatable => (StatusCode::CONFLICT, "not-repeatable", "The run cannot be repeated"),
+            Self::NotReplayable => (StatusCode::CONFLICT, "not-replayable", "The delivery cannot be replayed"),
+            Self::WrongState => (StatusCode::CONFLICT, "wrong-state", "The delivery is in another state"),
+            Self::WebhookOff => (StatusCode::CONFLICT, "webhook-off", "The webhook takes no deliveries"),
+            Self::TooManyRuns => (StatusCode::TOO_MANY_REQUESTS, "too-many-runs", "Too many runs are under way"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This content type is not taken")

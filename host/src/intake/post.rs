@@ -85,7 +85,7 @@ impl Intake {
 }
 
 /// The content type, if it is JSON in UTF-8.
-fn json_type(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub(crate) fn json_type(headers: &HeaderMap) -> Result<&str, Refusal> {
     let unusable = |found: Option<&str>| Refusal::MediaType { found: found.map(str::to_owned) };
     let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let text = text.filter(|text| text.len() <= MAX_CONTENT_TYPE_BYTES).ok_or_else(|| unusable(None))?;

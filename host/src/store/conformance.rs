@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, WebhookId};
 use crate::store::{
     Administration, Appended, Claim, Claimed, HeldFor, Lane, Lease, NewDelivery, NewEvent, Place, Placed, Settled,
-    Settlement, Store,
+    Settlement, Store, Upkeep,
 };
 
 pub(crate) mod appending;
@@ -25,11 +25,13 @@ pub(crate) mod looking;
 pub(crate) mod order_model;
 pub(crate) mod ordering;
 pub(crate) mod owning;
+pub(crate) mod replaying;
 pub(crate) mod settling;
+pub(crate) mod sweeping;
 
 /// One database, empty at first, and any number of handles on it. Each handle is an owner of its own.
 pub(crate) trait Database {
-    type Handle: Store + Administration;
+    type Handle: Store + Administration + Upkeep;
 
     async fn handle(&self) -> Self::Handle;
 }
@@ -53,6 +55,11 @@ macro_rules! conformance_suite {
                 holding_closes, members_are_capped_and_counted, another_member_is_sent, keys_answer_the_shared_delivery,
                 two_handles_share_a_window;
             looking: pages_newest_first, quarantine_is_bounded, run_states, says_how_durable;
+            replaying: the_recorded_outcome_goes_out_again, another_event_goes_through_the_chain,
+                what_cannot_be_repeated_is_refused, one_is_hurried, what_is_given_up_is_history,
+                all_that_is_held_is_given_up;
+            sweeping: selects_what_is_named, purges_finished_ones_only, old_events_go_with_their_deliveries,
+                a_replay_keeps_its_event, much_is_swept_in_steps;
         );
     };
     ($fresh:expr; $($module:ident: $($check:ident),+;)+) => {

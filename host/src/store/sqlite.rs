@@ -23,8 +23,10 @@ mod checkpoint;
 mod claim;
 mod connection;
 mod crashes;
+mod discard;
 #[cfg(test)]
 mod failpoint;
+mod forget;
 mod holding;
 mod hot;
 mod leases;
@@ -35,11 +37,14 @@ mod quarantine;
 mod queue;
 mod read_only;
 mod reader;
+mod replay;
 mod rows;
 mod run_states;
 mod schema;
 mod settle;
+mod sweep;
 mod tally;
+mod upkeep;
 mod windows;
 mod writer;
 

@@ -78,6 +78,7 @@ impl Case {
             held_for: None,
             chain: None,
             window: None,
+            replay_of: None,
         };
         change(&mut view);
         self.delivery = Some((view, vec![]));

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use owo_colors::Style;
 use serde_json::Value;
 
+use super::super::progress::Progress;
 use super::super::{differences, json, screen};
 use crate::against::{Against, Report, Selection};
 use crate::clock;
@@ -68,7 +67,7 @@ pub(super) async fn report(
     let store = tasks::blocking(move || ReadOnly::open(&path)).await?;
     let against = Against { revision, store, selection, now: clock::now(), show: args.show.into() };
     let mut progress = Progress::new();
-    let result = against.run(|report| progress.show(report)).await;
+    let result = against.run(|report| progress.show(|| tried(report))).await;
     progress.end();
     Ok(serde_json::to_value(result?)?)
 }
@@ -170,34 +169,8 @@ fn group(webhook: &str, found: &[&Value]) -> String {
     text
 }
 
-/// How far it is, on the last line of a terminal.
-struct Progress {
-    shown: Option<Instant>,
-    is_terminal: bool,
-}
-
-/// Often enough to see that it goes on.
-const REFRESH: Duration = Duration::from_millis(100);
-
-impl Progress {
-    fn new() -> Self {
-        Self { shown: None, is_terminal: std::io::stderr().is_terminal() }
-    }
-
-    fn show(&mut self, report: &Report) {
-        if self.is_terminal && self.shown.is_none_or(|shown| shown.elapsed() >= REFRESH) {
-            self.shown = Some(Instant::now());
-            let line = format!("tried {} events, {} differences", report.events(), report.different());
-            // Whether or not anybody sees it.
-            let _ = write!(std::io::stderr(), "\r{line}");
-        }
-    }
-
-    fn end(&self) {
-        if self.shown.is_some() {
-            let _ = write!(std::io::stderr(), "\r{}\r", " ".repeat(60));
-        }
-    }
+fn tried(report: &Report) -> String {
+    format!("tried {} events, {} differences", report.events(), report.different())
 }
 
 #[cfg(test)]

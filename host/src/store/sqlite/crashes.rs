@@ -40,7 +40,8 @@ pub(super) fn count(
 fn reason(crashes: u32) -> String {
     let times = if crashes == 1 { "once".to_owned() } else { format!("{crashes} times") };
     format!(
-        "the host died {times} while this was worked on; look in its log for the cause, and mend that before releasing this"
+        "the host died {times} while this was worked on; look in its log for the cause, mend it, then \
+         `hookwright delivery retry` releases this"
     )
 }
 

@@ -124,7 +124,7 @@ const FIND_HELD_FOR_PLUGINS: &str = "SELECT id FROM queue INDEXED BY queue_held 
        AND held_for NOT IN (SELECT value FROM json_each(?2)) AND id > ?3 ORDER BY id LIMIT ?4";
 
 /// Another version or config of a plugin starts with all its runs, and what a person lets go with no crash.
-const RELEASE: &str = "UPDATE queue SET state = 'pending', held_for = NULL, reason = NULL, due = ?2, changed = ?2, \
+pub(super) const RELEASE: &str = "UPDATE queue SET state = 'pending', held_for = NULL, reason = NULL, due = ?2, changed = ?2, \
      runs = CASE WHEN held_for LIKE 'plugin:%' THEN 0 ELSE runs END, \
      crashes = CASE held_for WHEN 'crashed' THEN 0 ELSE crashes END WHERE id = ?1";
 

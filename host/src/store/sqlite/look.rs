@@ -102,6 +102,7 @@ fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
         held_for: fields.optional_parse(10)?,
         chain: fields.optional_json(CHAIN)?,
         window: None,
+        replay_of: fields.optional_id(12, DeliveryId::from_bytes)?,
     })
 }
 
@@ -109,13 +110,15 @@ const CHAIN: usize = 11;
 
 macro_rules! queue_columns {
     () => {
-        "id, event, webhook, state, created, changed, due, attempts, runs, reason, held_for, chain"
+        "id, event, webhook, state, created, changed, due, attempts, runs, reason, held_for, chain, \
+         replay_of"
     };
 }
 
 macro_rules! history_columns {
     () => {
-        "id, event, webhook, state, created, changed, NULL, attempts, runs, reason, NULL, chain"
+        "id, event, webhook, state, created, changed, NULL, attempts, runs, reason, NULL, chain, \
+         replay_of"
     };
 }
 

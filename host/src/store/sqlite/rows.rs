@@ -35,6 +35,10 @@ impl<'a, 'r> Fields<'a, 'r> {
         self.get(column).map(make)
     }
 
+    pub(super) fn optional_id<T>(&self, column: usize, make: fn([u8; 16]) -> T) -> Result<Option<T>, StoreError> {
+        Ok(self.get::<Option<[u8; 16]>>(column)?.map(make))
+    }
+
     pub(super) fn time(&self, column: usize) -> Result<Timestamp, StoreError> {
         self.get(column).map(Timestamp::from_ms)
     }

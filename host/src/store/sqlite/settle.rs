@@ -222,8 +222,8 @@ const RELEASE: &str = "UPDATE queue SET owner = NULL, due = ?2 WHERE id = ?1";
 const INSERT_ATTEMPT: &str = "INSERT INTO attempts (delivery, record) VALUES (?1, ?2)";
 
 pub(super) const FINISH: &str = "INSERT INTO deliveries (id, event, webhook, state, created, changed, attempts, runs, reason, \
-     chain, attempt, rewritten) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8, \
-     coalesce(?9, (SELECT data FROM rewritten WHERE seq = ?10)) FROM queue WHERE id = ?1";
+     chain, attempt, rewritten, replay_of) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8, \
+     coalesce(?9, (SELECT data FROM rewritten WHERE seq = ?10)), replay_of FROM queue WHERE id = ?1";
 
 pub(super) const TAKE_OFF: &str = "DELETE FROM queue WHERE id = ?1";
 
