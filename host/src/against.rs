@@ -65,7 +65,7 @@ impl Against {
         let limits = &revision.server.plugins;
         let [threads, large_at_once] =
             [limits.threads, limits.large_at_once].map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
-        let transform = TransformPool::start(threads, large_at_once).map_err(AgainstError::Threads)?;
+        let transform = TransformPool::start(threads, large_at_once, None).map_err(AgainstError::Threads)?;
         let run_states = store.run_states().await?;
         let trial = Trial { revision: &revision, store: &store, transform: &transform, run_states: &run_states };
         let mut report = Report::new(show);

@@ -15,7 +15,7 @@ use self::descriptors::Connections;
 use self::home_lock::{HomeLock, LockError, StoreLock};
 use self::tokens::TokenError;
 use crate::admin::{self, AdminState, HostInfo};
-use crate::clock;
+use crate::clock::{self, Timestamp};
 use crate::config::{Home, Source};
 use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
@@ -28,10 +28,10 @@ use crate::rerun::Reruns;
 use crate::retention::Retention;
 use crate::revision::Revision;
 use crate::shadow::Shadows;
-use crate::store::StoreError;
 use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
+use crate::store::{Store as _, StoreError};
 use crate::tasks::{self, OnPanic};
-use crate::transform::TransformPool;
+use crate::transform::{TransformPool, UnderWay};
 
 mod descriptors;
 mod home_lock;
@@ -39,6 +39,8 @@ mod tokens;
 
 /// After SIGTERM, requests and attempts under way have this long to finish.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(20);
+/// So often may a host die while it works on one delivery.
+const MOST_CRASHES: u32 = 3;
 /// When holding and releasing after a reload failed, it is tried again after this.
 const FOLLOW_PAUSE: Duration = Duration::from_secs(1);
 
@@ -79,6 +81,8 @@ pub enum BuildError {
     Open { path: PathBuf, source: OpenError },
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("failed to open data/under-way")]
+    UnderWay(#[source] io::Error),
     #[error("failed to start the transform threads")]
     Threads(#[source] io::Error),
     #[error("failed to listen on {address} ({setting} in config/server.json)")]
@@ -114,7 +118,8 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let (store, store_lock) = open_store(&home, &revision).await?;
     let [threads, large_at_once] = [revision.server.plugins.threads, revision.server.plugins.large_at_once]
         .map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
-    let transform = TransformPool::start(threads, large_at_once).map_err(BuildError::Threads)?;
+    let under_way = count_crashes(&home, &store, started).await?;
+    let transform = TransformPool::start(threads, large_at_once, Some(under_way)).map_err(BuildError::Threads)?;
     let shadows = Shadows::start().map_err(BuildError::Threads)?;
     let public = bind(revision.server.listen, "server.listen").await?;
     let admin = bind(revision.server.admin, "server.admin").await?;
@@ -247,6 +252,19 @@ async fn open_store(home: &Home, revision: &Revision) -> Result<(Arc<SqliteStore
         }
     })
     .await
+}
+
+/// What the host before this one was at when it died. Counted before anything of it is tried again.
+async fn count_crashes(home: &Home, store: &SqliteStore, now: Timestamp) -> Result<UnderWay, BuildError> {
+    let (under_way, left) = UnderWay::open(&home.data().join("under-way")).map_err(BuildError::UnderWay)?;
+    if !left.is_empty() {
+        let held = store.crashed(left, MOST_CRASHES, now).await?;
+        for delivery in held {
+            tracing::error!(%delivery, "the host died {MOST_CRASHES} times while its plugins ran: it is held");
+        }
+    }
+    under_way.clear().map_err(BuildError::UnderWay)?;
+    Ok(under_way)
 }
 
 async fn bind(address: SocketAddr, setting: &'static str) -> Result<(TcpListener, SocketAddr), BuildError> {

@@ -7,6 +7,7 @@
 
 mod cost;
 mod fair_queue;
+mod under_way;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 
 use self::cost::Costs;
 use self::fair_queue::{FairQueue, Size, Taken, Ticket};
+pub use self::under_way::UnderWay;
 use crate::delivery::{ChainRecord, ChainVerdict};
 use crate::ids::WebhookId;
 use crate::plugin::{ChainJob, EngineKind, run_chain};
@@ -52,17 +54,19 @@ pub const fn patient_threads(threads: usize) -> usize {
 
 impl TransformPool {
     /// So many threads, and half as many patient ones, of which chains with large plugins get `large_at_once`.
+    /// `under_way`: where they say what they work on.
     ///
     /// # Errors
     /// When the operating system refuses the threads.
-    pub fn start(threads: usize, large_at_once: usize) -> std::io::Result<Self> {
-        Self::start_with(threads, large_at_once, run_chain)
+    pub fn start(threads: usize, large_at_once: usize, under_way: Option<UnderWay>) -> std::io::Result<Self> {
+        Self::start_with(threads, large_at_once, under_way, run_chain)
     }
 
     /// With another way to run a job, for tests.
     fn start_with(
         threads: usize,
         large_at_once: usize,
+        under_way: Option<UnderWay>,
         run: impl Fn(&ChainJob) -> ChainRecord + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let threads = threads.max(MIN_THREADS);
@@ -77,6 +81,7 @@ impl TransformPool {
             state: Mutex::new(state),
             usual: Condvar::new(),
             patient: Condvar::new(),
+            under_way,
             run: Box::new(run),
         });
         let owner = Arc::new(Owner { shared });
@@ -84,7 +89,7 @@ impl TransformPool {
             let shared = Arc::clone(&owner.shared);
             let (name, lane) =
                 if number < threads { ("transform", Lane::Usual) } else { ("transform-slow", Lane::Patient) };
-            tasks::spawn_thread(name, OnPanic::Abort, move || shared.work(lane))?;
+            tasks::spawn_thread(name, OnPanic::Abort, move || shared.work(lane, number))?;
         }
         Ok(Self { owner })
     }
@@ -142,6 +147,7 @@ struct Shared {
     usual: Condvar,
     /// The same for a patient one.
     patient: Condvar,
+    under_way: Option<UnderWay>,
     run: Box<dyn Fn(&ChainJob) -> ChainRecord + Send + Sync>,
 }
 
@@ -178,13 +184,13 @@ impl State {
 
 impl Shared {
     /// The life of one thread.
-    fn work(&self, lane: Lane) {
+    fn work(&self, lane: Lane, thread: usize) {
         if lane == Lane::Patient {
             give_way();
         }
         while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane) {
             // A caller's ticket leads nowhere once its job was moved to the other lane: there is only this to look at.
-            let record = (!answer.is_closed()).then(|| self.run_guarded(&job));
+            let record = (!answer.is_closed()).then(|| self.run_guarded(&job, thread));
             let mut state = self.lock();
             state.side(lane).queue.done(&key, size);
             if let Some(record) = &record {
@@ -257,7 +263,8 @@ impl Shared {
 
     /// The chain catches panics of its own; whatever else goes wrong must cost one delivery a hold, not the
     /// host a thread.
-    fn run_guarded(&self, job: &ChainJob) -> ChainRecord {
+    fn run_guarded(&self, job: &ChainJob, thread: usize) -> ChainRecord {
+        let _working = self.under_way.as_ref().map(|under_way| under_way.begin(thread, job.delivery));
         catch_unwind(AssertUnwindSafe(|| (self.run)(job))).unwrap_or_else(|_| panicked(job))
     }
 
@@ -352,7 +359,7 @@ mod tests {
     fn pool(threads: usize) -> (TransformPool, Arc<Gate>) {
         let gate = Arc::new(Gate::default());
         let at = Arc::clone(&gate);
-        let pool = TransformPool::start_with(threads, 1, move |job| {
+        let pool = TransformPool::start_with(threads, 1, None, move |job| {
             match job.webhook.id.as_str() {
                 "slow" => at.pass(),
                 "broken" => panic!("on purpose"),
@@ -403,7 +410,7 @@ mod tests {
     async fn costly_webhooks_together_leave_threads_to_the_cheap_ones() {
         let gate = Arc::new(Gate::default());
         let at = Arc::clone(&gate);
-        let pool = TransformPool::start_with(2, 2, move |job| {
+        let pool = TransformPool::start_with(2, 2, None, move |job| {
             let costly = job.webhook.id.as_str().starts_with("costly");
             if costly && job.run > 1 {
                 at.pass();
