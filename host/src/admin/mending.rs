@@ -20,20 +20,20 @@ const WORK_TIME: Duration = Duration::from_secs(5);
 const MOST_NAME_CHARS: usize = 64;
 
 #[derive(Serialize)]
-pub(super) struct Due {
+pub(super) struct Hurried {
     id: DeliveryId,
     webhook: WebhookId,
     due: Timestamp,
 }
 
-pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Due>, Problem> {
+pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Hurried>, Problem> {
     let id: DeliveryId = params::id(&id)?;
     let now = clock::now();
     let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
     match admin.upkeep.retry(id, now).await? {
         Retried::Due(lane) => {
             admin.dispatcher.wake(&lane, now);
-            Ok(Json(Due { id, webhook: lane.webhook, due: now }))
+            Ok(Json(Hurried { id, webhook: lane.webhook, due: now }))
         }
         Retried::Absent => Err(absent(id)),
         Retried::Finished(state) => {
@@ -109,7 +109,9 @@ pub(super) async fn discard_held(State(admin): Admin, request: Request) -> Resul
     loop {
         let now = clock::now();
         let DiscardedHeld { lanes, more } = admin.upkeep.discard_held(webhook.clone(), reason.clone(), now).await?;
-        lanes.iter().for_each(|lane| admin.dispatcher.wake(lane, now));
+        for lane in &lanes {
+            admin.dispatcher.wake(lane, now);
+        }
         count += lanes.len() as u64;
         if !more || began.elapsed() > WORK_TIME {
             return Ok(Json(Counted { count, more }));

@@ -43,15 +43,15 @@ impl<T: Leases> Drop for Parcel<T> {
 
 impl Leases for Vec<Appended> {
     fn tokens(&self) -> Vec<LeaseToken> {
-        let leases = self.iter().filter_map(|appended| match appended {
+        let placed = self.iter().filter_map(|appended| match appended {
             Appended::Stored { deliveries } => Some(deliveries),
             Appended::Repeated { .. } | Appended::Conflict { .. } => None,
         });
-        let leased = leases.flatten().filter_map(|placed| match &placed.place {
+        let tokens = placed.flatten().filter_map(|placed| match &placed.place {
             Place::Leased(lease) => Some(lease.token),
             Place::Due(_) | Place::Behind => None,
         });
-        leased.collect()
+        tokens.collect()
     }
 }
 
