@@ -13,6 +13,7 @@ mod quarantine;
 mod replays;
 mod shadows;
 mod status;
+mod switches;
 mod tail;
 mod views;
 
@@ -72,6 +73,10 @@ pub fn router(state: AdminState) -> Router {
     let guarded = Router::new()
         .route("/v1/status", get(status::status))
         .route("/v1/reload", post(status::reload))
+        .route("/v1/webhooks/{id}/pause", post(switches::pause))
+        .route("/v1/webhooks/{id}/resume", post(switches::resume))
+        .route("/v1/webhooks/{id}/enable", post(switches::enable))
+        .route("/v1/webhooks/{id}/disable", post(switches::disable))
         .route("/v1/events", get(events::list))
         .route("/v1/events/{id}", get(events::one))
         .route("/v1/events/{id}/why", get(events::why))

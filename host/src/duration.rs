@@ -34,7 +34,7 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
 pub fn written(duration: Duration) -> String {
     let ms = duration.as_millis();
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let unit = units.into_iter().find(|(unit_ms, _)| ms > 0 && ms % unit_ms == 0);
+    let unit = units.into_iter().find(|(unit_ms, _)| ms > 0 && ms.is_multiple_of(*unit_ms));
     let (unit_ms, unit) = unit.unwrap_or((1, "ms"));
     format!("{}{unit}", ms / unit_ms)
 }

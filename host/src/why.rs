@@ -36,6 +36,8 @@ pub struct Rules<'a> {
     pub webhooks: &'a BTreeMap<WebhookId, Arc<Webhook>>,
     pub faults: &'a [Fault],
     pub is_loaded: &'a dyn Fn(&PluginName) -> bool,
+    /// Until when a webhook's receiver is left alone.
+    pub open_until: &'a dyn Fn(&Webhook) -> Option<Timestamp>,
     /// What the address policy says of a URL.
     pub judge: &'a dyn Fn(&Url) -> Result<(), String>,
 }

@@ -79,6 +79,7 @@ pub(super) async fn why(State(admin): Admin, Path(id): Path<String>) -> Result<J
         webhooks: &revision.webhooks,
         faults: &revision.faults,
         is_loaded: &|plugin| revision.plugins.get(plugin).is_some(),
+        open_until: &|webhook| admin.dispatcher.condition(webhook).open_until,
         judge: &|url| revision.egress.judge(url).map_err(|refusal| refusal.to_string()),
     };
     Ok(Json(why::explain(&facts, &rules)))

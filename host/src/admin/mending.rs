@@ -20,20 +20,20 @@ const WORK_TIME: Duration = Duration::from_secs(5);
 const MOST_NAME_CHARS: usize = 64;
 
 #[derive(Serialize)]
-pub(super) struct Due {
+pub(super) struct Hurried {
     id: DeliveryId,
     webhook: WebhookId,
     due: Timestamp,
 }
 
-pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Due>, Problem> {
+pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Hurried>, Problem> {
     let id: DeliveryId = params::id(&id)?;
     let now = clock::now();
     let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
     match admin.upkeep.retry(id, now).await? {
         Retried::Due(lane) => {
             admin.dispatcher.wake(&lane, now);
-            Ok(Json(Due { id, webhook: lane.webhook, due: now }))
+            Ok(Json(Hurried { id, webhook: lane.webhook, due: now }))
         }
         Retried::Absent => Err(absent(id)),
         Retried::Finished(state) => {
@@ -109,7 +109,9 @@ pub(super) async fn discard_held(State(admin): Admin, request: Request) -> Resul
     loop {
         let now = clock::now();
         let DiscardedHeld { lanes, more } = admin.upkeep.discard_held(webhook.clone(), reason.clone(), now).await?;
-        lanes.iter().for_each(|lane| admin.dispatcher.wake(lane, now));
+        for lane in &lanes {
+            admin.dispatcher.wake(lane, now);
+        }
         count += lanes.len() as u64;
         if !more || began.elapsed() > WORK_TIME {
             return Ok(Json(Counted { count, more }));
@@ -155,10 +157,15 @@ fn under_way(id: DeliveryId) -> String {
 }
 
 fn discarded_by(who: Option<&str>) -> String {
+    format!("discarded by {}", named(who))
+}
+
+/// Whoever asks, as far as he says.
+pub(super) fn named(who: Option<&str>) -> String {
     let name: String = who.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MOST_NAME_CHARS).collect();
     match name.trim() {
-        "" => "discarded over the API".to_owned(),
-        name => format!("discarded by {name}"),
+        "" => "somebody over the API".to_owned(),
+        name => name.to_owned(),
     }
 }
 
@@ -168,7 +175,7 @@ mod tests {
 
     #[test]
     fn who_discarded_is_a_short_name() {
-        assert_eq!(discarded_by(None), "discarded over the API");
+        assert_eq!(discarded_by(None), "discarded by somebody over the API");
         assert_eq!(discarded_by(Some(" \u{1b}ana\n")), "discarded by ana");
         assert_eq!(discarded_by(Some(&"x".repeat(500))).len(), "discarded by ".len() + MOST_NAME_CHARS);
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminState, params};
 use crate::clock::Timestamp;
-use crate::dispatch::{Dispatcher, Stopped};
+use crate::dispatch::{Condition, Dispatcher, Stopped};
 use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
 use crate::plugin::Plugin;
@@ -58,7 +58,9 @@ struct WebhookStatus {
     url: String,
     enabled: bool,
     takes_new: bool,
+    /// By kind; none for most.
     run_states: Vec<RunStateView>,
+    receiver: Condition,
     events: Vec<String>,
     plugins: Vec<PluginName>,
     managed_by: &'static str,
@@ -69,7 +71,7 @@ struct WebhookStatus {
 
 /// A run state without the URL it was set for, which may hold a secret.
 #[derive(Serialize)]
-struct RunStateView {
+pub(super) struct RunStateView {
     kind: RunStateKind,
     since: Timestamp,
     by: String,
@@ -155,6 +157,7 @@ impl WebhookStatus {
             enabled: webhook.enabled,
             takes_new: dispatcher.takes_new(webhook),
             run_states: dispatcher.run_states(&webhook.id).into_iter().map(RunStateView::from).collect(),
+            receiver: dispatcher.condition(webhook),
             events: webhook.events.iter().map(ToString::to_string).collect(),
             plugins: webhook.plugins.iter().map(|used| used.plugin.clone()).collect(),
             managed_by: "file",

@@ -57,10 +57,11 @@ fn kept(status: &Value) -> String {
     if text("age").is_empty() {
         return String::new();
     }
-    let mut kept = format!("{}, {} used", text("age"), megabytes(number("usedBytes")));
-    if number("bytes") > 0 {
-        let _ = write!(kept, " of {}", megabytes(number("bytes")));
-    }
+    let most = match number("bytes") {
+        0 => String::new(),
+        bytes => format!(" of {}", megabytes(bytes)),
+    };
+    let mut kept = format!("{}, {}{most} used", text("age"), megabytes(number("usedBytes")));
     if !text("oldestEvent").is_empty() {
         let _ = write!(kept, ", the oldest event came {}", text("oldestEvent"));
     }

@@ -2,20 +2,65 @@
 
 use std::path::Path;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use http::Method;
 use owo_colors::Style;
 use serde_json::{Value, json};
 
 use super::{Exit, Format, discovery, json, screen};
+use crate::ids::WebhookId;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WebhookCommand {
     /// All webhooks, and whether they take new events
     List(Format),
+    /// Let deliveries gather; none is sent until `resume`
+    Pause(Named),
+    /// Send what gathered, and go on
+    Resume(Named),
+    /// Take no new events and hold what waits, whatever the file says
+    Disable(Named),
+    /// Take back what switched it off: `disable`, a receiver's 410, or days of failure
+    Enable(Named),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Named {
+    /// The webhook's id: the stem of its file
+    id: WebhookId,
+    #[command(flatten)]
+    format: Format,
 }
 
 pub(super) async fn run(home: &Path, command: WebhookCommand) -> anyhow::Result<Exit> {
-    let WebhookCommand::List(format) = command;
+    match command {
+        WebhookCommand::List(format) => list(home, format).await,
+        WebhookCommand::Pause(args) => {
+            switch(home, args, "pause", ["is paused: what comes gathers", "was paused already"]).await
+        }
+        WebhookCommand::Resume(args) => switch(home, args, "resume", ["sends again", "was not paused"]).await,
+        WebhookCommand::Disable(args) => {
+            switch(home, args, "disable", ["is off: it takes no events, and what waits is held", "was off already"])
+                .await
+        }
+        WebhookCommand::Enable(args) => {
+            switch(home, args, "enable", ["is on: what was held for that is sent", "was not switched off"]).await
+        }
+    }
+}
+
+async fn switch(home: &Path, args: Named, verb: &str, [done, was_so]: [&str; 2]) -> anyhow::Result<Exit> {
+    let Named { id, format } = args;
+    let by = ["USER", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let path = format!("/v1/webhooks/{id}/{verb}");
+    let answer = discovery::admin(home)?.send_json(Method::POST, &path, &json!({ "by": by })).await?;
+    let changed = answer.pointer("/changed") == Some(&Value::Bool(true));
+    let text = format!("{id} {}.", if changed { done } else { was_so });
+    screen::line(&if format.json { answer.to_string() } else { text })?;
+    Ok(Exit::Ok)
+}
+
+async fn list(home: &Path, format: Format) -> anyhow::Result<Exit> {
     let status = discovery::admin(home)?.get("/v1/status").await?;
     let webhooks = json::list(&status, "/webhooks");
     if format.json {
@@ -84,6 +129,8 @@ fn run_state(webhook: &Value) -> (String, Style) {
     let kinds: Vec<_> = json::list(webhook, "/runStates").iter().map(|state| json::text(state, "/kind")).collect();
     if webhook.pointer("/enabled") == Some(&Value::Bool(false)) {
         ("disabled".into(), Style::new().dimmed())
+    } else if let (true, Some(until)) = (kinds.is_empty(), webhook.pointer("/receiver/openUntil")) {
+        (format!("ill, probed {}", json::text(until, "")), Style::new().yellow())
     } else if kinds.is_empty() {
         ("on".into(), Style::new().green())
     } else {

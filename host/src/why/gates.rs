@@ -6,7 +6,7 @@ use super::{Facts, Gate, Made, Rules, Subject, Verdict};
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, DeliveryView, State};
 use crate::ids::PluginName;
 use crate::plugin::has_name;
-use crate::store::RunStateKind;
+use crate::store::{RunState, RunStateKind};
 use crate::webhook::Webhook;
 
 /// Names of gates that the rules decide, as opposed to what happened.
@@ -18,6 +18,7 @@ pub(super) fn all(facts: &Facts<'_>, rules: &Rules<'_>, subject: &Subject<'_>) -
         gates.extend([enabled(webhook, subject), pattern(webhook, facts), filter(webhook, facts)]);
         gates.extend(plugins(webhook, rules, subject.made));
         gates.push(address(webhook, rules));
+        gates.extend(pace(webhook, rules, subject));
     } else {
         gates.push(gate("enabled", Verdict::Stop, "there is no such webhook any more; its rules are not known"));
         let chain = subject.made.and_then(|(delivery, _)| delivery.chain.as_ref());
@@ -139,6 +140,23 @@ fn address(webhook: &Webhook, rules: &Rules<'_>) -> Gate {
         }
         Err(reason) => gate("address", Verdict::Stop, reason),
     }
+}
+
+/// Why what waits is not sent now.
+fn pace(webhook: &Webhook, rules: &Rules<'_>, subject: &Subject<'_>) -> Option<Gate> {
+    let (delivery, _) = subject.made.filter(|(delivery, _)| !delivery.state.is_finished())?;
+    let wait = |detail| Some(gate("pace", Verdict::Wait, detail));
+    if let Some(paused) = subject.run_states.iter().find(|state| state.kind == RunStateKind::Paused) {
+        let RunState { by, since, .. } = paused;
+        return wait(format!("paused by {by} since {since}; `hookwright webhook resume {}` lets it go", webhook.id));
+    }
+    if let Some(closes) = delivery.window.as_ref().and_then(|window| window.closes) {
+        return wait(format!("gathers more events until {closes}, or later if more come"));
+    }
+    let until = (rules.open_until)(webhook)?;
+    wait(format!(
+        "the receiver is left alone until {until}, as it failed again and again or asked for it; then it is probed"
+    ))
 }
 
 fn attempts(made: Option<Made<'_>>) -> Vec<Gate> {

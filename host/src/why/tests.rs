@@ -119,6 +119,7 @@ impl Case {
             webhooks: &webhooks,
             faults: &faults,
             is_loaded: &|_| is_loaded,
+            open_until: &|_| None,
             judge: &|_| address.clone(),
         };
         let why = explain(&facts, &rules);
@@ -322,7 +323,8 @@ fn a_webhook_whose_file_was_never_good_is_told_of() {
     let facts = Facts { event: &case.event, body: None, deliveries: &[], run_states: &[] };
     let webhooks = BTreeMap::from([(case.webhook.id.clone(), Arc::new(case.webhook))]);
     let judge: &dyn Fn(&Url) -> Result<(), String> = &|_| Ok(());
-    let rules = Rules { revision: 7, webhooks: &webhooks, faults: &faults, is_loaded: &|_| true, judge };
+    let rules =
+        Rules { revision: 7, webhooks: &webhooks, faults: &faults, is_loaded: &|_| true, open_until: &|_| None, judge };
     let why = explain(&facts, &rules);
     assert_eq!(why.left_out, [fault("config/webhooks/other.json")]);
 }

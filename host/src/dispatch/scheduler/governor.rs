@@ -8,6 +8,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::rate::Starts;
 use crate::clock::Timestamp;
 use crate::webhook::RateLimit;
@@ -122,12 +124,16 @@ impl Default for Appetite {
 }
 
 /// What people are shown of a receiver.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Condition {
+    /// Attempts.
     pub under_way: u32,
-    /// Attempts at once, if fewer than configured.
+    /// So many at once, fewer than configured: it was overloaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub narrowed_to: Option<u32>,
-    /// Left alone until then.
+    /// Left alone until then, as it is ill or asked for it; after that one delivery at a time probes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub open_until: Option<Timestamp>,
 }
 

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::parcel::Leases;
 use super::rows::Fields;
+use super::windows;
 use super::writer::Batch;
 use crate::clock::Timestamp;
 use crate::delivery::State;
@@ -45,6 +46,7 @@ pub(super) fn forget(batch: &mut Batch<'_>, id: DeliveryId) -> Result<bool, Stor
     let fields = Fields::new("deliveries", row);
     let state = State::from_name(fields.text(1)?).ok_or_else(|| fields.corrupt(1, &"not a state"))?;
     batch.tally.appear(state, -1);
+    batch.tally.superseded -= windows::superseded(batch.connection, id)?;
     for sql in ["DELETE FROM attempts WHERE delivery = ?1", "DELETE FROM windows WHERE delivery = ?1"] {
         batch.connection.prepare_cached(sql)?.execute([id.to_bytes()])?;
     }
