@@ -139,6 +139,7 @@ fn explain_one(
 ) -> WebhookWhy {
     let made: Option<Made<'_>> = made.map(|(delivery, attempts)| (delivery, attempts.as_slice()));
     let subject = Subject {
+        event: facts.event.id,
         id,
         webhook: rules.webhooks.get(id).map(AsRef::as_ref),
         run_states: facts.run_states.iter().filter(|state| state.webhook == *id).collect(),
@@ -151,7 +152,7 @@ fn explain_one(
         webhook: id.clone(),
         delivery: made.map(|(delivery, _)| delivery.id),
         replay_of: made.and_then(|(delivery, _)| delivery.replay_of),
-        state: made.map(|(delivery, _)| delivery.state),
+        state: made.map(|(delivery, _)| subject.state_of(delivery)),
         gates,
         conclusion,
         next_command,
@@ -160,6 +161,7 @@ fn explain_one(
 
 /// What one part of the answer is about.
 struct Subject<'a> {
+    event: EventId,
     id: &'a WebhookId,
     /// None: it is gone.
     webhook: Option<&'a Webhook>,
@@ -167,6 +169,13 @@ struct Subject<'a> {
     /// What is wrong with its file.
     fault: Option<&'a Fault>,
     made: Option<Made<'a>>,
+}
+
+impl Subject<'_> {
+    /// Where a delivery stands for this event: one that carries another event of its window superseded this one.
+    fn state_of(&self, delivery: &DeliveryView) -> State {
+        if delivery.state.is_finished() && delivery.event != self.event { State::Superseded } else { delivery.state }
+    }
 }
 
 #[cfg(test)]

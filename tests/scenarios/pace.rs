@@ -1,6 +1,8 @@
 //! When deliveries go out: in order, debounced, at a rate, paused, or not at all for a while.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hookwright_tests::{Hookwright, Receiver, cases, until};
@@ -158,7 +160,9 @@ async fn a_webhook_switched_off_holds_and_one_switched_on_sends() {
 
 #[tokio::test]
 async fn a_dead_receiver_is_left_alone_and_burns_no_attempts() {
-    let receiver = Receiver::answering(|_, _| 500).await;
+    let is_well = Arc::new(AtomicBool::new(false));
+    let answers = Arc::clone(&is_well);
+    let receiver = Receiver::answering(move |_, _| if answers.load(Ordering::Relaxed) { 204 } else { 500 }).await;
     let webhook = json!({ "url": receiver.url(), "events": ["*"], "concurrency": 1,
         "retry": { "schedule": ["1s", "1s", "1s"] } });
     let host = Hookwright::builder().webhook("w", webhook).start().await;
@@ -171,6 +175,10 @@ async fn a_dead_receiver_is_left_alone_and_burns_no_attempts() {
     // Ten failures opened it; since then only probes went out.
     let seen = receiver.received().len();
     assert!((10..=14).contains(&seen), "{seen} attempts");
+
+    is_well.store(true, Ordering::Relaxed);
+    let status = host.status("all delivered", |status| status["counts"]["delivered"] == 50).await;
+    assert_eq!(status["webhooks"][0]["runStates"], json!([]), "{status}");
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn a_failed_one_is_sent_again_as_recorded_as_today_or_edited() {
 
 #[tokio::test]
 async fn what_cannot_be_replayed_says_what_to_do_instead() {
-    let receiver = Receiver::answering(|_, _| 500).await;
+    let receiver = Receiver::answering(|_, _| 400).await;
     let waits = json!({ "url": receiver.url(), "events": ["entry.create"], "retry": { "schedule": ["1h"] } });
     let holds = json!({ "url": receiver.url(), "events": ["entry.update"], "plugins": [{ "plugin": "absent" }] });
     let host = Hookwright::builder().webhook("waits", waits).webhook("holds", holds).start().await;
@@ -114,7 +114,7 @@ async fn what_cannot_be_replayed_says_what_to_do_instead() {
 
 #[tokio::test]
 async fn many_are_counted_replayed_and_watched() {
-    let receiver = Receiver::answering(|index, _| if index < 40 { 500 } else { 204 }).await;
+    let receiver = Receiver::answering(|index, _| if index < 40 { 400 } else { 204 }).await;
     let webhook = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": [] } });
     let host = Hookwright::builder().webhook("w", webhook).start().await;
     for case in ["strapi-v5/entry.create", "strapi-v5/media.create"].repeat(20) {
@@ -139,7 +139,7 @@ async fn many_are_counted_replayed_and_watched() {
 
 #[tokio::test]
 async fn a_run_of_many_can_be_cancelled() {
-    let receiver = Receiver::answering(|_, _| 500).await;
+    let receiver = Receiver::answering(|_, _| 400).await;
     let webhook = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": [] } });
     let host = Hookwright::builder().webhook("w", webhook).start().await;
     for _ in 0..600 {

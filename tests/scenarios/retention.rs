@@ -5,7 +5,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn old_finished_work_goes_and_unfinished_work_stays() {
-    let [takes, fails] = [Receiver::start().await, Receiver::answering(|_, _| 500).await];
+    let [takes, fails] = [Receiver::start().await, Receiver::answering(|_, _| 400).await];
     let host = Hookwright::builder()
         .server(json!({ "store": { "retention": { "age": "1s" } } }))
         .webhook("takes", json!({ "url": takes.url(), "events": ["*"] }))

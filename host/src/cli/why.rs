@@ -116,11 +116,11 @@ fn one_webhook(webhook: &Value, home: &Path) -> String {
     if !name.is_empty() && name != id {
         text.push_str(&screen::faint(&format!("  {name}")));
     }
-    let state = json::text(webhook, "/delivery/state");
+    let state = json::text(webhook, "/state");
     if !state.is_empty() {
         let line = format!("  {} {state}", screen::state_mark(&state));
         text.push_str(&screen::styled(&line, screen::state_style(&state)));
-        text.push_str(&screen::faint(&format!("  {}", json::text(webhook, "/delivery/id"))));
+        text.push_str(&screen::faint(&format!("  {}", json::text(webhook, "/delivery"))));
     }
     let replay_of = json::text(webhook, "/replayOf");
     if !replay_of.is_empty() {
@@ -194,7 +194,7 @@ mod tests {
                  "nextCommand": null},
                 {"webhook": "search", "gates": [
                     {"name": "attempt 2", "verdict": "wait", "detail": "503 \u{1b}[2J"}, {"name": "new", "verdict": "odd"}
-                ], "delivery": {"id": "dlv_1", "state": "retrying"},
+                ], "delivery": "dlv_1", "state": "retrying",
                  "nextCommand": "hookwright tail"},
                 {"webhook": "drops", "gates": [{"name": "plugin a", "verdict": "drop", "detail": "dropped: no"}]}
             ]

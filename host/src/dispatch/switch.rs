@@ -44,8 +44,7 @@ pub(super) async fn disable(inner: &Inner, webhook: &Webhook, by: String) -> Res
     if inner.run_states.has(&webhook.id, RunStateKind::Disabled) {
         return Ok(false);
     }
-    let reason =
-        format!("the webhook was switched off by {by}; `hookwright webhook enable {}` releases this", webhook.id);
+    let reason = format!("the webhook was switched off by {by}");
     record(inner, webhook, RunStateKind::Disabled, by).await?;
     inner.store.hold(webhook.id.clone(), HeldCause::WebhookDisabled, reason, clock::now()).await?;
     Ok(true)

@@ -107,11 +107,8 @@ fn gone() -> Next {
 }
 
 fn disabled(webhook: &Webhook) -> Next {
-    let reason = if webhook.enabled {
-        format!("the webhook was switched off; `hookwright webhook enable {}` releases this", webhook.id)
-    } else {
-        "the webhook is disabled".to_owned()
-    };
+    let reason =
+        if webhook.enabled { "the webhook is switched off".to_owned() } else { "the webhook is disabled".to_owned() };
     Next::Held { cause: HeldCause::WebhookDisabled, reason }
 }
 

@@ -73,7 +73,11 @@ fn of_no_delivery(subject: &Subject<'_>, gates: &[Gate]) -> String {
 fn of_delivery(subject: &Subject<'_>, delivery: &DeliveryView) -> String {
     let DeliveryView { changed, attempts, .. } = delivery;
     let reason = delivery.reason.as_deref().unwrap_or("no reason is recorded");
-    match delivery.state {
+    match subject.state_of(delivery) {
+        State::Superseded if delivery.event != subject.event => {
+            let DeliveryView { event, state, .. } = delivery;
+            format!("Superseded at {changed}: its debounce window took {event} instead, which is {state}.")
+        }
         State::Delivered if *attempts <= 1 => format!("Delivered at the first attempt, at {changed}."),
         State::Delivered => format!("Delivered after {attempts} attempts, at {changed}."),
         State::Dropped => format!("Dropped at {changed}: {reason}."),
@@ -106,19 +110,16 @@ fn waiting(delivery: &DeliveryView) -> String {
 fn held(subject: &Subject<'_>, delivery: &DeliveryView, reason: &str) -> String {
     let file = file(subject);
     let remedy = match &delivery.held_for {
+        Some(HeldCause::WebhookDisabled) if subject.webhook.is_some_and(|webhook| webhook.enabled) => {
+            format!("`hookwright webhook enable {}` releases this", subject.id)
+        }
         Some(HeldCause::WebhookDisabled) => format!("edit {file} to enable it, which releases this"),
         Some(HeldCause::WebhookRemoved) => format!("bring {file} back to release it"),
         Some(HeldCause::WebhookGone) => format!("edit {file} to another URL to release it"),
-        Some(HeldCause::Stuck) => {
-            let id = delivery.id;
-            format!(
-                "those behind it in its order wait: `hookwright delivery retry {id}`, or `hookwright delivery discard {id}`"
-            )
-        }
         Some(HeldCause::Plugin { name, .. }) => {
             format!("another plugins/{name}.wasm, or another config for it in the webhook, releases it")
         }
-        Some(HeldCause::Crashed) | None => "it waits for a person".to_owned(),
+        Some(HeldCause::Stuck | HeldCause::Crashed) | None => "it waits for a person".to_owned(),
     };
     format!("Held since {}: {reason}; {remedy}.", delivery.changed)
 }

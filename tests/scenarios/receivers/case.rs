@@ -69,6 +69,11 @@ pub(super) enum Kept {
 }
 
 impl Case {
+    /// It asks that nothing comes for a while.
+    pub(super) const fn is_quiet(&self) -> bool {
+        matches!(self.ending, Ending::Later { .. })
+    }
+
     /// Its webhook gets 200 and this body.
     pub(super) fn delivered(name: &'static str, act: Act, body: &'static str) -> Self {
         Self::answered(name, act, 200, Kept::All(body))

@@ -313,3 +313,135 @@ impl Governor {
         self.breaker = Breaker::Open { until: now.after(pause), times };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits =
+        Limits { concurrency: NonZeroU32::new(8).unwrap(), rate: None, disable_after: Some(Duration::from_hours(1)) };
+    const ILL: Health = Health::Ill { overloaded: false, quiet: None };
+
+    const fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(1_700_000_000_000 + ms)
+    }
+
+    fn go(governor: &mut Governor, ms: i64) -> Ticket {
+        match governor.admit(&LIMITS, at(ms)) {
+            Admission::Go(ticket) => ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn attempt(governor: &mut Governor, ms: i64, health: Health) -> Option<Change> {
+        let ticket = go(governor, ms);
+        governor.finish(&ticket, health, &LIMITS, at(ms), 0.0)
+    }
+
+    fn at_once(governor: &mut Governor, ms: i64) -> usize {
+        let tickets: Vec<_> = std::iter::from_fn(|| match governor.admit(&LIMITS, at(ms)) {
+            Admission::Go(ticket) => Some(ticket),
+            _ => None,
+        })
+        .collect();
+        for ticket in &tickets {
+            governor.finish(ticket, Health::Unknown, &LIMITS, at(ms), 0.0);
+        }
+        tickets.len()
+    }
+
+    fn opened() -> Governor {
+        let mut governor = Governor::default();
+        let changes: Vec<_> = (0..10).map(|_| attempt(&mut governor, 0, ILL)).collect();
+        assert_eq!(changes[9], Some(Change::Failing { since: at(0) }));
+        assert!(changes[..9].iter().all(Option::is_none));
+        governor
+    }
+
+    #[test]
+    fn ten_failures_in_a_row_open_the_breaker_and_probes_wait_longer_each_time() {
+        let mut governor = opened();
+        let mut now = 0;
+        for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
+            let until = at(now + seconds * 1000);
+            assert!(matches!(governor.admit(&LIMITS, at(now)), Admission::NotBefore(Some(due)) if due == until));
+            assert_eq!(governor.appetite(&LIMITS, at(now)), Appetite { not_before: until, most: 1 });
+            now += seconds * 1000;
+            assert_eq!(at_once(&mut governor, now), 1, "a probe");
+            attempt(&mut governor, now, ILL);
+        }
+        now += 300_000;
+        assert_eq!(attempt(&mut governor, now, Health::Well), Some(Change::Recovered));
+        assert_eq!((at_once(&mut governor, now), governor.appetite(&LIMITS, at(now))), (1, Appetite::default()));
+        for wider in 2..=8 {
+            attempt(&mut governor, now, Health::Well);
+            assert_eq!(at_once(&mut governor, now), wider);
+        }
+        assert!(governor.is_idle());
+    }
+
+    #[test]
+    fn one_that_refuses_is_not_ill_but_is_given_up_in_the_end() {
+        let mut governor = Governor::default();
+        for _ in 0..9 {
+            assert_eq!(attempt(&mut governor, 0, Health::Refusing), None);
+        }
+        assert_eq!(attempt(&mut governor, 0, Health::Refusing), Some(Change::Failing { since: at(0) }));
+        assert_eq!(at_once(&mut governor, 0), 8);
+        assert_eq!(attempt(&mut governor, 3_599_999, Health::Refusing), None);
+        assert_eq!(attempt(&mut governor, 3_600_000, Health::Refusing), Some(Change::GiveUp { since: at(0) }));
+    }
+
+    #[test]
+    fn an_overloaded_one_gets_half_once_for_what_began_together() {
+        let mut governor = Governor::default();
+        let overloaded = Health::Ill { overloaded: true, quiet: None };
+        let tickets: Vec<_> = (0..4).map(|_| go(&mut governor, 0)).collect();
+        for ticket in &tickets {
+            governor.finish(ticket, overloaded, &LIMITS, at(10), 0.0);
+        }
+        assert_eq!(at_once(&mut governor, 20), 4);
+        attempt(&mut governor, 20, overloaded);
+        assert_eq!(at_once(&mut governor, 30), 2);
+    }
+
+    #[test]
+    fn whoever_asks_for_quiet_gets_it_for_five_minutes_at_most() {
+        for (asked, granted) in [(7_000, 7_000), (86_400_000, 300_000)] {
+            let mut governor = Governor::default();
+            let quiet = Some(Duration::from_millis(asked));
+            attempt(&mut governor, 0, Health::Ill { overloaded: true, quiet });
+            let until = governor.condition(&LIMITS, at(0)).open_until;
+            assert_eq!(until, Some(at(i64::try_from(granted).expect("small"))));
+        }
+    }
+
+    #[test]
+    fn what_fails_on_from_before_it_opened_says_nothing_new() {
+        let mut governor = Governor::default();
+        let tickets: Vec<_> = (0..8).map(|_| go(&mut governor, 0)).collect();
+        for ticket in tickets.iter().chain(&[go_on(&mut governor)]) {
+            governor.finish(ticket, ILL, &LIMITS, at(0), 0.0);
+        }
+        attempt(&mut governor, 0, ILL);
+        let late = Ticket { started: at(0) };
+        governor.finish(&late, ILL, &LIMITS, at(4_000), 0.0);
+        assert_eq!(governor.condition(&LIMITS, at(4_000)).open_until, Some(at(5_000)));
+    }
+
+    /// One more than fits at once, as after the limit was lowered.
+    fn go_on(governor: &mut Governor) -> Ticket {
+        governor.under_way += 1;
+        Ticket { started: at(0) }
+    }
+
+    #[test]
+    fn paused_means_nothing_until_it_is_resumed() {
+        let mut governor = Governor::default();
+        governor.pause(true);
+        assert!(matches!(governor.admit(&LIMITS, at(0)), Admission::NotBefore(None)));
+        assert_eq!(governor.appetite(&LIMITS, at(0)).most, 0);
+        governor.pause(false);
+        assert_eq!(at_once(&mut governor, 0), 8);
+    }
+}

@@ -1,6 +1,6 @@
 //! Webhooks, their receivers, and whatever may happen to them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -168,18 +168,17 @@ impl World {
         if hook.off {
             // The gate: what was switched off is held.
             self.finish(which, &ticket, None);
-            self.rows.0[row].standing = Standing::Held;
+            self.rows.all[row].standing = Standing::Held;
             self.give_up(which, row);
             return;
         }
         hook.starts.push(self.now);
         hook.check_rate();
-        let state = &self.rows.0[row];
+        let state = &self.rows.all[row];
         assert!(state.leased && state.standing == Standing::Waiting, "row {row} is not ours: {state:?}");
         assert!(hook.sent.iter().all(|sent| sent.row != row), "row {row} is sent twice at once");
         if state.lane.is_ordered() {
-            let before = self.rows.0[..row].iter().filter(|other| other.lane == state.lane);
-            assert_eq!(before.filter(|other| other.standing != Standing::Finished).count(), 0, "{row} overtakes");
+            assert_eq!(self.rows.of(&state.lane).first(), Some(&row), "{row} overtakes");
         }
         let until = self.now.after(Duration::from_millis(self.dice.next() % 3000));
         let hook = &mut self.hooks[which];
@@ -195,9 +194,9 @@ impl World {
         let Some(index) = hook.sent.iter().position(|sent| sent.until <= self.now) else { return false };
         let Sent { row, fence, ticket, .. } = hook.sent.swap_remove(index);
         let result = hook.mood.answer(&mut self.dice);
-        assert_eq!(self.rows.0[row].fence, fence, "somebody else leased {row} meanwhile");
+        assert_eq!(self.rows.all[row].fence, fence, "somebody else leased {row} meanwhile");
         self.finish(which, &ticket, Some(&result));
-        let (hook, state) = (&mut self.hooks[which], &mut self.rows.0[row]);
+        let (hook, state) = (&mut self.hooks[which], &mut self.rows.all[row]);
         state.attempts += 1;
         let attempts = state.attempts;
         let most = hook.schedule.len() + 1 + state.gone;
@@ -212,15 +211,14 @@ impl World {
         if self.hooks[which].off {
             self.hold_all(which);
         }
-        let standing = match after {
+        match after {
             After::Next(Next::RetryAt { due, .. } | Next::Released { due }) => {
                 self.release(which, row, due);
                 return true;
             }
-            After::Gone => Standing::Held,
-            After::Next(_) => Standing::Finished,
-        };
-        self.rows.0[row].standing = standing;
+            After::Gone => self.rows.all[row].standing = Standing::Held,
+            After::Next(_) => self.rows.finish(row),
+        }
         self.give_up(which, row);
         true
     }
@@ -247,15 +245,15 @@ impl World {
 
     /// Back to disk, to be claimed at `due`.
     fn release(&mut self, which: usize, row: usize, due: Timestamp) {
-        self.rows.0[row].due = due;
+        self.rows.all[row].due = due;
         self.give_up(which, row);
-        let lane = self.rows.0[row].lane.clone();
+        let lane = self.rows.all[row].lane.clone();
         self.scheduler.wake(&lane, due);
     }
 
     /// Gives up lease and room; the next of its order may go.
     fn give_up(&mut self, which: usize, row: usize) {
-        let state = &mut self.rows.0[row];
+        let state = &mut self.rows.all[row];
         state.leased = false;
         if state.lane.is_ordered() {
             let lane = state.lane.clone();
@@ -304,7 +302,8 @@ impl World {
         let hook = &mut self.hooks[which];
         (hook.off, hook.failing) = (false, None);
         self.scheduler.forgive(&hook.id, &hook.limits, self.now);
-        for row in self.rows.0.iter_mut().filter(|row| row.lane.webhook == hook.id && row.standing == Standing::Held) {
+        for row in self.rows.all.iter_mut().filter(|row| row.lane.webhook == hook.id && row.standing == Standing::Held)
+        {
             (row.standing, row.due) = (Standing::Waiting, self.now);
         }
         self.wake_all();
@@ -313,7 +312,7 @@ impl World {
     fn hold_all(&mut self, which: usize) {
         let id = &self.hooks[which].id;
         let waiting = |row: &&mut super::rows::Row| row.standing == Standing::Waiting && !row.leased;
-        for row in self.rows.0.iter_mut().filter(|row| row.lane.webhook == *id).filter(waiting) {
+        for row in self.rows.all.iter_mut().filter(|row| row.lane.webhook == *id).filter(waiting) {
             row.standing = Standing::Held;
         }
     }
@@ -336,7 +335,7 @@ impl World {
     fn crash(&mut self) {
         self.say(|| "crashes".to_owned());
         (self.scheduler, self.claims) = (Scheduler::default(), Vec::new());
-        for row in &mut self.rows.0 {
+        for row in &mut self.rows.all {
             row.leased = false;
         }
         for hook in &mut self.hooks {
@@ -354,9 +353,9 @@ impl World {
     }
 
     fn wake_all(&mut self) {
-        let lanes: BTreeSet<_> = self.rows.0.iter().map(|row| row.lane.clone()).collect();
+        let lanes: Vec<_> = self.rows.lanes().cloned().collect();
         for lane in lanes {
-            if let Some(due) = self.rows.ready(&lane).map(|row| self.rows.0[row].due).min() {
+            if let Some(due) = self.rows.ready(&lane).map(|row| self.rows.all[row].due).min() {
                 self.scheduler.wake(&lane, due);
             }
         }
@@ -376,7 +375,7 @@ impl World {
             }
         }
         let mut turns = 0;
-        while self.rows.0.iter().any(|row| row.standing == Standing::Waiting) {
+        while self.rows.all.iter().any(|row| row.standing == Standing::Waiting) {
             self.go_as_far_as_possible();
             self.check_nobody_starves();
             turns += 1;
@@ -387,7 +386,7 @@ impl World {
             };
             self.now = next.max(Timestamp::from_ms(self.now.as_ms() + 1));
         }
-        self.rows.0.iter().filter(|row| row.standing == Standing::Finished).count()
+        self.rows.all.iter().filter(|row| row.standing == Standing::Finished).count()
     }
 
     fn go_as_far_as_possible(&mut self) {
@@ -415,10 +414,9 @@ impl World {
     /// Whoever has something due and may send it, has some of it in memory.
     fn check_nobody_starves(&self) {
         for hook in &self.hooks {
-            let lanes: BTreeSet<_> =
-                self.rows.0.iter().map(|row| &row.lane).filter(|lane| lane.webhook == hook.id).collect();
-            let has_due = |lane: &&&Lane| self.rows.ready(lane).any(|row| self.rows.0[row].due <= self.now);
-            let Some(lane) = lanes.iter().find(has_due) else { continue };
+            let has_due = |lane: &&Lane| self.rows.ready(lane).any(|row| self.rows.all[row].due <= self.now);
+            let mut lanes = self.rows.lanes().filter(|lane| lane.webhook == hook.id);
+            let Some(lane) = lanes.find(has_due) else { continue };
             let mut governor = self.scheduler.governors.get(&hook.id).cloned().unwrap_or_default();
             let may_send = matches!(governor.admit(&hook.limits, self.now), Admission::Go(_));
             let has_its_share = !hook.line.is_empty() || !hook.sent.is_empty();
@@ -438,7 +436,7 @@ impl World {
     }
 
     fn unfinished(&self) -> usize {
-        self.rows.0.iter().filter(|row| row.standing == Standing::Waiting).count()
+        self.rows.all.iter().filter(|row| row.standing == Standing::Waiting).count()
     }
 
     fn hook_of(&self, lane: &Lane) -> usize {
