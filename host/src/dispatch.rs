@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{self, Timestamp};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, EventId, EventType, WebhookId};
+use crate::operations::Operations;
 use crate::revision::{Live, Revision};
 use crate::shadow::Shadows;
 use crate::store::{Administration, Lane, Lease, RunState, Store, StoreError};
@@ -60,6 +61,7 @@ pub struct Parts {
     pub administration: Arc<dyn Administration>,
     pub transform: TransformPool,
     pub shadows: Shadows,
+    pub operations: Operations,
 }
 
 struct Inner {
@@ -68,6 +70,7 @@ struct Inner {
     administration: Arc<dyn Administration>,
     transform: TransformPool,
     shadows: Shadows,
+    operations: Operations,
     breaks: Breaks,
     scheduler: Mutex<Scheduler>,
     pace: Pace,
@@ -127,7 +130,7 @@ impl Dispatcher {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start_up(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { first, live, store, administration, transform, shadows } = parts;
+        let Parts { first, live, store, administration, transform, shadows, operations } = parts;
         let run_states = administration.run_states().await?;
         let inner = Arc::new(Inner {
             live,
@@ -135,6 +138,7 @@ impl Dispatcher {
             administration,
             transform,
             shadows,
+            operations,
             breaks: Breaks::default(),
             scheduler: Mutex::default(),
             pace: Pace::default(),

@@ -21,6 +21,7 @@ use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
 use crate::ids::{Digest, SourceName};
 use crate::intake::{self, Intake};
+use crate::operations::{self, Occurrence, Operations};
 use crate::plugin::Compiler;
 use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
 use crate::replay::{self, Replays};
@@ -58,6 +59,8 @@ pub struct Host {
     public: (TcpListener, axum::Router, ServeLimits),
     admin: (TcpListener, axum::Router, ServeLimits),
     dispatcher: Dispatcher,
+    operations: (Operations, operations::Told),
+    intake: Arc<Intake>,
     first: Arc<Revision>,
     reloading: Reloading,
     retention: Arc<Retention>,
@@ -129,6 +132,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let local = local_source(&home, &revision)?;
     let reloading = reload::spawn(loader, stop.clone());
     let live = Arc::clone(&reloading.live);
+    let (operations, told) = Operations::new(Arc::clone(&live));
     let dispatcher = Dispatcher::start_up(dispatch::Parts {
         first: Arc::clone(&revision),
         live: Arc::clone(&live),
@@ -136,6 +140,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         administration: store.clone(),
         transform: transform.clone(),
         shadows: shadows.clone(),
+        operations: operations.clone(),
     })
     .await?;
     let intake = Arc::new(Intake::new(intake::Parts {
@@ -143,6 +148,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         store: store.clone(),
         administration: store.clone(),
         dispatcher: dispatcher.clone(),
+        operations: operations.clone(),
         local,
     }));
     let reruns = Reruns::new(home.root().to_owned(), Arc::clone(&live), store.clone(), transform);
@@ -177,9 +183,11 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         drain_timeout: DRAIN_DEADLINE / 2,
     };
     let host = Host {
-        public: (public.0, intake::router(intake, stop.clone()), serve_limits(connections.public)),
+        public: (public.0, intake::router(Arc::clone(&intake), stop.clone()), serve_limits(connections.public)),
         admin: (admin.0, admin::router(admin_state), serve_limits(connections.admin)),
         dispatcher,
+        operations: (operations, told),
+        intake,
         first: revision,
         reloading,
         retention,
@@ -206,12 +214,28 @@ impl Host {
     /// Serves until `shutdown` completes, then drains: no new requests, those under way finish, attempts under
     /// way finish or are given back, the store closes.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) {
-        let Self { public, admin, dispatcher, first, reloading, retention, store, info: _, stop, locks } = self;
+        let Self {
+            public,
+            admin,
+            dispatcher,
+            operations,
+            intake,
+            first,
+            reloading,
+            retention,
+            store,
+            info: _,
+            stop,
+            locks,
+        } = self;
         let (listener, router, limits) = public;
         let public = serve("public", listener, router, limits, stop.clone());
         let (listener, router, limits) = admin;
         let admin = serve("admin", listener, router, limits, stop.clone());
-        let following = follow(dispatcher.clone(), first, reloading.revisions, stop.clone());
+        let (operations, told) = operations;
+        let announcing = operations::run(told, intake, stop.clone());
+        let announcing = tasks::spawn("operations", OnPanic::Log, announcing);
+        let following = follow(dispatcher.clone(), operations, first, reloading.revisions, stop.clone());
         let following = tasks::spawn("follow", OnPanic::Abort, following);
         let sweeping = tasks::spawn("retention", OnPanic::Log, retention.run(stop.clone()));
         let stopping = async {
@@ -222,7 +246,7 @@ impl Host {
         tokio::join!(public, admin, stopping);
         dispatcher.drain(DRAIN_DEADLINE / 2).await;
         // All end by `stop`; a panic of theirs was reported where it happened.
-        let _ = tokio::join!(following, reloading.task, sweeping);
+        let _ = tokio::join!(following, reloading.task, sweeping, announcing);
         store.close().await;
         drop(locks);
     }
@@ -287,6 +311,7 @@ fn local_source(home: &Home, revision: &Revision) -> Result<Option<Source>, Toke
 /// Has the dispatcher hold and release what each new revision means, compared with the one it followed before.
 async fn follow(
     dispatcher: Dispatcher,
+    operations: Operations,
     mut followed: Arc<Revision>,
     mut revisions: watch::Receiver<Arc<Revision>>,
     stop: CancellationToken,
@@ -303,6 +328,9 @@ async fn follow(
             if stop.run_until_cancelled(tokio::time::sleep(FOLLOW_PAUSE)).await.is_none() {
                 return;
             }
+        }
+        for fault in new.faults.iter().filter(|fault| !followed.faults.contains(fault)) {
+            operations.tell(Occurrence::ReloadFailed(fault.clone()));
         }
         followed = new;
     }

@@ -171,6 +171,26 @@ impl SourceName {
     pub fn local() -> Self {
         Self("local".into())
     }
+
+    /// The host itself, of its operational events. No configured source has this name.
+    pub fn hookwright() -> Self {
+        Self("hookwright".into())
+    }
+}
+
+impl EventType {
+    /// What comes before the name of an operational event.
+    const OPERATIONAL: &str = "hookwright.";
+
+    /// That of an operational event: `name` is letters and dots.
+    pub(crate) fn operational(name: &'static str) -> Self {
+        Self(format!("{}{name}", Self::OPERATIONAL).into())
+    }
+
+    /// Whether only the host itself makes events of this type.
+    pub fn is_operational(&self) -> bool {
+        self.0.starts_with(Self::OPERATIONAL)
+    }
 }
 
 fn is_slug(text: &str) -> bool {

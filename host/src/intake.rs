@@ -30,6 +30,7 @@ use accept::Candidate;
 use crate::config::Source;
 use crate::dispatch::Dispatcher;
 use crate::http::{health, with_fallbacks};
+use crate::operations::Operations;
 use crate::revision::{Live, Revision};
 use crate::store::{Administration, Store};
 
@@ -42,6 +43,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     pub administration: Arc<dyn Administration>,
     pub dispatcher: Dispatcher,
+    pub operations: Operations,
     /// The source that the host made, in force while the configuration names none.
     pub local: Option<Source>,
 }

@@ -10,6 +10,7 @@ pub mod event;
 mod files;
 pub mod ids;
 mod inert;
+pub mod operations;
 pub mod pattern;
 pub mod pointer;
 pub mod secret;

@@ -83,7 +83,7 @@ async fn a_silent_receiver_delays_no_other_webhook() {
 async fn a_backlog_on_disk_is_drained_when_the_receiver_comes_back() {
     // More than a lane holds in memory: the rest must come from disk.
     const EVENTS: usize = 900;
-    let receiver = Receiver::answering(|index, _| if index < 12 { 503 } else { 204 }).await;
+    let receiver = Receiver::answering(|index, _| if index < 8 { 503 } else { 204 }).await;
     let webhook = json!({ "url": receiver.url(), "events": ["*"], "retry": { "schedule": ["1s", "1s", "1s"] } });
     let host = Hookwright::builder().webhook("w", webhook).start().await;
     for _ in 0..EVENTS {

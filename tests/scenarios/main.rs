@@ -12,6 +12,7 @@ mod guides;
 mod hostile;
 mod hostile_senders;
 mod languages;
+mod operations;
 mod pace;
 mod plugin_swaps;
 mod plugins;

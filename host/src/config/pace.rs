@@ -108,12 +108,12 @@ fn read_debounce(node: &Node<'_>) -> Option<DebounceRule> {
     Some(DebounceRule { key, window, max_wait })
 }
 
-/// `"5d"`, or `"never"`.
-pub(super) fn read_disable_after(node: &Node<'_>) -> Option<Option<Duration>> {
+/// `"5d"`; none: `"never"`, or not usable.
+pub(super) fn read_disable_after(node: &Node<'_>) -> Option<Duration> {
     if node.is_text() && node.text()?.text == "never" {
-        return Some(None);
+        return None;
     }
-    node.duration(Duration::from_mins(1)..=crate::duration::LONGEST, "1m to 365d, or \"never\"").map(Some)
+    node.duration(Duration::from_mins(1)..=crate::duration::LONGEST, "1m to 365d, or \"never\"")
 }
 
 #[cfg(test)]

@@ -187,6 +187,9 @@ fn read_sources(node: &Node<'_>) -> Vec<Source> {
         let name = name.and_then(|node| node.parse::<SourceName>().map(|name| (node, name)));
         let token = token.map(Node::secret).and_then(|node| read_token(&node).map(|token| (node, token)));
         let (Some((name_node, name)), Some((token_node, token))) = (name, token) else { continue };
+        if name == SourceName::hookwright() {
+            name_node.refuse("expected another name: the host's own events come from hookwright");
+        }
         if sources.iter().any(|other| other.name == name) {
             name_node.refuse("expected a name that no other source has");
         }

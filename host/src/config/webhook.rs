@@ -82,7 +82,8 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
     let plugins = fields.get("plugins").map(|node| read_plugins(&node));
     let timeout = fields.get("timeout").and_then(|node| read_timeout(&node));
     let retry_schedule = retry.get("schedule").map(|node| read_schedule(&node));
-    let disable_after = retry.get("disableAfter").and_then(|node| pace::read_disable_after(&node));
+    let disable_after =
+        retry.get("disableAfter").map_or(Some(DEFAULT_DISABLE_AFTER), |node| pace::read_disable_after(&node));
     let (rate_limit, order, debounce) = pace::read(&fields);
     let concurrency = fields.get("concurrency").and_then(|node| node.number(1..=MAX_CONCURRENCY));
     let signing = fields.get("signing").map(|node| read_signing(&node));
@@ -102,7 +103,7 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
         plugins: plugins.unwrap_or_default(),
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         retry_schedule: retry_schedule.unwrap_or_else(|| DEFAULT_RETRY_SCHEDULE.to_vec()),
-        disable_after: disable_after.unwrap_or(Some(DEFAULT_DISABLE_AFTER)),
+        disable_after,
         rate_limit,
         order,
         debounce,

@@ -5,6 +5,7 @@ use super::scheduler::{Change, Limits};
 use super::{Inner, claim};
 use crate::clock::{self, Timestamp};
 use crate::delivery::HeldCause;
+use crate::operations::Occurrence;
 use crate::revision::Revision;
 use crate::store::{HeldFor, RunState, RunStateKind, StoreError};
 use crate::webhook::Webhook;
@@ -45,7 +46,8 @@ pub(super) async fn disable(inner: &Inner, webhook: &Webhook, by: String) -> Res
         return Ok(false);
     }
     let reason = format!("the webhook was switched off by {by}");
-    record(inner, webhook, RunStateKind::Disabled, by).await?;
+    record(inner, webhook, RunStateKind::Disabled, by.clone()).await?;
+    inner.operations.tell(Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
     inner.store.hold(webhook.id.clone(), HeldCause::WebhookDisabled, reason, clock::now()).await?;
     Ok(true)
 }
@@ -88,7 +90,9 @@ pub(super) async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<(
 
 /// The receiver answered 410: nothing goes to this URL any more, and nothing is lost.
 pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
-    record(inner, webhook, RunStateKind::Gone, "receiver (410 Gone)".to_owned()).await?;
+    let by = "receiver (410 Gone)".to_owned();
+    record(inner, webhook, RunStateKind::Gone, by.clone()).await?;
+    inner.operations.tell(Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
     tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until its URL changes");
     let reason = "the receiver answered 410 Gone".to_owned();
     inner.store.hold(webhook.id.clone(), HeldCause::WebhookGone, reason, clock::now()).await?;
@@ -107,11 +111,13 @@ pub(super) async fn record_change(inner: &Inner, webhook: &Webhook, change: Chan
             tracing::warn!(webhook = %webhook.id, %since, "the receiver takes nothing: the webhook is failing");
             let state = RunState { since, ..state(webhook, RunStateKind::Failing, "hookwright".to_owned()) };
             inner.run_states.set(&*inner.administration, state).await?;
+            inner.operations.tell(Occurrence::WebhookFailing { webhook: webhook.id.clone(), since });
             Ok(false)
         }
         Change::Recovered => {
             inner.run_states.clear(&*inner.administration, &webhook.id, RunStateKind::Failing).await?;
             tracing::info!(webhook = %webhook.id, "the receiver takes deliveries again");
+            inner.operations.tell(Occurrence::WebhookRecovered { webhook: webhook.id.clone() });
             Ok(false)
         }
         Change::GiveUp { since } => {

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros};
 use crate::event::Event;
 use crate::ids::EventId;
+use crate::operations::{Occurrence, Stopped};
 use crate::revision::Revision;
 use crate::store::{Lease, RunStateKind, Settled, Settlement, StoreError};
 use crate::tasks::{self, OnPanic};
@@ -199,6 +200,7 @@ async fn after_attempt(inner: &Inner, webhook: &Webhook, number: u32, result: &A
 async fn settle(inner: &Inner, lease: &Lease, step: Step) {
     // Most of the time nobody watches.
     let notice = if inner.notices.receiver_count() > 0 { notice(lease, &step) } else { None };
+    let occurrence = occurrence(lease, &step);
     let Step { next, attempt, ran } = step;
     let runs = lease.runs + u32::from(ran.as_ref().is_some_and(|ran| !ran.chain.runs.is_empty()));
     let is_other = |event: &EventId| *event != lease.event.id && !matches!(next, Next::Dropped { .. });
@@ -225,6 +227,9 @@ async fn settle(inner: &Inner, lease: &Lease, step: Step) {
         }
         Next::Delivered | Next::Dropped { .. } | Next::Failed { .. } => inner.wake_next(&lease.lane),
     }
+    if let Some(occurrence) = occurrence {
+        inner.operations.tell(occurrence);
+    }
     if let Some(notice) = notice {
         // The last watcher may have gone since.
         let _ = inner.notices.send(notice);
@@ -239,6 +244,31 @@ fn gives_up_place(inner: &Inner, lease: &Lease, next: &Next) -> bool {
     let revision = inner.live.load();
     let order = revision.webhooks.get(&lease.lane.webhook).and_then(|webhook| webhook.order.as_ref());
     *cause != HeldCause::Stuck && order.is_some_and(|order| order.held == Stuck::Continue)
+}
+
+/// What goes no further by itself is worth an event; one of the host's own events is not.
+fn occurrence(lease: &Lease, step: &Step) -> Option<Occurrence> {
+    let (reason, cause) = match &step.next {
+        Next::Failed { reason } => (reason, None),
+        Next::Held { reason, cause } => (reason, Some(cause.clone())),
+        _ => return None,
+    };
+    let event = step.ran.as_ref().map_or(&lease.event, |ran| &ran.event);
+    if event.event_type.is_operational() {
+        return None;
+    }
+    let stopped = Stopped {
+        id: lease.token.delivery,
+        webhook: lease.lane.webhook.clone(),
+        event: event.id,
+        event_type: event.event_type.clone(),
+        attempts: step.attempt.as_ref().map_or(lease.attempts, |attempt| attempt.number),
+        reason: reason.clone(),
+    };
+    Some(match cause {
+        None => Occurrence::DeliveryFailed(stopped),
+        Some(cause) => Occurrence::DeliveryHeld(stopped, cause),
+    })
 }
 
 async fn settle_durably(inner: &Inner, settlement: &Settlement) -> Option<Settled> {

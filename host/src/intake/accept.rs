@@ -76,6 +76,32 @@ impl Intake {
             .collect()
     }
 
+    /// Stores an operational event, if a webhook takes it.
+    ///
+    /// # Errors
+    /// When the store does not take it.
+    pub(crate) async fn announce(
+        self: &Arc<Self>,
+        event_type: EventType,
+        body: &Value,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let revision = self.parts.live.load_full();
+        let takers = self.takers(&revision, &event_type, body);
+        if takers.is_empty() {
+            return Ok(());
+        }
+        let candidate = Candidate {
+            source: SourceName::hookwright(),
+            content_type: "application/json".into(),
+            headers: Vec::new(),
+            data: body.to_string().into(),
+            idempotency_key: None,
+            room: None,
+        };
+        self.commit(candidate, Judged { event_type, takers }, now).await.map(drop)
+    }
+
     /// Stores what was judged and hands it to `dispatch`.
     ///
     /// Seen through even if the sender hangs up, which drops the caller: a commit whose leases nobody took would leave

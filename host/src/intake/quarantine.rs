@@ -7,6 +7,7 @@ use super::{Accepted, Candidate, Intake, Refusal};
 use crate::clock::Timestamp;
 use crate::http::problem::Problem;
 use crate::ids::QuarantineId;
+use crate::operations::Occurrence;
 use crate::store::{QuarantineBounds, Quarantined, StoreError};
 
 /// Enough for a night of a misconfigured CMS.
@@ -34,7 +35,7 @@ impl Intake {
         let id = QuarantineId::generate(now);
         let told = problem.clone().with_text("quarantine", &id);
         let Candidate { source, content_type, headers, data, idempotency_key, room: _room } = candidate;
-        let problem_text = told.to_json();
+        let (of, problem_text) = (source.clone(), told.to_json());
         let entry = Quarantined {
             id,
             source,
@@ -46,7 +47,11 @@ impl Intake {
             problem: problem_text,
         };
         match self.parts.store.quarantine(vec![entry], bounds(now)).await {
-            Ok(()) => told,
+            Ok(()) => {
+                let reason = told.detail().to_owned();
+                self.parts.operations.tell(Occurrence::EventRefused { id, source: of, reason });
+                told
+            }
             Err(error) => {
                 self.tally.note_store_failure("failed to keep a refused event in quarantine", &error, now);
                 problem
