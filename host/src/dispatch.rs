@@ -148,7 +148,6 @@ impl Dispatcher {
             deliveries: TaskTracker::new(),
             draining: CancellationToken::new(),
         });
-        switch::remember(&inner, &first);
         follow::bring_in_line(&inner, None, &first).await?;
         tasks::spawn("claim", OnPanic::Abort, claim::run(Arc::clone(&inner)));
         tasks::spawn("heartbeat", OnPanic::Abort, claim::keep_alive(Arc::clone(&inner)));
@@ -199,20 +198,28 @@ impl Dispatcher {
     ///
     /// # Errors
     /// When the store fails; so it is below. Nothing changed then.
-    pub async fn pause(&self, webhook: &Webhook, paused: bool, by: &str) -> Result<bool, StoreError> {
-        switch::pause(&self.inner, webhook, paused, by).await
+    pub async fn pause(&self, webhook: Arc<Webhook>, paused: bool, by: String) -> Result<bool, StoreError> {
+        self.see_through(|inner| async move { switch::pause(&inner, &webhook, paused, by).await }).await
     }
 
     /// Switches a webhook off: no new deliveries, unfinished ones are held. False: so it was already.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
-    pub async fn disable(&self, webhook: &Webhook, by: &str) -> Result<bool, StoreError> {
-        switch::disable(&self.inner, webhook, by.to_owned()).await
+    pub async fn disable(&self, webhook: Arc<Webhook>, by: String) -> Result<bool, StoreError> {
+        self.see_through(|inner| async move { switch::disable(&inner, &webhook, by).await }).await
     }
 
     /// Takes back whatever switched it off here, a receiver's 410 included. False: nothing did.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
-    pub async fn enable(&self, webhook: &Webhook) -> Result<bool, StoreError> {
-        switch::enable(&self.inner, webhook).await
+    pub async fn enable(&self, webhook: Arc<Webhook>) -> Result<bool, StoreError> {
+        self.see_through(|inner| async move { switch::enable(&inner, &webhook).await }).await
+    }
+
+    /// Whoever asks may hang up: half of it would hold what nothing releases.
+    async fn see_through<F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<bool, StoreError>
+    where
+        F: Future<Output = Result<bool, StoreError>> + Send + 'static,
+    {
+        tasks::see_through("switch", OnPanic::Log, work(Arc::clone(&self.inner))).await
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {

@@ -377,8 +377,22 @@ pub struct RunState {
     pub since: Timestamp,
     /// Who or what: `receiver (410 Gone)`.
     pub by: String,
-    /// The URL it was set for: another URL clears all but [`RunStateKind::Paused`].
+    /// The URL it was set for: another URL clears what no person set.
     pub url: String,
+}
+
+impl RunState {
+    /// How the host names itself in `by`.
+    pub const HOST: &str = "hookwright";
+
+    /// Whether somebody set it, and not the host for what its receiver did.
+    pub fn is_a_persons(&self) -> bool {
+        match self.kind {
+            RunStateKind::Paused => true,
+            RunStateKind::Disabled => !self.by.starts_with(Self::HOST),
+            RunStateKind::Gone | RunStateKind::Failing => false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

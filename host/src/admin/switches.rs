@@ -33,19 +33,19 @@ pub(super) struct Switched {
 
 pub(super) async fn pause(admin: Admin, id: Path<String>, request: Request) -> Result<Json<Switched>, Problem> {
     let (webhook, by) = asked(&admin, &id, request).await?;
-    let changed = admin.dispatcher.pause(&webhook, true, &by).await?;
+    let changed = admin.dispatcher.pause(Arc::clone(&webhook), true, by).await?;
     Ok(answer(&admin, &webhook, changed))
 }
 
 pub(super) async fn resume(admin: Admin, id: Path<String>, request: Request) -> Result<Json<Switched>, Problem> {
     let (webhook, by) = asked(&admin, &id, request).await?;
-    let changed = admin.dispatcher.pause(&webhook, false, &by).await?;
+    let changed = admin.dispatcher.pause(Arc::clone(&webhook), false, by).await?;
     Ok(answer(&admin, &webhook, changed))
 }
 
 pub(super) async fn disable(admin: Admin, id: Path<String>, request: Request) -> Result<Json<Switched>, Problem> {
     let (webhook, by) = asked(&admin, &id, request).await?;
-    let changed = admin.dispatcher.disable(&webhook, &by).await?;
+    let changed = admin.dispatcher.disable(Arc::clone(&webhook), by).await?;
     Ok(answer(&admin, &webhook, changed))
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn enable(admin: Admin, id: Path<String>, request: Request) -> 
         );
         return Err(Problem::new(Kind::WrongState, detail));
     }
-    let changed = admin.dispatcher.enable(&webhook).await?;
+    let changed = admin.dispatcher.enable(Arc::clone(&webhook)).await?;
     Ok(answer(&admin, &webhook, changed))
 }
 

@@ -37,8 +37,10 @@ pub(super) async fn run(inner: Arc<Inner>) {
 
 /// Lanes beyond what is remembered are found in the store, once there is room for them.
 async fn look_up_forgotten(inner: &Inner) {
-    let has_forgotten = inner.scheduler().has_forgotten();
-    if has_forgotten && let Err(error) = wake_all(inner).await {
+    let forgotten = inner.scheduler().has_forgotten();
+    if let Some(webhook) = forgotten
+        && let Err(error) = wake_webhook(inner, &webhook).await
+    {
         tracing::error!(%error, "looking for work failed; the next heartbeat does it");
     }
 }

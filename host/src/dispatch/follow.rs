@@ -13,7 +13,12 @@ use crate::webhook::Webhook;
 pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &Revision) -> Result<(), StoreError> {
     inner.breaks.follow(new);
     inner.pace.retain(|webhook| new.webhooks.contains_key(webhook));
-    new.webhooks.values().for_each(|webhook| switch::look_again(inner, webhook));
+    for webhook in new.webhooks.values() {
+        if old.is_none_or(|old| !old.webhooks.contains_key(&webhook.id)) {
+            switch::remember(inner, webhook);
+        }
+        switch::look_again(inner, webhook);
+    }
     inner.shadows.follow(&new.webhooks, &new.plugins, clock::now());
     let mut released = 0;
     for webhook in new.webhooks.values() {

@@ -37,11 +37,11 @@ impl RunStates {
         self.0.load().get(webhook).is_some_and(|states| states.iter().any(is_off))
     }
 
-    /// Which of this webhook's were set for another URL than it has today. A pause is meant for the webhook, whatever
-    /// its URL.
+    /// Which of this webhook's were set for another URL than it has today. What a person set is meant for the webhook,
+    /// whatever its URL.
     pub(super) fn outdated(&self, webhook: &Webhook) -> Vec<RunStateKind> {
         let states = self.of(&webhook.id).into_iter();
-        let outdated = states.filter(|state| state.kind != RunStateKind::Paused && state.url != webhook.url.as_str());
+        let outdated = states.filter(|state| !state.is_a_persons() && state.url != webhook.url.as_str());
         outdated.map(|state| state.kind).collect()
     }
 

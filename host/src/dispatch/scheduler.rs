@@ -65,8 +65,8 @@ impl Scheduler {
         self.lanes.next_due()
     }
 
-    /// Whether there is room again for lanes that were not remembered: every lane is to be woken then.
-    pub(super) const fn has_forgotten(&mut self) -> bool {
+    /// A webhook that has room again for lanes that were not remembered: all of its lanes are to be woken.
+    pub(super) fn has_forgotten(&mut self) -> Option<WebhookId> {
         self.lanes.has_forgotten()
     }
 
@@ -103,6 +103,11 @@ impl Scheduler {
     /// As after a restart: nothing was taken since then.
     pub(super) fn set_failing(&mut self, webhook: &WebhookId, since: Timestamp, now: Timestamp) {
         self.governors.entry(webhook.clone()).or_default().set_failing(since, now);
+    }
+
+    /// Whether it took nothing lately.
+    pub(super) fn is_failing(&self, webhook: &WebhookId) -> bool {
+        self.governors.get(webhook).is_some_and(Governor::is_failing)
     }
 
     /// Forgets what was learned of the receiver: it is another one, or was mended.

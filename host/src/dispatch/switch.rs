@@ -6,33 +6,30 @@ use super::{Inner, claim};
 use crate::clock::{self, Timestamp};
 use crate::delivery::HeldCause;
 use crate::operations::Occurrence;
-use crate::revision::Revision;
 use crate::store::{HeldFor, RunState, RunStateKind, StoreError};
 use crate::webhook::Webhook;
 
-/// Tells the scheduler what was recorded before this start.
-pub(super) fn remember(inner: &Inner, revision: &Revision) {
+/// Tells the scheduler what was recorded of a webhook before it came into force.
+pub(super) fn remember(inner: &Inner, webhook: &Webhook) {
     let now = clock::now();
-    for webhook in revision.webhooks.values() {
-        for state in inner.run_states.of(&webhook.id) {
-            match state.kind {
-                RunStateKind::Paused => {
-                    inner.scheduler().pause(&webhook.id, true, &Limits::of(webhook), now);
-                }
-                RunStateKind::Failing => inner.scheduler().set_failing(&webhook.id, state.since, now),
-                RunStateKind::Gone | RunStateKind::Disabled => {}
+    for state in inner.run_states.of(&webhook.id) {
+        match state.kind {
+            RunStateKind::Paused => {
+                inner.scheduler().pause(&webhook.id, true, &Limits::of(webhook), now);
             }
+            RunStateKind::Failing => inner.scheduler().set_failing(&webhook.id, state.since, now),
+            RunStateKind::Gone | RunStateKind::Disabled => {}
         }
     }
 }
 
-pub(super) async fn pause(inner: &Inner, webhook: &Webhook, paused: bool, by: &str) -> Result<bool, StoreError> {
+pub(super) async fn pause(inner: &Inner, webhook: &Webhook, paused: bool, by: String) -> Result<bool, StoreError> {
     let was_paused = inner.run_states.has(&webhook.id, RunStateKind::Paused);
     if was_paused == paused {
         return Ok(false);
     }
     if paused {
-        record(inner, webhook, RunStateKind::Paused, by.to_owned()).await?;
+        record(inner, webhook, RunStateKind::Paused, by).await?;
     } else {
         inner.run_states.clear(&*inner.administration, &webhook.id, RunStateKind::Paused).await?;
     }
@@ -48,14 +45,46 @@ pub(super) async fn disable(inner: &Inner, webhook: &Webhook, by: String) -> Res
     let reason = format!("the webhook was switched off by {by}");
     record(inner, webhook, RunStateKind::Disabled, by.clone()).await?;
     inner.operations.tell(Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
-    inner.store.hold(webhook.id.clone(), HeldCause::WebhookDisabled, reason, clock::now()).await?;
+    hold(inner, webhook, RunStateKind::Disabled, reason).await?;
     Ok(true)
+}
+
+/// Holds what waits, in steps. Whoever took the run state back meanwhile released what was held by then; the rest is
+/// released here.
+async fn hold(inner: &Inner, webhook: &Webhook, kind: RunStateKind, reason: String) -> Result<(), StoreError> {
+    let Some(cause) = cause(kind) else { return Ok(()) };
+    inner.store.hold(webhook.id.clone(), cause, reason, clock::now()).await?;
+    if !inner.run_states.has(&webhook.id, kind) {
+        release(inner, webhook, kind).await?;
+    }
+    Ok(())
+}
+
+/// What this run state holds deliveries for.
+const fn cause(kind: RunStateKind) -> Option<HeldCause> {
+    match kind {
+        RunStateKind::Gone => Some(HeldCause::WebhookGone),
+        RunStateKind::Disabled => Some(HeldCause::WebhookDisabled),
+        RunStateKind::Paused | RunStateKind::Failing => None,
+    }
+}
+
+async fn release(inner: &Inner, webhook: &Webhook, kind: RunStateKind) -> Result<(), StoreError> {
+    // A file's word is the last.
+    let may_go = webhook.enabled || kind != RunStateKind::Disabled;
+    if let Some(cause) = cause(kind).filter(|_| may_go) {
+        inner.store.release(webhook.id.clone(), HeldFor::Cause(cause), clock::now()).await?;
+        claim::wake_webhook(inner, &webhook.id).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn enable(inner: &Inner, webhook: &Webhook) -> Result<bool, StoreError> {
     let mut was_off = false;
     for kind in [RunStateKind::Gone, RunStateKind::Disabled] {
         was_off |= clear(inner, webhook, kind).await?;
+        // Also where nothing was recorded any more: an earlier attempt may have been cut off here.
+        release(inner, webhook, kind).await?;
     }
     clear(inner, webhook, RunStateKind::Failing).await?;
     Ok(was_off)
@@ -66,17 +95,9 @@ pub(super) async fn clear(inner: &Inner, webhook: &Webhook, kind: RunStateKind) 
     if !inner.run_states.clear(&*inner.administration, &webhook.id, kind).await? {
         return Ok(false);
     }
-    let held = match kind {
-        RunStateKind::Gone => Some(HeldCause::WebhookGone),
-        RunStateKind::Disabled if webhook.enabled => Some(HeldCause::WebhookDisabled),
-        RunStateKind::Disabled | RunStateKind::Paused | RunStateKind::Failing => None,
-    };
     let can_claim = inner.scheduler().forgive(&webhook.id, &Limits::of(webhook), clock::now());
     go_on(inner, webhook, can_claim);
-    if let Some(cause) = held {
-        inner.store.release(webhook.id.clone(), HeldFor::Cause(cause), clock::now()).await?;
-        claim::wake_webhook(inner, &webhook.id).await?;
-    }
+    release(inner, webhook, kind).await?;
     Ok(true)
 }
 
@@ -90,12 +111,16 @@ pub(super) async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<(
 
 /// The receiver answered 410: nothing goes to this URL any more, and nothing is lost.
 pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
+    let is_known = |state: RunState| state.kind == RunStateKind::Gone && state.url == webhook.url.as_str();
+    if inner.run_states.of(&webhook.id).into_iter().any(is_known) {
+        return Ok(());
+    }
     let by = "receiver (410 Gone)".to_owned();
     record(inner, webhook, RunStateKind::Gone, by.clone()).await?;
     inner.operations.tell(Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
     tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until its URL changes");
     let reason = "the receiver answered 410 Gone".to_owned();
-    inner.store.hold(webhook.id.clone(), HeldCause::WebhookGone, reason, clock::now()).await?;
+    hold(inner, webhook, RunStateKind::Gone, reason).await?;
     // The URL may have changed since the attempt began: then that change came too early to clear this.
     let today = inner.live.load().webhooks.get(&webhook.id).cloned();
     match today {
@@ -111,6 +136,11 @@ pub(super) async fn record_change(inner: &Inner, webhook: &Webhook, change: Chan
             tracing::warn!(webhook = %webhook.id, %since, "the receiver takes nothing: the webhook is failing");
             let state = RunState { since, ..state(webhook, RunStateKind::Failing, "hookwright".to_owned()) };
             inner.run_states.set(&*inner.administration, state).await?;
+            if !inner.scheduler().is_failing(&webhook.id) {
+                // It took something while this was written.
+                inner.run_states.clear(&*inner.administration, &webhook.id, RunStateKind::Failing).await?;
+                return Ok(false);
+            }
             inner.operations.tell(Occurrence::WebhookFailing { webhook: webhook.id.clone(), since });
             Ok(false)
         }

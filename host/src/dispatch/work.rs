@@ -87,6 +87,13 @@ async fn step(inner: &Arc<Inner>, lease: &Lease, permit: &mut Permit) -> Step {
     if let Some(next) = chains::follow_up(&revision, &webhook, lease, &ran.chain) {
         return of(next, (None, Some(ran)));
     }
+    // The chain may have taken its time: what was switched off or paused meanwhile is not sent to.
+    if let Err(next) = gate(inner, &inner.live.load(), lease) {
+        return Step::without_attempt(next);
+    }
+    if inner.run_states.has(&webhook.id, RunStateKind::Paused) {
+        return Step::released_after(Duration::ZERO);
+    }
     if let Some(data) = ran.chain.data()
         && !permit.enlarge(data.len())
     {
@@ -203,7 +210,9 @@ async fn settle(inner: &Inner, lease: &Lease, step: Step) {
     let occurrence = occurrence(lease, &step);
     let Step { next, attempt, ran } = step;
     let runs = lease.runs + u32::from(ran.as_ref().is_some_and(|ran| !ran.chain.runs.is_empty()));
-    let is_other = |event: &EventId| *event != lease.event.id && !matches!(next, Next::Dropped { .. });
+    // Until something was sent, or will never be, the newest event goes first again.
+    let is_final = attempt.is_some() || matches!(next, Next::Failed { .. });
+    let is_other = |event: &EventId| *event != lease.event.id && is_final;
     let carrier = ran.as_ref().map(|ran| ran.event.id).filter(is_other);
     let settlement = Settlement {
         token: lease.token,

@@ -155,10 +155,11 @@ impl Governor {
     }
 
     pub(super) fn admit(&mut self, limits: &Limits, now: Timestamp) -> Admission {
+        self.come_back_to(now);
         if self.paused {
             return Admission::NotBefore(None);
         }
-        let begin = self.quiet(now).max(self.next_start(limits, now));
+        let begin = self.quiet().max(self.next_start(limits, now));
         if begin > now {
             return Admission::NotBefore(Some(begin));
         }
@@ -207,11 +208,12 @@ impl Governor {
     }
 
     pub(super) fn appetite(&mut self, limits: &Limits, now: Timestamp) -> Appetite {
+        self.come_back_to(now);
         if self.paused {
             return Appetite { not_before: Timestamp::from_ms(i64::MAX), most: 0 };
         }
         let mut appetite = Appetite::default();
-        let quiet = self.quiet(now);
+        let quiet = self.quiet();
         if quiet > now {
             appetite.not_before = quiet;
         }
@@ -231,12 +233,16 @@ impl Governor {
     }
 
     pub(super) fn condition(&self, limits: &Limits, now: Timestamp) -> Condition {
-        let quiet = self.quiet(now);
+        let quiet = self.quiet();
         Condition {
             under_way: self.under_way,
             narrowed_to: self.window.filter(|window| *window < limits.concurrency.get()),
             open_until: (quiet > now || self.breaker != Breaker::Closed).then_some(quiet),
         }
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.streak.is_some_and(|streak| streak.failures >= FAILURES_TO_REPORT)
     }
 
     /// Nothing to remember: as good as none.
@@ -245,13 +251,21 @@ impl Governor {
         self.under_way == 0 && is_well && !self.paused && self.starts.is_empty()
     }
 
-    /// Until when the receiver is left alone. A clock that was set back makes no pause longer than the longest.
-    fn quiet(&self, now: Timestamp) -> Timestamp {
-        let until = match self.breaker {
+    /// Until when the receiver is left alone.
+    fn quiet(&self) -> Timestamp {
+        match self.breaker {
             Breaker::Closed => self.quiet_until,
             Breaker::Open { until, .. } => self.quiet_until.max(until),
-        };
-        until.min(now.after(LONGEST_PAUSE.mul_f64(1.0 + JITTER)))
+        }
+    }
+
+    /// A clock that was set back makes no pause longer than the longest.
+    fn come_back_to(&mut self, now: Timestamp) {
+        let longest = now.after(LONGEST_PAUSE.mul_f64(1.0 + JITTER));
+        self.quiet_until = self.quiet_until.min(longest);
+        if let Breaker::Open { until, .. } = &mut self.breaker {
+            *until = longest.min(*until);
+        }
     }
 
     fn next_start(&mut self, limits: &Limits, now: Timestamp) -> Timestamp {
@@ -433,6 +447,14 @@ mod tests {
     fn go_on(governor: &mut Governor) -> Ticket {
         governor.under_way += 1;
         Ticket { started: at(0) }
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_no_pause_longer_than_the_longest() {
+        let mut governor = opened();
+        let back = -86_400_000;
+        assert!(matches!(governor.admit(&LIMITS, at(back)), Admission::NotBefore(Some(_))));
+        assert_eq!(at_once(&mut governor, back + 360_000), 1);
     }
 
     #[test]

@@ -21,8 +21,9 @@ pub(super) const TOTAL_MEMORY_BYTES: usize = 64 << 20;
 const MEMORY_ALWAYS: usize = 2;
 /// Below this many, a webhook with work on disk is refilled: one claim fetches at least half of what it may have.
 const REFILL_BELOW: usize = MEMORY_COUNT / 2;
-/// Lanes on disk that are remembered; what is beyond is looked up when there are fewer.
-const MOST_LANES: usize = 50_000;
+/// Lanes of one webhook on disk that are remembered; what is beyond is looked up when there are fewer. A dead receiver's
+/// lanes take nobody else's room.
+const MOST_LANES: usize = 10_000;
 
 /// The lanes of this host, webhook by webhook.
 #[derive(Default)]
@@ -33,10 +34,10 @@ pub(super) struct Lanes {
     /// The same, but with what every webhook may have already: these have room only while all together have.
     waiting_for_total: BTreeSet<Turn>,
     total_bytes: usize,
-    /// Lanes that are remembered.
-    tracked: usize,
-    /// There are more on disk than are remembered.
-    untracked: bool,
+    /// Webhooks that have more lanes on disk than are remembered.
+    forgotten: BTreeSet<WebhookId>,
+    /// When claims were ordered last.
+    ordered: Timestamp,
 }
 
 /// By when something is due, or when the webhook was served last if that is later: among those that are due, each has
@@ -143,12 +144,10 @@ impl Lanes {
     pub(super) fn wake(&mut self, lane: &Lane, due: Timestamp) -> bool {
         let queue = self.webhooks.entry(lane.webhook.clone()).or_default();
         let is_new = !queue.lanes.contains_key(&lane.key);
-        if is_new && self.tracked >= MOST_LANES {
-            self.untracked = true;
-            self.forget_if_idle(&lane.webhook);
+        if is_new && lane.is_ordered() && queue.lanes.len() >= MOST_LANES {
+            self.forgotten.insert(lane.webhook.clone());
             return false;
         }
-        self.tracked += usize::from(is_new);
         let disk = queue.lanes.entry(Arc::clone(&lane.key)).or_default();
         if disk.due.is_some_and(|known| known <= due) {
             return false;
@@ -163,17 +162,20 @@ impl Lanes {
         self.index(&lane.webhook)
     }
 
-    /// Whether there is room again for lanes that were not remembered: every lane is to be woken then.
-    pub(super) const fn has_forgotten(&mut self) -> bool {
-        let yes = self.untracked && self.tracked < MOST_LANES / 2;
-        if yes {
-            self.untracked = false;
-        }
-        yes
+    /// A webhook that has room again for lanes that were not remembered: all of its lanes are to be woken.
+    pub(super) fn has_forgotten(&mut self) -> Option<WebhookId> {
+        let lanes = |webhook| self.webhooks.get(webhook).map_or(0, |queue: &Queue| queue.lanes.len());
+        let webhook = self.forgotten.iter().find(|webhook| lanes(webhook) < MOST_LANES / 2).cloned()?;
+        self.forgotten.remove(&webhook);
+        Some(webhook)
     }
 
     /// Lanes to claim from now, at most `most`; each is marked as being claimed until [`Self::claimed`].
     pub(super) fn orders(&mut self, now: Timestamp, most: usize) -> Vec<ClaimOrder> {
+        if self.ordered > now {
+            self.come_back_to(now);
+        }
+        self.ordered = now;
         let due_in = |set: &BTreeSet<Turn>, most| -> Vec<WebhookId> {
             set.iter().take_while(|(due, _)| *due <= now).take(most).map(|(_, webhook)| webhook.clone()).collect()
         };
@@ -225,7 +227,6 @@ impl Lanes {
                 queue.due.insert((due, Arc::clone(&lane.key)));
             } else {
                 queue.lanes.remove(&lane.key);
-                self.tracked = self.tracked.saturating_sub(1);
             }
         }
         self.index(&lane.webhook);
@@ -236,6 +237,16 @@ impl Lanes {
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         let of_total = self.waiting_for_total.first().filter(|_| !self.is_full());
         [self.waiting.first(), of_total].into_iter().flatten().map(|(due, _)| *due).min()
+    }
+
+    /// The clock was set back: whoever was served later than now had its turn now.
+    fn come_back_to(&mut self, now: Timestamp) {
+        for webhook in self.webhooks.keys().cloned().collect::<Vec<_>>() {
+            if let Some(queue) = self.webhooks.get_mut(&webhook) {
+                queue.served = queue.served.min(now);
+            }
+            self.index(&webhook);
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -279,9 +290,7 @@ impl Queue {
         let (due, _) = self.due.first()?;
         let in_memory = self.count + self.expected;
         let has_room = in_memory < self.appetite.most.min(REFILL_BELOW) && self.bytes < MEMORY_BYTES / 2;
-        // The clock may have been set back since.
-        let served = if self.served > *due { self.served } else { *due };
-        has_room.then(|| served.max(self.appetite.not_before))
+        has_room.then(|| self.served.max(*due).max(self.appetite.not_before))
     }
 
     /// The lane of this webhook that is due first, as far as there is room.
@@ -418,15 +427,28 @@ mod tests {
         for key in 0..=MOST_LANES {
             lanes.wake(&ordered("a", key), NOW);
         }
-        assert_eq!((lanes.tracked, lanes.has_forgotten()), (MOST_LANES, false));
-        while lanes.tracked >= MOST_LANES / 2 {
+        let tracked = |lanes: &Lanes| lanes.webhooks[&webhook("a")].lanes.len();
+        assert_eq!((tracked(&lanes), lanes.has_forgotten()), (MOST_LANES, None));
+        lanes.wake(&lane("b"), NOW);
+        assert!(lanes.orders(NOW, 8).iter().any(|order| order.lane == lane("b")), "others are remembered all the same");
+        while tracked(&lanes) >= MOST_LANES / 2 {
             for order in lanes.orders(NOW, 64) {
                 lanes.claimed(&order.lane, [1].into_iter(), None);
                 lanes.give_back(&order.lane.webhook, 1, None);
             }
         }
-        assert!(lanes.has_forgotten());
-        assert!(!lanes.has_forgotten(), "once");
+        assert_eq!(lanes.has_forgotten(), Some(webhook("a")));
+        assert_eq!(lanes.has_forgotten(), None, "once");
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_nobody_wait_for_the_old_time() {
+        let mut lanes = Lanes::default();
+        for key in 0..3 {
+            lanes.wake(&ordered("a", key), Timestamp::from_ms(1));
+        }
+        assert_eq!(lanes.orders(Timestamp::from_ms(1_000_000), 1).len(), 1);
+        assert_eq!(lanes.orders(NOW, 8).len(), 2);
     }
 
     #[derive(Clone, Debug)]
