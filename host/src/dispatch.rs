@@ -206,7 +206,7 @@ impl Dispatcher {
     /// Switches a webhook off: no new deliveries, unfinished ones are held. False: so it was already.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub async fn disable(&self, webhook: &Webhook, by: &str) -> Result<bool, StoreError> {
-        switch::disable(&self.inner, webhook, by.to_owned()).await
+        switch::disable(&self.inner, webhook, by.to_owned(), None).await
     }
 
     /// Takes back whatever switched it off here, a receiver's 410 included. False: nothing did.
