@@ -205,7 +205,7 @@ impl Dispatcher {
     /// Switches a webhook off: no new deliveries, unfinished ones are held. False: so it was already.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
     pub async fn disable(&self, webhook: Arc<Webhook>, by: String) -> Result<bool, StoreError> {
-        self.see_through(|inner| async move { switch::disable(&inner, &webhook, by).await }).await
+        self.see_through(|inner| async move { switch::disable(&inner, &webhook, by, None).await }).await
     }
 
     /// Takes back whatever switched it off here, a receiver's 410 included. False: nothing did.

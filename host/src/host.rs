@@ -19,7 +19,7 @@ use crate::clock::{self, Timestamp};
 use crate::config::{Home, Source};
 use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
-use crate::ids::{Digest, SourceName};
+use crate::ids::{DeliveryId, Digest, SourceName};
 use crate::intake::{self, Intake};
 use crate::operations::{self, Occurrence, Operations};
 use crate::plugin::Compiler;
@@ -121,7 +121,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let (store, store_lock) = open_store(&home, &revision).await?;
     let [threads, large_at_once] = [revision.server.plugins.threads, revision.server.plugins.large_at_once]
         .map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
-    let under_way = count_crashes(&home, &store, started).await?;
+    let (under_way, crashed) = count_crashes(&home, &store, started).await?;
     let transform = TransformPool::start(threads, large_at_once, Some(under_way)).map_err(BuildError::Threads)?;
     let shadows = Shadows::start().map_err(BuildError::Threads)?;
     let public = bind(revision.server.listen, "server.listen").await?;
@@ -133,6 +133,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let reloading = reload::spawn(loader, stop.clone());
     let live = Arc::clone(&reloading.live);
     let (operations, told) = Operations::new(Arc::clone(&live));
+    operations.tell_crashed(&*store, crashed).await?;
     let dispatcher = Dispatcher::start_up(dispatch::Parts {
         first: Arc::clone(&revision),
         live: Arc::clone(&live),
@@ -233,7 +234,8 @@ impl Host {
         let (listener, router, limits) = admin;
         let admin = serve("admin", listener, router, limits, stop.clone());
         let (operations, told) = operations;
-        let announcing = operations::run(told, intake, stop.clone());
+        let drained = CancellationToken::new();
+        let announcing = operations::run(told, intake, drained.clone());
         let announcing = tasks::spawn("operations", OnPanic::Log, announcing);
         let following = follow(dispatcher.clone(), operations, first, reloading.revisions, stop.clone());
         let following = tasks::spawn("follow", OnPanic::Abort, following);
@@ -245,7 +247,9 @@ impl Host {
         };
         tokio::join!(public, admin, stopping);
         dispatcher.drain(DRAIN_DEADLINE / 2).await;
-        // All end by `stop`; a panic of theirs was reported where it happened.
+        // What the last deliveries came to is told too.
+        drained.cancel();
+        // All end by `stop` or `drained`; a panic of theirs was reported where it happened.
         let _ = tokio::join!(following, reloading.task, sweeping, announcing);
         store.close().await;
         drop(locks);
@@ -278,17 +282,23 @@ async fn open_store(home: &Home, revision: &Revision) -> Result<(Arc<SqliteStore
     .await
 }
 
-/// What the host before this one was at when it died. Counted before anything of it is tried again.
-async fn count_crashes(home: &Home, store: &SqliteStore, now: Timestamp) -> Result<UnderWay, BuildError> {
+/// What the host before this one was at when it died. Counted before anything of it is tried again. With what is held
+/// for it.
+async fn count_crashes(
+    home: &Home,
+    store: &SqliteStore,
+    now: Timestamp,
+) -> Result<(UnderWay, Vec<DeliveryId>), BuildError> {
     let (under_way, left) = UnderWay::open(&home.data().join("under-way")).map_err(BuildError::UnderWay)?;
+    let mut held = Vec::new();
     if !left.is_empty() {
-        let held = store.crashed(left, MOST_CRASHES, now).await?;
-        for delivery in held {
+        held = store.crashed(left, MOST_CRASHES, now).await?;
+        for delivery in &held {
             tracing::error!(%delivery, "the host died {MOST_CRASHES} times while its plugins ran: it is held");
         }
     }
     under_way.clear().map_err(BuildError::UnderWay)?;
-    Ok(under_way)
+    Ok((under_way, held))
 }
 
 async fn bind(address: SocketAddr, setting: &'static str) -> Result<(TcpListener, SocketAddr), BuildError> {

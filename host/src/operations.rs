@@ -5,8 +5,9 @@
 //! one. What nobody in force subscribes to is not written at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,11 +17,19 @@ use crate::delivery::HeldCause;
 use crate::ids::{DeliveryId, EventId, EventType, QuarantineId, SourceName, WebhookId};
 use crate::intake::Intake;
 use crate::revision::{Fault, Live};
+use crate::store::{Administration, StoreError};
 use crate::throttle::Throttle;
 use crate::webhook::Webhook;
 
 /// What waits to be written; what is beyond is left out, and counted in the log.
 const MOST_WAITING: usize = 1024;
+/// A store that fails is asked again after these.
+const STORE_WAITS: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(2), Duration::from_secs(5)];
+/// For so long what was told is written after the drain.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Reasons can have a plugin's own words, however many.
+const MAX_REASON_CHARS: usize = 1_000;
 
 /// Something worth an event.
 #[derive(Debug)]
@@ -59,7 +68,17 @@ pub struct Stopped {
     pub event: EventId,
     pub event_type: EventType,
     pub attempts: u32,
+    #[serde(serialize_with = "cut")]
     pub reason: String,
+}
+
+/// The first [`MAX_REASON_CHARS`].
+fn cut<S: Serializer>(reason: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let end = reason.char_indices().nth(MAX_REASON_CHARS).map(|(end, _)| end);
+    match end.and_then(|end| reason.get(..end)) {
+        Some(short) => serializer.collect_str(&format_args!("{short}…")),
+        None => serializer.serialize_str(reason),
+    }
 }
 
 /// Takes occurrences. Cheap to clone; never waits.
@@ -92,15 +111,58 @@ impl Operations {
             tracing::warn!(%event_type, before, "too many operational events wait to be written; this one is left out");
         }
     }
+
+    /// Tells of deliveries that were held because the host died too often while it worked on them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tell_crashed(&self, store: &dyn Administration, held: Vec<DeliveryId>) -> Result<(), StoreError> {
+        for id in held {
+            let Some(view) = store.delivery(id).await? else { continue };
+            let Some(event) = store.event(view.event).await? else { continue };
+            if event.event_type.is_operational() {
+                continue;
+            }
+            let stopped = Stopped {
+                id,
+                webhook: view.webhook,
+                event: view.event,
+                event_type: event.event_type,
+                attempts: view.attempts,
+                reason: view.reason.unwrap_or_default(),
+            };
+            self.tell(Occurrence::DeliveryHeld(stopped, HeldCause::Crashed));
+        }
+        Ok(())
+    }
 }
 
-/// Writes what is told, until `stop`.
+/// Writes what is told, one after the other, until `stop`; and then, for a while, what was told before.
 pub async fn run(mut told: Told, intake: Arc<Intake>, stop: CancellationToken) {
     while let Some(Some((at, occurrence))) = stop.run_until_cancelled(told.0.recv()).await {
-        let event_type = occurrence.event_type();
-        if let Err(refusal) = intake.announce(event_type.clone(), &occurrence.body(at), at).await {
-            tracing::warn!(%event_type, %refusal, "an operational event was not written");
+        // Not cut off by `stop`: nobody could say whether it was written.
+        write(&intake, at, &occurrence, &stop).await;
+    }
+    told.0.close();
+    let last_words = async {
+        while let Some((at, occurrence)) = told.0.recv().await {
+            write(&intake, at, &occurrence, &stop).await;
         }
+    };
+    if tokio::time::timeout(LAST_WORDS, last_words).await.is_err() {
+        tracing::warn!(operational_events = told.0.len(), "not written before the end");
+    }
+}
+
+async fn write(intake: &Arc<Intake>, at: Timestamp, occurrence: &Occurrence, stop: &CancellationToken) {
+    let (event_type, body) = (occurrence.event_type(), occurrence.body(at));
+    let mut waits = STORE_WAITS.into_iter();
+    while let Err(refusal) = intake.announce(event_type.clone(), &body, clock::now()).await {
+        let Some(wait) = waits.next() else {
+            tracing::warn!(%event_type, %refusal, %body, "an operational event was not written");
+            return;
+        };
+        stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
 }
 
@@ -145,6 +207,21 @@ impl Occurrence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_reason_is_cut() {
+        let stopped = Stopped {
+            id: DeliveryId::from_bytes([1; 16]),
+            webhook: "site".parse().expect("an id"),
+            event: EventId::from_bytes([2; 16]),
+            event_type: "entry.create".parse().expect("a type"),
+            attempts: 0,
+            reason: "é".repeat(5_000),
+        };
+        let body = Occurrence::DeliveryFailed(stopped).body(Timestamp::from_ms(0));
+        let reason = body["delivery"]["reason"].as_str().expect("a text");
+        assert_eq!((reason.chars().count(), reason.ends_with("é…")), (MAX_REASON_CHARS + 1, true));
+    }
 
     #[test]
     fn says_what_happened_and_holds_no_secret() {

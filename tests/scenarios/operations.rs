@@ -48,6 +48,10 @@ async fn failures_holds_switches_refusals_and_faults_are_told_and_nothing_of_the
     refused["model"] = json!(5);
     assert_eq!(host.post(refused.to_string()).await.status, 422);
     let told_of = is_told(&ops, "hookwright.event.refused").await;
+    assert_eq!(
+        told_of["quarantined"]["reason"], "the event entry.create does not fit its schema",
+        "nothing of the body"
+    );
     assert!(told_of["quarantined"]["id"].as_str().unwrap().starts_with("qrt_"), "{told_of}");
 
     host.write("config/webhooks/broken.json", "{");
@@ -65,4 +69,27 @@ async fn failures_holds_switches_refusals_and_faults_are_told_and_nothing_of_the
     let forged = host.post(forged.to_string()).await;
     assert_eq!(forged.status, 422, "{forged:?}");
     assert!(forged.body.to_string().contains("is reserved for the host itself"), "{forged:?}");
+}
+
+#[tokio::test]
+async fn what_comes_of_telling_switches_webhooks_and_is_not_told() {
+    let gone = Receiver::answering(|_, _| 410).await;
+    let (ops, failing) = (Receiver::start().await, Receiver::answering(|_, _| 400).await);
+    let only = |receiver: &Receiver, events: &str| json!({ "url": receiver.url(), "events": [events], "retry": { "schedule": [] } });
+    let mut host = Hookwright::builder()
+        .webhook("ops", only(&ops, "hookwright.*"))
+        .webhook("gone", only(&gone, "hookwright.delivery.failed"))
+        .webhook("failing", only(&failing, "*"))
+        .start()
+        .await;
+    host.post(cases::body("strapi-v5/entry.create")).await;
+    host.status("the one that is told is gone", |status| status.to_string().contains("410 Gone")).await;
+    host.post(cases::body("strapi-v5/entry.create")).await;
+    ops.wait_for(2).await;
+    // What was told is written before the host ends.
+    host.terminate().await;
+    host.restart().await;
+    host.status("nothing is left to send", |status| status["counts"]["pending"] == 0).await;
+    let told = ops.received().into_iter().map(|request| request.json()["event"].clone());
+    assert_eq!(told.collect::<Vec<_>>(), ["hookwright.delivery.failed"; 2]);
 }

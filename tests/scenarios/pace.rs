@@ -184,10 +184,12 @@ async fn a_dead_receiver_is_left_alone_and_burns_no_attempts() {
 #[tokio::test]
 async fn a_delivery_that_kills_its_host_three_times_is_held() {
     let receiver = Receiver::start().await;
+    let ops = Receiver::start().await;
     let mut host = Hookwright::builder()
         .server(json!({ "plugins": { "limits": { "spin": { "fuel": 100_000_000_000_u64 } } } }))
         .file("plugins/spin.wasm", hookwright_tests::host::guest("spin"))
         .webhook("w", json!({ "url": receiver.url(), "events": ["*"], "plugins": ["spin"] }))
+        .webhook("ops", json!({ "url": ops.url(), "events": ["hookwright.delivery.held"] }))
         .start()
         .await;
     let posted = host.post(cases::body("strapi-v5/entry.create")).await;
@@ -203,4 +205,5 @@ async fn a_delivery_that_kills_its_host_three_times_is_held() {
     let held = host.deliveries(posted.event(), |delivery| delivery["state"] == "held").await;
     assert_eq!(held[0]["heldFor"], "crashed");
     assert!(held[0]["reason"].as_str().unwrap().contains("the host died 3 times"), "{held:?}");
+    assert_eq!(ops.wait_for(1).await[0].json()["delivery"]["id"], held[0]["id"]);
 }

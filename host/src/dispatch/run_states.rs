@@ -45,14 +45,18 @@ impl RunStates {
         outdated.map(|state| state.kind).collect()
     }
 
-    pub(super) async fn set(&self, store: &dyn Administration, state: RunState) -> Result<(), StoreError> {
+    /// Whether there was none.
+    pub(super) async fn set(&self, store: &dyn Administration, state: RunState) -> Result<bool, StoreError> {
         store.set_run_state(state.clone()).await?;
+        let mut is_new = true;
         self.0.rcu(|states| {
             let mut states = Map::clone(states);
+            let known = states.get(&state.webhook);
+            is_new = known.is_none_or(|states| states.iter().all(|known| known.kind != state.kind));
             put(&mut states, state.clone());
             states
         });
-        Ok(())
+        Ok(is_new)
     }
 
     /// Whether there was one.

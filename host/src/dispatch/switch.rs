@@ -5,6 +5,7 @@ use super::scheduler::{Change, Limits};
 use super::{Inner, claim};
 use crate::clock::{self, Timestamp};
 use crate::delivery::HeldCause;
+use crate::event::Event;
 use crate::operations::Occurrence;
 use crate::store::{HeldFor, RunState, RunStateKind, StoreError};
 use crate::webhook::Webhook;
@@ -38,13 +39,19 @@ pub(super) async fn pause(inner: &Inner, webhook: &Webhook, paused: bool, by: St
     Ok(true)
 }
 
-pub(super) async fn disable(inner: &Inner, webhook: &Webhook, by: String) -> Result<bool, StoreError> {
+/// `cause` is the event whose delivery led to it, if it was no person.
+pub(super) async fn disable(
+    inner: &Inner,
+    webhook: &Webhook,
+    by: String,
+    cause: Option<&Event>,
+) -> Result<bool, StoreError> {
     if inner.run_states.has(&webhook.id, RunStateKind::Disabled) {
         return Ok(false);
     }
     let reason = format!("the webhook was switched off by {by}");
-    record(inner, webhook, RunStateKind::Disabled, by.clone()).await?;
-    inner.operations.tell(Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
+    let is_new = record(inner, webhook, RunStateKind::Disabled, by.clone()).await?;
+    tell(inner, is_new, cause, Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
     hold(inner, webhook, RunStateKind::Disabled, reason).await?;
     Ok(true)
 }
@@ -110,14 +117,14 @@ pub(super) async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<(
 }
 
 /// The receiver answered 410: nothing goes to this URL any more, and nothing is lost.
-pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), StoreError> {
+pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook, cause: &Event) -> Result<(), StoreError> {
     let is_known = |state: RunState| state.kind == RunStateKind::Gone && state.url == webhook.url.as_str();
     if inner.run_states.of(&webhook.id).into_iter().any(is_known) {
         return Ok(());
     }
     let by = "receiver (410 Gone)".to_owned();
-    record(inner, webhook, RunStateKind::Gone, by.clone()).await?;
-    inner.operations.tell(Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
+    let is_new = record(inner, webhook, RunStateKind::Gone, by.clone()).await?;
+    tell(inner, is_new, Some(cause), Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
     tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until its URL changes");
     let reason = "the receiver answered 410 Gone".to_owned();
     hold(inner, webhook, RunStateKind::Gone, reason).await?;
@@ -130,30 +137,36 @@ pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook) -> Result<(), St
 }
 
 /// What the scheduler learned of a receiver. True: the webhook was switched off for it.
-pub(super) async fn record_change(inner: &Inner, webhook: &Webhook, change: Change) -> Result<bool, StoreError> {
+pub(super) async fn record_change(
+    inner: &Inner,
+    webhook: &Webhook,
+    change: Change,
+    cause: &Event,
+) -> Result<bool, StoreError> {
     match change {
         Change::Failing { since } => {
             tracing::warn!(webhook = %webhook.id, %since, "the receiver takes nothing: the webhook is failing");
             let state = RunState { since, ..state(webhook, RunStateKind::Failing, "hookwright".to_owned()) };
-            inner.run_states.set(&*inner.administration, state).await?;
+            let is_new = inner.run_states.set(&*inner.administration, state).await?;
             if !inner.scheduler().is_failing(&webhook.id) {
                 // It took something while this was written.
                 inner.run_states.clear(&*inner.administration, &webhook.id, RunStateKind::Failing).await?;
                 return Ok(false);
             }
-            inner.operations.tell(Occurrence::WebhookFailing { webhook: webhook.id.clone(), since });
+            tell(inner, is_new, Some(cause), Occurrence::WebhookFailing { webhook: webhook.id.clone(), since });
             Ok(false)
         }
         Change::Recovered => {
-            inner.run_states.clear(&*inner.administration, &webhook.id, RunStateKind::Failing).await?;
+            let was_failing =
+                inner.run_states.clear(&*inner.administration, &webhook.id, RunStateKind::Failing).await?;
             tracing::info!(webhook = %webhook.id, "the receiver takes deliveries again");
-            inner.operations.tell(Occurrence::WebhookRecovered { webhook: webhook.id.clone() });
+            tell(inner, was_failing, Some(cause), Occurrence::WebhookRecovered { webhook: webhook.id.clone() });
             Ok(false)
         }
         Change::GiveUp { since } => {
             let by = given_up_by(since);
             tracing::warn!(webhook = %webhook.id, %since, "the receiver took nothing for too long: the webhook is switched off");
-            disable(inner, webhook, by).await
+            disable(inner, webhook, by, Some(cause)).await
         }
     }
 }
@@ -162,7 +175,16 @@ fn given_up_by(since: Timestamp) -> String {
     format!("hookwright (the receiver took nothing since {since})")
 }
 
-async fn record(inner: &Inner, webhook: &Webhook, kind: RunStateKind, by: String) -> Result<(), StoreError> {
+/// Tells of a switch, once: several attempts may come to the same. What came of a delivery of an operational event is not
+/// told: two receivers that are ill could tell of each other for ever.
+fn tell(inner: &Inner, is_new: bool, cause: Option<&Event>, occurrence: Occurrence) {
+    if is_new && !cause.is_some_and(|event| event.event_type.is_operational()) {
+        inner.operations.tell(occurrence);
+    }
+}
+
+/// True: it was not recorded before.
+async fn record(inner: &Inner, webhook: &Webhook, kind: RunStateKind, by: String) -> Result<bool, StoreError> {
     inner.run_states.set(&*inner.administration, state(webhook, kind, by)).await
 }
 

@@ -180,9 +180,9 @@ async fn attempt(
     let result = revision.egress.send(outgoing).await;
     let took = micros(clock_start.elapsed());
     let change = slot.finish(retry::health(&result, clock::now()));
-    let mut next = after_attempt(inner, webhook, number, &result).await;
+    let mut next = after_attempt(inner, webhook, event, number, &result).await;
     if let Some(change) = change {
-        match switch::record_change(inner, webhook, change).await {
+        match switch::record_change(inner, webhook, change, event).await {
             Ok(true) if matches!(next, Next::RetryAt { .. }) => next = disabled(webhook),
             Ok(_) => {}
             Err(error) => tracing::error!(webhook = %webhook.id, %error, ?change, "could not be recorded"),
@@ -191,11 +191,11 @@ async fn attempt(
     (next, Attempt { number, started, micros: took, url, request_headers, result })
 }
 
-async fn after_attempt(inner: &Inner, webhook: &Webhook, number: u32, result: &AttemptResult) -> Next {
+async fn after_attempt(inner: &Inner, webhook: &Webhook, event: &Event, number: u32, result: &AttemptResult) -> Next {
     match retry::decide(&webhook.retry_schedule, number, result, clock::now(), rand::random()) {
         After::Next(next) => next,
         After::Gone => {
-            if let Err(error) = switch::mark_gone(inner, webhook).await {
+            if let Err(error) = switch::mark_gone(inner, webhook, event).await {
                 tracing::error!(webhook = %webhook.id, %error, "410 Gone could not be recorded");
             }
             gone()

@@ -48,9 +48,12 @@ impl Intake {
         match self.judge(&revision, &candidate) {
             Ok(judged) => self.commit(candidate, judged, now).await.map_err(refused),
             Err(refusal) => {
-                let is_kept = refusal.is_kept();
+                let kept_for = refusal.is_kept().then(|| refusal.to_string());
                 let problem = refused(refusal);
-                Err(if is_kept { self.keep(candidate, problem, now).await } else { problem })
+                Err(match kept_for {
+                    Some(reason) => self.keep(candidate, problem, reason, now).await,
+                    None => problem,
+                })
             }
         }
     }

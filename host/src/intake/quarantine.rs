@@ -30,8 +30,8 @@ pub enum AdmitError {
 
 impl Intake {
     /// Keeps what was refused with `problem`. Returns the problem to answer: with the entry's id, unless keeping
-    /// failed, which is not the sender's concern.
-    pub(super) async fn keep(&self, candidate: Candidate, problem: Problem, now: Timestamp) -> Problem {
+    /// failed, which is not the sender's concern. Unlike the problem, `reason` repeats nothing of the body.
+    pub(super) async fn keep(&self, candidate: Candidate, problem: Problem, reason: String, now: Timestamp) -> Problem {
         let id = QuarantineId::generate(now);
         let told = problem.clone().with_text("quarantine", &id);
         let Candidate { source, content_type, headers, data, idempotency_key, room: _room } = candidate;
@@ -48,7 +48,6 @@ impl Intake {
         };
         match self.parts.store.quarantine(vec![entry], bounds(now)).await {
             Ok(()) => {
-                let reason = told.detail().to_owned();
                 self.parts.operations.tell(Occurrence::EventRefused { id, source: of, reason });
                 told
             }
