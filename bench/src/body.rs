@@ -1,4 +1,4 @@
-//! The events: Strapi 5 `entry.create` bodies of one size, each with a number that survives a rewrite.
+//! The events: Strapi 5 bodies of one size (and small ones), each with a number that survives a rewrite.
 
 use std::sync::LazyLock;
 
@@ -6,6 +6,8 @@ use bytes::Bytes;
 
 /// What every body weighs.
 pub(crate) const BODY_BYTES: usize = 1024;
+/// But for the small ones.
+const SMALL_BYTES: usize = 300;
 /// The value that the plugin masks, where it stands, and how it reads in the body.
 pub(crate) const MASKED_POINTER: &str = "/entry/email";
 const EMAIL: &str = "ana.mueller@example.com";
@@ -18,19 +20,50 @@ const PROSE: &str = "The quick brown fox jumps over the lazy dog while the edito
                      unpublish and publish again, and every change of theirs sends one more event. ";
 
 /// The body of event number 0, and where the number stands: written once, then only copied.
-static TEMPLATE: LazyLock<(Vec<u8>, usize)> = LazyLock::new(|| {
-    let mut body = format!(
+static TEMPLATE: LazyLock<Template> = LazyLock::new(|| {
+    let begin = format!(
         r#"{{"event":"entry.create","createdAt":"2026-11-23T20:41:15.196Z","model":"article","uid":"api::article.article","entry":{{"id":7,"documentId":"bench-{:0DIGITS$}","title":"Zürich in the morning","slug":"zurich-in-the-morning","email":"{EMAIL}","author":{{"id":7,"documentId":"o18ypsnuhwus6acf5temqhfh","name":"Ana Müller"}},"categories":{{"count":3}},"rating":4.5,"featured":false,"createdAt":"2026-11-23T20:41:15.189Z","updatedAt":"2026-11-23T20:41:15.189Z","publishedAt":null,"locale":"en","text":""#,
         0
-    )
-    .into_bytes();
-    let number_at = after_mark(&body).unwrap_or_default();
-    let end = br#""}}"#;
-    let room = BODY_BYTES.saturating_sub(body.len() + end.len());
-    body.extend(PROSE.bytes().cycle().take(room));
-    body.extend_from_slice(end);
-    (body, number_at)
+    );
+    Template::new(begin, BODY_BYTES)
 });
+
+/// The same of the small ones.
+static SMALL: LazyLock<Template> = LazyLock::new(|| {
+    let begin = format!(
+        r#"{{"event":"entry.update","createdAt":"2026-11-23T20:41:15.196Z","model":"article","uid":"api::article.article","entry":{{"id":7,"documentId":"bench-{:0DIGITS$}","text":""#,
+        0
+    );
+    Template::new(begin, SMALL_BYTES)
+});
+
+struct Template {
+    body: Vec<u8>,
+    number_at: usize,
+}
+
+impl Template {
+    /// `begin` ends within a text, which is filled up.
+    fn new(begin: String, bytes: usize) -> Self {
+        let mut body = begin.into_bytes();
+        let number_at = after_mark(&body).unwrap_or_default();
+        let end = br#""}}"#;
+        let room = bytes.saturating_sub(body.len() + end.len());
+        body.extend(PROSE.bytes().cycle().take(room));
+        body.extend_from_slice(end);
+        Self { body, number_at }
+    }
+
+    fn numbered(&self, sequence: u32) -> Vec<u8> {
+        let mut body = self.body.clone();
+        let mut rest = sequence;
+        for digit in body.iter_mut().skip(self.number_at).take(DIGITS).rev() {
+            *digit = DECIMALS[(rest % 10) as usize];
+            rest /= 10;
+        }
+        body
+    }
+}
 
 /// Which events are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,20 +73,25 @@ pub(crate) enum Kind {
     Delete,
     /// `entry.create` of so many models in turn, by the event's number.
     Models(u32),
+    /// `entry.update` of 300 bytes.
+    Small,
 }
 
 impl Kind {
     pub(crate) const fn event_type(self) -> &'static str {
         match self {
             Self::Create | Self::Models(_) => "entry.create",
-            Self::Update => "entry.update",
+            Self::Update | Self::Small => "entry.update",
             Self::Delete => "entry.delete",
         }
     }
 
     /// The body of event number `sequence`.
     pub(crate) fn body(self, sequence: u32) -> Bytes {
-        let mut body = numbered(sequence);
+        if self == Self::Small {
+            return SMALL.numbered(sequence).into();
+        }
+        let mut body = TEMPLATE.numbered(sequence);
         put(&mut body, b"{\"event\":\"", self.event_type().as_bytes());
         if let Self::Models(models) = self {
             put(&mut body, b"\"model\":\"", model(sequence % models).as_bytes());
@@ -71,22 +109,6 @@ pub(crate) fn model(number: u32) -> String {
 fn put(body: &mut [u8], mark: &[u8], text: &[u8]) {
     let Some(at) = body.windows(mark.len()).position(|window| window == mark) else { return };
     body.iter_mut().skip(at + mark.len()).zip(text).for_each(|(old, new)| *old = *new);
-}
-
-/// The body of `entry.create` number `sequence`.
-pub(crate) fn of(sequence: u32) -> Bytes {
-    numbered(sequence).into()
-}
-
-fn numbered(sequence: u32) -> Vec<u8> {
-    let (template, number_at) = &*TEMPLATE;
-    let mut body = template.clone();
-    let mut rest = sequence;
-    for digit in body.iter_mut().skip(*number_at).take(DIGITS).rev() {
-        *digit = DECIMALS[(rest % 10) as usize];
-        rest /= 10;
-    }
-    body
 }
 
 /// The number in a body, wherever a plugin moved it.
@@ -113,7 +135,7 @@ mod tests {
     #[test]
     fn bodies_are_json_of_one_size_that_know_their_number() {
         for number in [0, 1, 999_999, u32::MAX] {
-            let body = of(number);
+            let body = Kind::Create.body(number);
             assert_eq!((body.len(), sequence(&body)), (BODY_BYTES, Some(number)));
             let value: Value = serde_json::from_slice(&body).expect("JSON");
             assert_eq!(value.pointer(MASKED_POINTER), Some(&EMAIL.into()));
@@ -129,16 +151,19 @@ mod tests {
             assert_eq!(value["event"], kind.event_type());
             assert_eq!(value["model"], if kind == Kind::Models(200) { "art-017" } else { "article" });
         }
-        assert_eq!(Kind::Create.body(7), of(7));
+        let small = Kind::Small.body(417);
+        assert_eq!((small.len(), sequence(&small)), (SMALL_BYTES, Some(417)));
+        let value: Value = serde_json::from_slice(&small).expect("JSON");
+        assert_eq!(value["event"], Kind::Small.event_type());
     }
 
     #[test]
     fn a_rewritten_body_still_knows_its_number() {
-        let mut value: Value = serde_json::from_slice(&of(42)).expect("JSON");
+        let mut value: Value = serde_json::from_slice(&Kind::Create.body(42)).expect("JSON");
         *value.pointer_mut(MASKED_POINTER).expect("present") = "***".into();
         let rewritten = serde_json::to_vec_pretty(&value).expect("JSON");
         assert_eq!(sequence(&rewritten), Some(42));
-        assert!(is_unmasked(&of(42)) && !is_unmasked(&rewritten));
+        assert!(is_unmasked(&Kind::Create.body(42)) && !is_unmasked(&rewritten));
         assert_eq!(sequence(b"bench-12"), None);
     }
 }

@@ -75,7 +75,12 @@ impl Child {
     }
 
     /// Asks it to end, and makes it end when it does not.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.end().await.map(drop)
+    }
+
+    /// The same, and keeps its home.
+    pub(crate) async fn end(mut self) -> anyhow::Result<TempDir> {
         let asked = Command::new("kill").args(["-TERM", &self.id.to_string()]).status().await;
         let ended = match asked {
             Ok(_) => timeout(STOP, self.process.wait()).await,
@@ -89,7 +94,13 @@ impl Child {
         if !status.success() {
             bail!("ended with {status}; it said: {}", log_tail(self.home.path()));
         }
-        Ok(())
+        Ok(self.home)
+    }
+
+    /// Ends it without a word, and keeps its home.
+    pub(crate) async fn kill(mut self) -> anyhow::Result<TempDir> {
+        self.process.kill().await?;
+        Ok(self.home)
     }
 }
 

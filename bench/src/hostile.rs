@@ -82,7 +82,7 @@ async fn measure(args: &HostileArgs, hostile: &[Case]) -> anyhow::Result<Measure
     let ledger = || Arc::new(Ledger::new(room));
     let (plain, redacted, beside) = (ledger(), ledger(), ledger());
     let receivers = (
-        Receiver::start(Expected::Untouched, Arc::clone(&plain)).await?,
+        Receiver::start(Expected::Untouched(Kind::Create), Arc::clone(&plain)).await?,
         Receiver::start(Expected::MaskedAndSigned, Arc::clone(&redacted)).await?,
         Receiver::start(Expected::Anything, Arc::clone(&beside)).await?,
     );

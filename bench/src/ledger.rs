@@ -133,6 +133,12 @@ impl Ledger {
         self.used().iter().filter(is_open).count()
     }
 
+    /// When the first and the last of the deliveries came.
+    pub(crate) fn first_and_last_delivery(&self) -> Option<(Micros, Micros)> {
+        let moments = || self.used().iter().map(|row| row.delivered.load(Relaxed)).filter(|at| *at != 0);
+        Some((moments().min()?, moments().max()?))
+    }
+
     /// From post to delivery, in microseconds, of the delivered ones among these events.
     pub(crate) fn latencies(&self, numbers: Range<u32>) -> Vec<Micros> {
         let rows = numbers.filter_map(|number| self.row(number));
@@ -171,6 +177,7 @@ mod tests {
         }
         assert_eq!(ledger.window(&(100..200)), Window { accepted: 3, delivered: 2, backlog: 2 });
         assert_eq!(ledger.undelivered(), 1);
+        assert_eq!(ledger.first_and_last_delivery(), Some((60, 210)));
         assert_eq!(ledger.number(), None);
     }
 

@@ -45,6 +45,18 @@ impl Load {
         self.on_all(until, post_on).await
     }
 
+    /// Closed loop until so many were posted, or `until`. Each connection may post one more.
+    pub(crate) async fn many(&self, events: u32, until: Instant) -> anyhow::Result<()> {
+        let ledger = Arc::clone(&self.ledger);
+        let post_on = move |_, mut poster: Poster| async move {
+            while ledger.next_number() < events && Instant::now() < until {
+                poster.post(None).await?;
+            }
+            Ok(())
+        };
+        self.on_all(until, post_on).await
+    }
+
     /// Open loop: one event every `interval` until `until`, whether or not the others were answered.
     pub(crate) async fn paced(&self, interval: Duration, until: Instant) -> anyhow::Result<()> {
         let (start, connections) = (Instant::now() + HEAD_START, self.connections);

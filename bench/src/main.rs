@@ -1,5 +1,6 @@
 //! The smoke bench: what the whole way of an event costs, as a share of what this machine could do at best. And, as
-//! subcommands, what a plugin costs, what hostile ones cost their neighbours, and what reloads cost.
+//! subcommands, what a plugin costs, what hostile ones cost their neighbours, what reloads
+//! cost, and what a dead or a slow receiver costs others.
 //!
 //! Generator and receiver live in this process; the systems under test are child processes, measured in turn in
 //! the same invocation. `bench/README.md` says what the figures mean.
@@ -16,6 +17,7 @@ use crate::measure::Plan;
 use crate::summary::Summary;
 use crate::system::{Bundled, Setup, System};
 
+mod backlog;
 mod body;
 mod child;
 mod client;
@@ -25,6 +27,7 @@ mod ledger;
 mod load;
 mod machine;
 mod measure;
+mod neighbours;
 mod plugins;
 mod receiver;
 mod relay;
@@ -56,6 +59,10 @@ enum Role {
     Hostile(hostile::HostileArgs),
     /// Swap plugins over and over while events flow, and look for what gets lost or mixed up
     Reloads(reloads::ReloadsArgs),
+    /// Pile up a million deliveries for a dead receiver: memory, others' speed, restart, and draining
+    Backlog(backlog::BacklogArgs),
+    /// Measure a webhook's latency without and with a hanging and a slow receiver beside it
+    Neighbours(neighbours::NeighboursArgs),
     /// Be the bare relay: started by the bench itself
     #[command(hide = true)]
     Relay(relay::RelayArgs),
@@ -86,6 +93,8 @@ fn main() -> ExitCode {
         Some(Role::Plugins(args)) => plugins::run(&args),
         Some(Role::Hostile(args)) => in_runtime(hostile::run(&args)),
         Some(Role::Reloads(args)) => in_runtime(reloads::run(&args)),
+        Some(Role::Backlog(args)) => in_runtime(backlog::run(&args)),
+        Some(Role::Neighbours(args)) => in_runtime(neighbours::run(&args)),
         Some(Role::Relay(args)) => relay::run(&args).map(|()| ExitCode::SUCCESS),
         None => bench(&cli.bench),
     };

@@ -46,7 +46,7 @@ pub(crate) struct Plan {
     pub(crate) rate_seconds: u32,
     /// One round of 4 seconds
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
-    quick: bool,
+    pub(crate) quick: bool,
 }
 
 /// What one system did in one round.
@@ -127,10 +127,7 @@ pub(crate) async fn measure(system: System, plan: &Plan, setup: &Setup, bundled:
     let load =
         Load { target: child.address, connections: plan.connections, kind: Kind::Create, ledger: Arc::clone(&ledger) };
 
-    let full_load = full_load(plan, &load, &child).await?;
-    drain(&ledger).await;
-    let latency = fixed_rate(plan, &load).await?;
-
+    let (full_load, latency) = speed(plan, &load, &child).await?;
     let peak_rss_mib = machine::peak_rss_mib(child.id);
     child.stop().await?;
     if let Some(wrong) = ledger.first_wrong() {
@@ -145,6 +142,13 @@ pub(crate) async fn measure(system: System, plan: &Plan, setup: &Setup, bundled:
         refused: ledger.refusals(),
         repeated: ledger.repeats(),
     })
+}
+
+/// Full load, then a fixed rate.
+pub(crate) async fn speed(plan: &Plan, load: &Load, child: &Child) -> anyhow::Result<(FullLoad, Latency)> {
+    let full_load = full_load(plan, load, child).await?;
+    drain(&load.ledger).await;
+    Ok((full_load, fixed_rate(plan, load).await?))
 }
 
 /// Warm-up and measured window under one uninterrupted load.

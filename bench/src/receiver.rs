@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
@@ -16,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::body;
+use crate::body::{self, Kind};
 use crate::ledger::Ledger;
 use crate::reloads::stamps;
 
@@ -27,13 +28,21 @@ const CHECK_EVERY: u32 = 64;
 #[derive(Clone, Copy)]
 pub(crate) enum Expected {
     /// Byte for byte what was posted.
-    Untouched,
+    Untouched(Kind),
     /// Rewritten by the plugin, and signed.
     MaskedAndSigned,
     /// Stamped by one version of the plugin of its model, one of so many.
     Stamped { models: u32 },
     /// Whatever it is: only what arrives is of interest.
     Anything,
+}
+
+/// When it answers.
+#[derive(Clone, Copy)]
+pub(crate) enum Manner {
+    AtOnce,
+    After(Duration),
+    Never,
 }
 
 /// Listens until dropped.
@@ -44,15 +53,27 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start(expected: Expected, ledger: Arc<Ledger>) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).await?, expected, Manner::AtOnce, ledger)
+    }
+
+    pub(crate) async fn with_manner(expected: Expected, manner: Manner, ledger: Arc<Ledger>) -> std::io::Result<Self> {
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).await?, expected, manner, ledger)
+    }
+
+    pub(crate) fn on(
+        listener: TcpListener,
+        expected: Expected,
+        manner: Manner,
+        ledger: Arc<Ledger>,
+    ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, expected, ledger));
+        tasks.spawn(accept(listener, expected, manner, ledger));
         Ok(Self { address, _tasks: tasks })
     }
 }
 
-async fn accept(listener: TcpListener, expected: Expected, ledger: Arc<Ledger>) {
+async fn accept(listener: TcpListener, expected: Expected, manner: Manner, ledger: Arc<Ledger>) {
     let mut connections = JoinSet::new();
     loop {
         let stream = match listener.accept().await {
@@ -62,7 +83,7 @@ async fn accept(listener: TcpListener, expected: Expected, ledger: Arc<Ledger>) 
         // Without it an answer may wait for an acknowledgement: slower, not wrong.
         let _ = stream.set_nodelay(true);
         let ledger = Arc::clone(&ledger);
-        let answer = service_fn(move |request| receive(request, expected, Arc::clone(&ledger)));
+        let answer = service_fn(move |request| receive(request, expected, manner, Arc::clone(&ledger)));
         connections.spawn(async move {
             // A connection that breaks loses an answer: the sender repeats, and repeats are counted.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
@@ -74,6 +95,7 @@ async fn accept(listener: TcpListener, expected: Expected, ledger: Arc<Ledger>) 
 async fn receive(
     request: Request<Incoming>,
     expected: Expected,
+    manner: Manner,
     ledger: Arc<Ledger>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
@@ -85,6 +107,11 @@ async fn receive(
         }
         // The sender will not see it: its connection is broken.
         Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    match manner {
+        Manner::AtOnce => {}
+        Manner::After(pause) => tokio::time::sleep(pause).await,
+        Manner::Never => std::future::pending().await,
     }
     Ok(response)
 }
@@ -107,7 +134,7 @@ fn note(headers: &HeaderMap, body: &Bytes, expected: Expected, ledger: &Ledger) 
         return;
     }
     match expected {
-        Expected::Untouched if *body != body::of(number) => {
+        Expected::Untouched(kind) if *body != kind.body(number) => {
             ledger.wrong(format!("event {number} was not delivered byte for byte"));
         }
         Expected::MaskedAndSigned if !headers.contains_key("webhook-signature") => {
@@ -116,6 +143,6 @@ fn note(headers: &HeaderMap, body: &Bytes, expected: Expected, ledger: &Ledger) 
         Expected::MaskedAndSigned if body::is_unmasked(body) => {
             ledger.wrong(format!("event {number} was delivered without the plugin's change"));
         }
-        Expected::Untouched | Expected::MaskedAndSigned | Expected::Stamped { .. } | Expected::Anything => {}
+        Expected::Untouched(_) | Expected::MaskedAndSigned | Expected::Stamped { .. } | Expected::Anything => {}
     }
 }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::body::Kind;
 use crate::child::Child;
 use crate::home::{self, Stages};
 use crate::receiver::Expected;
@@ -91,7 +92,7 @@ impl System {
 
     pub(crate) const fn expected(self) -> Expected {
         match self {
-            Self::Relay | Self::Plain => Expected::Untouched,
+            Self::Relay | Self::Plain => Expected::Untouched(Kind::Create),
             Self::Full => Expected::MaskedAndSigned,
         }
     }

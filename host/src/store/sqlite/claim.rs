@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Rows, params};
 
 use super::rows::{self, Fields, rows_at_most};
 use super::windows;
@@ -147,24 +147,33 @@ fn next_due(connection: &Connection, lane: &Lane) -> Result<Option<Timestamp>, S
     Ok(due.map(Timestamp::from_ms))
 }
 
-/// Lanes with something ready, one index search each: the cost follows the lanes, not the deliveries in them.
+/// Lanes with something ready, two index searches each: the cost follows the lanes, not the deliveries in them.
 pub(super) fn lanes(connection: &Connection, after: Option<Lane>, limit: usize) -> Result<Vec<LaneDue>, StoreError> {
-    let mut statement = connection.prepare_cached(NEXT_LANE)?;
-    let (mut webhook, mut key) = match after {
-        Some(lane) => (lane.webhook.to_string(), lane.key.to_string()),
-        // No webhook has an empty name, so none is before this.
-        None => (String::new(), String::new()),
-    };
+    let mut of_webhook = connection.prepare_cached(NEXT_LANE_OF_WEBHOOK)?;
+    let mut of_next = connection.prepare_cached(FIRST_LANE_OF_NEXT_WEBHOOK)?;
+    let mut after = after;
     let mut lanes = Vec::new();
     while lanes.len() < limit.min(PAGE_ROWS) {
-        let mut rows = statement.query([&webhook, &key])?;
-        let Some(row) = rows.next()? else { break };
-        let fields = Fields::new("queue", row);
-        let lane = Lane { webhook: fields.parse(0)?, key: fields.text(1)?.into() };
-        (webhook, key) = (lane.webhook.to_string(), lane.key.to_string());
-        lanes.push(LaneDue { lane, due: fields.time(2)? });
+        let found = match &after {
+            Some(lane) => match lane_in(of_webhook.query([lane.webhook.as_str(), &*lane.key])?)? {
+                None => lane_in(of_next.query([lane.webhook.as_str()])?)?,
+                found => found,
+            },
+            // No webhook has an empty name, so none is before this.
+            None => lane_in(of_next.query([""])?)?,
+        };
+        let Some(found) = found else { break };
+        after = Some(found.lane.clone());
+        lanes.push(found);
     }
     Ok(lanes)
+}
+
+fn lane_in(mut rows: Rows<'_>) -> Result<Option<LaneDue>, StoreError> {
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let fields = Fields::new("queue", row);
+    let lane = Lane { webhook: fields.parse(0)?, key: fields.text(1)?.into() };
+    Ok(Some(LaneDue { lane, due: fields.time(2)? }))
 }
 
 macro_rules! event_columns {
@@ -186,8 +195,13 @@ const PUT_OFF: &str = "UPDATE queue SET due = ?2 WHERE id = ?1";
 const NEXT_DUE: &str = "SELECT due FROM queue INDEXED BY queue_ready \
      WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND webhook = ?1 AND lane_key = ?2 ORDER BY due LIMIT 1";
 
-const NEXT_LANE: &str = "SELECT webhook, lane_key, due FROM queue INDEXED BY queue_ready \
-     WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND (webhook, lane_key) > (?1, ?2) \
+/// Not `(webhook, lane_key) > (?1, ?2)`: SQLite begins such a range at the lane itself, and walks all that waits in it.
+const NEXT_LANE_OF_WEBHOOK: &str = "SELECT webhook, lane_key, due FROM queue INDEXED BY queue_ready \
+     WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND webhook = ?1 AND lane_key > ?2 \
+     ORDER BY lane_key, due LIMIT 1";
+
+const FIRST_LANE_OF_NEXT_WEBHOOK: &str = "SELECT webhook, lane_key, due FROM queue INDEXED BY queue_ready \
+     WHERE owner IS NULL AND held_for IS NULL AND behind = 0 AND webhook > ?1 \
      ORDER BY webhook, lane_key, due LIMIT 1";
 
 const READ_EVENT: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id = ?1");
@@ -203,6 +217,25 @@ mod tests {
         let lane = "SEARCH queue USING INDEX queue_ready (webhook=? AND lane_key=?";
         assert_eq!(plan(&connection, FIND_DUE), format!("{lane} AND due<?)"));
         assert_eq!(plan(&connection, NEXT_DUE), format!("{lane})"));
-        assert_eq!(plan(&connection, NEXT_LANE), "SEARCH queue USING INDEX queue_ready ((webhook,lane_key)>(?,?))");
+        let index = "SEARCH queue USING INDEX queue_ready";
+        assert_eq!(plan(&connection, NEXT_LANE_OF_WEBHOOK), format!("{index} (webhook=? AND lane_key>?)"));
+        assert_eq!(plan(&connection, FIRST_LANE_OF_NEXT_WEBHOOK), format!("{index} (webhook>?)"));
+    }
+
+    /// What a plan does not tell: where in the index a search begins.
+    #[test]
+    fn the_next_lane_is_found_without_walking_the_one_before() {
+        let connection = fresh();
+        let sql = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 2000) \
+             INSERT INTO queue (id, event, webhook, lane_key, state, created, changed, due, fence, attempts, runs, chain_sent) \
+             SELECT CAST(printf('%016d', i) AS BLOB), zeroblob(16), 'dead', '', 'pending', i, i, i, 0, 0, 0, 0 FROM n";
+        connection.execute(sql, []).expect("stores");
+        for (sql, parameters) in [(NEXT_LANE_OF_WEBHOOK, vec!["dead", ""]), (FIRST_LANE_OF_NEXT_WEBHOOK, vec!["dead"])]
+        {
+            let mut statement = connection.prepare(sql).expect("prepares");
+            assert!(!statement.exists(rusqlite::params_from_iter(parameters)).expect("searches"));
+            let steps = statement.get_status(rusqlite::StatementStatus::VmStep);
+            assert!(steps < 100, "{steps} steps");
+        }
     }
 }
