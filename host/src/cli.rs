@@ -39,6 +39,7 @@ mod status;
 mod tail;
 mod webhook;
 mod when;
+mod who;
 mod why;
 
 const HOME_VARIABLE: &str = "HOOKWRIGHT_HOME";

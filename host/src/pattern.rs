@@ -28,7 +28,7 @@ impl EventPattern {
     pub fn matches(&self, event_type: &EventType) -> bool {
         let text = event_type.as_str();
         match &self.0 {
-            Kind::All => text != "trigger-test" && !text.starts_with("hookwright."),
+            Kind::All => text != "trigger-test" && !event_type.is_operational(),
             Kind::Prefix(prefix) => text.starts_with(&**prefix),
             Kind::Exact(exact) => exact == event_type,
         }

@@ -7,7 +7,7 @@ use http::Method;
 use owo_colors::Style;
 use serde_json::{Value, json};
 
-use super::{Exit, Format, discovery, json, screen};
+use super::{Exit, Format, discovery, json, screen, who};
 use crate::ids::WebhookId;
 
 #[derive(Debug, Subcommand)]
@@ -51,9 +51,8 @@ pub(super) async fn run(home: &Path, command: WebhookCommand) -> anyhow::Result<
 
 async fn switch(home: &Path, args: Named, verb: &str, [done, was_so]: [&str; 2]) -> anyhow::Result<Exit> {
     let Named { id, format } = args;
-    let by = ["USER", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let path = format!("/v1/webhooks/{id}/{verb}");
-    let answer = discovery::admin(home)?.send_json(Method::POST, &path, &json!({ "by": by })).await?;
+    let answer = discovery::admin(home)?.send_json(Method::POST, &path, &json!({ "by": who::name() })).await?;
     let changed = answer.pointer("/changed") == Some(&Value::Bool(true));
     let text = format!("{id} {}.", if changed { done } else { was_so });
     screen::line(&if format.json { answer.to_string() } else { text })?;

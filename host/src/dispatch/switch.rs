@@ -146,7 +146,7 @@ pub(super) async fn record_change(
     match change {
         Change::Failing { since } => {
             tracing::warn!(webhook = %webhook.id, %since, "the receiver takes nothing: the webhook is failing");
-            let state = RunState { since, ..state(webhook, RunStateKind::Failing, "hookwright".to_owned()) };
+            let state = RunState { since, ..state(webhook, RunStateKind::Failing, RunState::HOST.to_owned()) };
             let is_new = inner.run_states.set(&*inner.administration, state).await?;
             if !inner.scheduler().is_failing(&webhook.id) {
                 // It took something while this was written.
@@ -172,7 +172,7 @@ pub(super) async fn record_change(
 }
 
 fn given_up_by(since: Timestamp) -> String {
-    format!("hookwright (the receiver took nothing since {since})")
+    format!("{} (the receiver took nothing since {since})", RunState::HOST)
 }
 
 /// Tells of a switch, once: several attempts may come to the same. What came of a delivery of an operational event is not

@@ -73,9 +73,7 @@ fn named_type(members: &Map<String, Value>) -> Result<EventType, Violation> {
         None => fault("required", "is absent; it must name the event, such as \"entry.create\"".to_owned()),
         Some(Value::String(text)) => match text.parse::<EventType>() {
             // Ours alone: a sender must not be able to say that a delivery failed.
-            Ok(own) if own.as_str().starts_with("hookwright.") => {
-                fault("not", format!("{own} is reserved for the host itself"))
-            }
+            Ok(own) if own.is_operational() => fault("not", format!("{own} is reserved for the host itself")),
             Ok(event_type) => Ok(event_type),
             Err(error) => fault("pattern", error.to_string()),
         },

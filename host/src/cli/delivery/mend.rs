@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::client::Client;
 use crate::cli::confirm::confirmed;
 use crate::cli::when::When;
-use crate::cli::{Exit, Format, json, screen};
+use crate::cli::{Exit, Format, json, screen, who};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, WebhookId};
 
@@ -63,9 +63,9 @@ pub(super) async fn retry(client: &Client, args: RetryArgs) -> anyhow::Result<Ex
 }
 
 pub(super) async fn discard(client: &Client, args: DiscardArgs) -> anyhow::Result<Exit> {
-    let by = ["USER", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let by = who::name();
     if let Some(webhook) = &args.webhook {
-        return discard_held(client, webhook, by, &args).await;
+        return discard_held(client, webhook, &by, &args).await;
     }
     let body = json!({ "by": by });
     for id in &args.ids {
@@ -76,12 +76,7 @@ pub(super) async fn discard(client: &Client, args: DiscardArgs) -> anyhow::Resul
     Ok(Exit::Ok)
 }
 
-async fn discard_held(
-    client: &Client,
-    webhook: &WebhookId,
-    by: Option<String>,
-    args: &DiscardArgs,
-) -> anyhow::Result<Exit> {
+async fn discard_held(client: &Client, webhook: &WebhookId, by: &str, args: &DiscardArgs) -> anyhow::Result<Exit> {
     if !confirmed(format!("Give up everything that webhook {webhook} holds?"), args.yes).await? {
         screen::remark("nothing was given up");
         return Ok(Exit::Failure);

@@ -1,0 +1,9 @@
+//! Who types a command, for the record of what it did.
+
+use std::env;
+
+/// The name of the account, as far as the environment tells it.
+pub(super) fn name() -> String {
+    let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| env::var(name).ok());
+    named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "somebody at the command line".to_owned())
+}
