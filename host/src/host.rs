@@ -165,6 +165,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         live,
         administration: store.clone(),
         upkeep: store.clone(),
+        registry: store.clone(),
         replays,
         retention: Arc::clone(&retention),
         dispatcher: dispatcher.clone(),

@@ -2,6 +2,7 @@
 //!
 //! `docs/ARCHITECTURE.md` names the rooms and the way an event takes through them.
 
+pub mod access;
 pub mod clock;
 pub mod delivery;
 pub mod difference;

@@ -1,4 +1,4 @@
-//! Who may use the admin listener: whoever holds the admin token.
+//! Who may use the admin listener: whoever holds a token, and of that what its role may.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -6,6 +6,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use subtle::ConstantTimeEq as _;
 
+use crate::access::{Principal, Role};
 use crate::http::bearer;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::Digest;
@@ -16,15 +17,29 @@ pub(super) fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, token
 }
 
 /// Compares digests in constant time.
-async fn guard(State(expected): State<Digest>, request: Request, next: Next) -> Response {
+async fn guard(State(expected): State<Digest>, mut request: Request, next: Next) -> Response {
     let detail = match bearer(request.headers()) {
         Some(token) if bool::from(Digest::of(token.as_bytes()).as_bytes().ct_eq(expected.as_bytes())) => {
+            request.extensions_mut().insert(Principal::local());
             return next.run(request).await;
         }
         Some(_) => "This is not the admin token; the host keeps it in data/admin.token.",
         None => "No token was sent. Send `Authorization: Bearer <admin token>`; the host keeps it in data/admin.token.",
     };
     Problem::new(Kind::Unauthorized, detail).into_response()
+}
+
+/// Lets through whose role is enough.
+pub(super) async fn allow(needed: Role, request: Request, next: Next) -> Response {
+    match request.extensions().get::<Principal>() {
+        Some(principal) if principal.role.may(needed) => next.run(request).await,
+        Some(Principal { role, .. }) => {
+            let detail = format!("This needs the role {needed}; the token sent has the role {role}.");
+            Problem::new(Kind::Forbidden, detail).with("needed", needed.as_str()).into_response()
+        }
+        // Not reached: everything is behind `guard`.
+        None => Problem::new(Kind::Unauthorized, "No token was sent.").into_response(),
+    }
 }
 
 #[cfg(test)]

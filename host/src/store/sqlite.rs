@@ -37,6 +37,7 @@ mod quarantine;
 mod queue;
 mod read_only;
 mod reader;
+mod registry;
 mod replay;
 mod rows;
 mod run_states;

@@ -132,6 +132,17 @@ CREATE TABLE run_states (
     PRIMARY KEY (webhook, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- Who changed what. AUTOINCREMENT: a number is never given twice.
+CREATE TABLE changes (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      INTEGER NOT NULL,
+    who     TEXT NOT NULL,
+    action  TEXT NOT NULL,       -- webhook.update
+    subject TEXT NOT NULL,       -- what was changed: the id of a webhook
+    was     TEXT,                -- JSON; none: it was not there, or there is nothing to compare
+    becomes TEXT                 -- JSON
+) STRICT;
+
 -- Who may hold leases. AUTOINCREMENT: an epoch is never given twice.
 CREATE TABLE owners (
     epoch INTEGER PRIMARY KEY AUTOINCREMENT,
