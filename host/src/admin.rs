@@ -29,6 +29,7 @@ use crate::dispatch::Dispatcher;
 use crate::http::{health, with_fallbacks};
 use crate::ids::Digest;
 use crate::intake::Intake;
+use crate::managed::ManagedWebhooks;
 use crate::reload::ReloadHandle;
 use crate::replay::Replays;
 use crate::rerun::Reruns;
@@ -47,6 +48,7 @@ pub struct AdminState {
     pub intake: Arc<Intake>,
     pub upkeep: Arc<dyn Upkeep>,
     pub registry: Arc<dyn Registry>,
+    pub managed: Arc<ManagedWebhooks>,
     pub replays: Replays,
     pub retention: Arc<Retention>,
     pub reruns: Arc<Reruns>,

@@ -15,6 +15,7 @@ mod overlay;
 mod pace;
 mod plugins;
 mod server;
+mod shown;
 mod variables;
 mod webhook;
 
@@ -28,7 +29,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
-use crate::webhook::{Headers, Webhook};
+use crate::webhook::{Headers, Managed, Origin, Webhook};
 
 pub use error::ConfigError;
 pub use headers::{Hint, carries_credentials, header_hints, likely_misspelling};
@@ -176,7 +177,22 @@ pub fn parse_server(layers: &[Layer], variables: &Variables) -> Result<ServerCon
 /// Everything wrong that can be found in one pass.
 pub fn parse_webhook(id: WebhookId, layers: &[Layer], variables: &Variables) -> Result<Webhook, Vec<ConfigError>> {
     let reading = Reading::new(&format!("config/webhooks/{id}.json"), layers, &HEADER_MAPS, variables)?;
-    reading.result(webhook::read(id, &reading.root()))
+    let webhook = reading.result(webhook::read(id, &reading.root()))?;
+    let written = Arc::new(shown::written(reading.written(), &webhook));
+    Ok(Webhook { origin: Origin::File(written), ..webhook })
+}
+
+/// Reads the definition of a managed webhook. Errors name no file.
+///
+/// # Errors
+/// Everything wrong that can be found in one pass.
+pub fn parse_managed(managed: &Arc<Managed>) -> Result<Webhook, Vec<ConfigError>> {
+    let secrets = managed.definition.secrets().iter();
+    let variables = Variables::from_pairs(secrets.map(|(id, text)| (id.as_str(), text.as_str())));
+    let layer = Layer { file: String::new(), text: managed.definition.written().to_string().into() };
+    let reading = Reading::new("", &[layer], &HEADER_MAPS, &variables)?;
+    let webhook = reading.result(webhook::read(managed.id.clone(), &reading.root()))?;
+    Ok(Webhook { origin: Origin::Managed(Arc::clone(managed)), ..webhook })
 }
 
 /// A webhook's file and its overlay as they are written: nothing is filled in, nothing is checked.

@@ -16,11 +16,12 @@ use self::home_lock::{HomeLock, LockError, StoreLock};
 use self::tokens::TokenError;
 use crate::admin::{self, AdminState, HostInfo};
 use crate::clock::{self, Timestamp};
-use crate::config::{Home, Source};
+use crate::config::{Home, Source, Variables};
 use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
 use crate::ids::{DeliveryId, Digest, SourceName};
 use crate::intake::{self, Intake};
+use crate::managed::{self, EditError, ManagedSet, ManagedWebhooks};
 use crate::operations::{self, Occurrence, Operations};
 use crate::plugin::Compiler;
 use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
@@ -33,6 +34,7 @@ use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
 use crate::store::{Store as _, StoreError};
 use crate::tasks::{self, OnPanic};
 use crate::transform::{TransformPool, UnderWay};
+use crate::vault::{self, Vault, VaultError};
 
 mod descriptors;
 mod home_lock;
@@ -64,6 +66,7 @@ pub struct Host {
     first: Arc<Revision>,
     reloading: Reloading,
     retention: Arc<Retention>,
+    managed: Arc<ManagedWebhooks>,
     store: Arc<SqliteStore>,
     info: Arc<HostInfo>,
     stop: CancellationToken,
@@ -84,6 +87,10 @@ pub enum BuildError {
     Open { path: PathBuf, source: OpenError },
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Managed(#[from] EditError),
     #[error("failed to open data/under-way")]
     UnderWay(#[source] io::Error),
     #[error("failed to start the transform threads")]
@@ -98,7 +105,9 @@ impl BuildError {
     /// What the process should exit with: 78 for configuration, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Start(StartError::Unusable(_) | StartError::Strict(_)) => 78,
+            Self::Start(StartError::Unusable(_) | StartError::Strict(_))
+            | Self::Vault(VaultError::NoKey { .. })
+            | Self::Managed(EditError::Sealed { .. }) => 78,
             _ => 1,
         }
     }
@@ -115,10 +124,13 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let home_lock = HomeLock::take(&home.data())?;
     let stop = CancellationToken::new();
     let loader = open_loader(&home, strictness, stop.clone()).await?;
-    let revision = Arc::clone(loader.revision());
     let environment = loader.environment().to_owned();
 
-    let (store, store_lock) = open_store(&home, &revision).await?;
+    let (store, store_lock) = open_store(&home, loader.revision()).await?;
+    let vault = open_vault(&home)?;
+    let managed = managed::open(&*store, &vault).await?;
+    let loader = with_managed(loader, managed, strictness).await?;
+    let revision = Arc::clone(loader.revision());
     let [threads, large_at_once] = [revision.server.plugins.threads, revision.server.plugins.large_at_once]
         .map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
     let (under_way, crashed) = count_crashes(&home, &store, started).await?;
@@ -152,6 +164,9 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         operations: operations.clone(),
         local,
     }));
+    let managed =
+        managed::Parts { store: store.clone(), live: Arc::clone(&live), reload: reloading.handle.clone(), vault };
+    let managed = ManagedWebhooks::start(managed).await?;
     let reruns = Reruns::new(home.root().to_owned(), Arc::clone(&live), store.clone(), transform);
     let retention = Arc::new(Retention::new(Arc::clone(&live), store.clone()));
     let replays = Replays::new(replay::Parts {
@@ -166,6 +181,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         administration: store.clone(),
         upkeep: store.clone(),
         registry: store.clone(),
+        managed: Arc::clone(&managed),
         replays,
         retention: Arc::clone(&retention),
         dispatcher: dispatcher.clone(),
@@ -193,6 +209,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         first: revision,
         reloading,
         retention,
+        managed,
         store,
         info,
         stop,
@@ -225,6 +242,7 @@ impl Host {
             first,
             reloading,
             retention,
+            managed,
             store,
             info: _,
             stop,
@@ -241,6 +259,7 @@ impl Host {
         let following = follow(dispatcher.clone(), operations, first, reloading.revisions, stop.clone());
         let following = tasks::spawn("follow", OnPanic::Abort, following);
         let sweeping = tasks::spawn("retention", OnPanic::Log, retention.run(stop.clone()));
+        let retiring = tasks::spawn("retire", OnPanic::Log, managed.run(stop.clone()));
         let stopping = async {
             shutdown.await;
             tracing::info!("shutting down: finishing what is under way");
@@ -251,7 +270,7 @@ impl Host {
         // What the last deliveries came to is told too.
         drained.cancel();
         // All end by `stop` or `drained`; a panic of theirs was reported where it happened.
-        let _ = tokio::join!(following, reloading.task, sweeping, announcing);
+        let _ = tokio::join!(following, reloading.task, sweeping, retiring, announcing);
         store.close().await;
         drop(locks);
     }
@@ -265,6 +284,26 @@ async fn open_loader(home: &Home, strictness: Strictness, stop: CancellationToke
         let compiler = Compiler::of_host(&home, stop);
         let mut loader = Loader::open(home, compiler, strictness, clock::now())?;
         loader.keep_last_good();
+        Ok(loader)
+    })
+    .await
+}
+
+/// The key may stand where all secrets of the configuration do.
+fn open_vault(home: &Home) -> Result<Vault, BuildError> {
+    // A broken `.env` is reported by whoever reads configuration; the environment still counts.
+    let variables = Variables::load(home).unwrap_or_default();
+    let of_process = || std::env::var(vault::KEY_VARIABLE).ok();
+    let key = variables.get(vault::KEY_VARIABLE).map(str::to_owned).or_else(of_process);
+    Ok(Vault::of_home(&home.data(), key.as_deref())?)
+}
+
+async fn with_managed(mut loader: Loader, managed: ManagedSet, strictness: Strictness) -> Result<Loader, StartError> {
+    if managed.is_empty() {
+        return Ok(loader);
+    }
+    tasks::blocking(move || {
+        loader.start_managed(Arc::new(managed), strictness, clock::now())?;
         Ok(loader)
     })
     .await

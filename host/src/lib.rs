@@ -19,10 +19,12 @@ pub mod signing;
 pub mod size;
 pub mod tasks;
 pub mod throttle;
+pub mod vault;
 pub mod webhook;
 
 pub mod config;
 pub mod kept;
+pub mod managed;
 pub mod plugin;
 pub mod revision;
 pub mod schemas;

@@ -25,6 +25,11 @@ impl Pointer {
     }
 }
 
+/// The pointer of a member or item of what stands at `pointer`.
+pub(crate) fn child(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
 impl FromStr for Pointer {
     type Err = PointerError;
 

@@ -27,9 +27,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::egress::EgressError;
+use crate::managed::ManagedSet;
 use crate::plugin::LoadError;
 use crate::revision::{Fault, Revision};
-pub(crate) use checks::file_with;
+pub(crate) use checks::{file_with, objections};
 pub(crate) use hints::Hints;
 pub use loader::{Loader, Strictness};
 pub use watch::{Reloading, spawn};
@@ -40,10 +41,17 @@ pub struct ReloadHandle {
     requests: mpsc::Sender<Request>,
 }
 
-/// One wish for a reload.
+/// One wish for another revision.
 struct Request {
-    accept_removals: bool,
+    wish: Asked,
     answer: oneshot::Sender<Arc<Revision>>,
+}
+
+enum Asked {
+    /// Read everything again.
+    Reload { accept_removals: bool },
+    /// These are the managed webhooks now.
+    Manage(Arc<ManagedSet>),
 }
 
 impl ReloadHandle {
@@ -53,8 +61,21 @@ impl ReloadHandle {
     /// # Errors
     /// When the reload task is gone: the host is shutting down.
     pub async fn reload(&self, accept_removals: bool) -> Result<Arc<Revision>, ReloadClosed> {
+        self.ask(Asked::Reload { accept_removals }).await
+    }
+
+    /// Puts these managed webhooks in the place of those there were, and answers with the revision then in force. To be
+    /// called in the order in which they were stored.
+    ///
+    /// # Errors
+    /// When the reload task is gone: the host is shutting down.
+    pub(crate) async fn manage(&self, set: Arc<ManagedSet>) -> Result<Arc<Revision>, ReloadClosed> {
+        self.ask(Asked::Manage(set)).await
+    }
+
+    async fn ask(&self, wish: Asked) -> Result<Arc<Revision>, ReloadClosed> {
         let (answer, revision) = oneshot::channel();
-        self.requests.send(Request { accept_removals, answer }).await.map_err(|_| ReloadClosed)?;
+        self.requests.send(Request { wish, answer }).await.map_err(|_| ReloadClosed)?;
         revision.await.map_err(|_| ReloadClosed)
     }
 }

@@ -31,7 +31,7 @@ pub struct Revision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
-    /// Relative to the home folder.
+    /// Relative to the home folder; of a managed webhook, `webhook <id>`.
     pub file: String,
     /// JSON Pointer into it; empty: the file as a whole.
     pub pointer: String,
@@ -40,14 +40,25 @@ pub struct Fault {
     pub last_good_in_force: bool,
 }
 
+/// Stands before the id of a managed webhook, where the name of a file would.
+const MANAGED: &str = "webhook ";
+
 impl Fault {
     /// A file that cannot be taken as a whole; nothing is in force in its place.
     pub fn of_file(file: &str, message: impl Into<String>) -> Self {
         Self { file: file.to_owned(), pointer: String::new(), message: message.into(), last_good_in_force: false }
     }
 
-    /// What the file would call its webhook, if it is the file of one.
+    /// Something wrong with a managed webhook.
+    pub fn of_managed(id: &WebhookId, message: impl Into<String>) -> Self {
+        Self::of_file(&format!("{MANAGED}{id}"), message)
+    }
+
+    /// What the file would call its webhook, if it is the file of one; of a managed one, its id.
     pub fn webhook(&self) -> Option<&str> {
+        if let Some(id) = self.file.strip_prefix(MANAGED) {
+            return Some(id);
+        }
         let (folder, name) = self.file.rsplit_once('/')?;
         let layer = folder.strip_prefix("config/")?.strip_suffix("webhooks")?;
         let is_layer = layer.is_empty() || (layer.starts_with("environments/") && layer.ends_with('/'));

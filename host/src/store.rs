@@ -1,8 +1,8 @@
 //! The promise: what was appended is on disk before the call returns, and leaves the queue only by a settle.
 //!
 //! Shaped in batches, so that one durable write serves many callers. [`Store`] is the way of a delivery,
-//! [`Administration`] is for looking and mending, [`Upkeep`] for repeating and clearing away, [`Registry`] for what people
-//! make and change. Decides nothing
+//! [`Administration`] is for looking and mending, [`Upkeep`] for repeating and clearing away, [`Registry`] and [`Managed`]
+//! for what people make and change. Decides nothing
 //! about time: every due time and every "now" arrives as an argument. Nor does it know what a retry, a plugin or a pause
 //! is for.
 //!
@@ -23,10 +23,12 @@ use crate::ids::{DeliveryId, Digest, EventId, QuarantineId, SourceName, WebhookI
 
 #[cfg(test)]
 mod conformance;
+mod managed;
 mod registry;
 pub mod sqlite;
 mod upkeep;
 
+pub use managed::{MOST_MANAGED, Managed, ManagedRow, Written};
 pub use registry::{CHANGES_KEPT, Change, Recorded, Registry};
 pub use upkeep::{
     Discarded, DiscardedHeld, NoReplay, Purged, Replay, Replayed, Retried, Selected, Selection, Space, Sweep, Swept,

@@ -1,4 +1,4 @@
-//! A webhook: a destination and its rules, ready to use. Made by `config` from a file, checked when made.
+//! A webhook: a destination and its rules, ready to use. Made by `config` from its definition, checked when made.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,9 @@ use http::{HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use url::Url;
 
+use crate::clock::Timestamp;
 use crate::ids::{Digest, EventType, PluginName, WebhookId};
+use crate::managed::definition::Definition;
 use crate::pattern::EventPattern;
 use crate::pointer::Pointer;
 use crate::schemas::Compiled;
@@ -52,6 +54,29 @@ pub struct Webhook {
     pub signing_secrets: Vec<SigningSecret>,
     /// Signatures in headers of other names, for receivers that come from another sender.
     pub extra_signatures: Vec<ExtraSignature>,
+    pub origin: Origin,
+}
+
+/// Where a webhook's definition is.
+#[derive(Clone, PartialEq)]
+pub enum Origin {
+    /// In files: what they say, without what may be a secret.
+    File(Arc<Value>),
+    /// In the store.
+    Managed(Arc<Managed>),
+}
+
+/// A definition that is managed over the API.
+#[derive(Clone, PartialEq)]
+pub struct Managed {
+    pub id: WebhookId,
+    pub definition: Definition,
+    /// Counts its changes.
+    pub version: i64,
+    pub created: Timestamp,
+    pub changed: Timestamp,
+    /// Which signing secrets go when, by their id.
+    pub retiring: BTreeMap<String, Timestamp>,
 }
 
 /// Retries when a webhook writes none: Standard Webhooks' recommendation, ten attempts over three days.
@@ -228,8 +253,29 @@ impl Webhook {
         self.wants_type(event_type) && self.filter.as_ref().is_none_or(|filter| filter.objection(body).is_none())
     }
 
+    /// Its definition as people may see it.
+    pub fn shown(&self) -> Value {
+        match &self.origin {
+            Origin::File(written) => Value::clone(written),
+            Origin::Managed(managed) => managed.definition.shown(),
+        }
+    }
+
+    pub fn managed(&self) -> Option<&Arc<Managed>> {
+        match &self.origin {
+            Origin::File(_) => None,
+            Origin::Managed(managed) => Some(managed),
+        }
+    }
+
     pub fn wants_type(&self, event_type: &EventType) -> bool {
         self.events.iter().any(|pattern| pattern.matches(event_type))
+    }
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self::File(Arc::default())
     }
 }
 

@@ -82,6 +82,7 @@ impl Webhook {
             concurrency: NonZeroU32::MIN,
             signing_secrets: Vec::new(),
             extra_signatures: Vec::new(),
+            origin: crate::webhook::Origin::default(),
         }
     }
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::Layer;
 use super::near::nearest;
 use super::node::{Node, parse_layer};
-use super::overlay::{Merged, child};
+use super::overlay::Merged;
+use crate::pointer::child;
 use crate::webhook::Headers;
 
 /// Where header names are keys, in `server.json` and in a webhook's file.

@@ -14,9 +14,10 @@ use serde_json::{Map, Value};
 
 use super::interpolate::{Expanded, expand};
 use super::near::nearest;
-use super::overlay::{Merged, child};
+use super::overlay::Merged;
 use super::{ConfigError, Layer, MAX_FILE_BYTES, Variables, json};
 use crate::duration;
+use crate::pointer::child;
 use crate::schemas::shortened;
 
 /// More errors of one document help nobody.

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use crate::pointer::child;
+
 /// Documents laid over each other.
 pub(super) struct Merged {
     value: Value,
@@ -38,11 +40,6 @@ impl Merged {
             }
         }
     }
-}
-
-/// The pointer of a member or item.
-pub(super) fn child(pointer: &str, key: &str) -> String {
-    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 struct Laying<'m> {

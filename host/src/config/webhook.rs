@@ -19,7 +19,9 @@ use crate::pattern::EventPattern;
 use crate::pointer::Pointer;
 use crate::schemas::Compiled;
 use crate::signing::{ExtraSignature, Signed, SigningSecret, Template};
-use crate::webhook::{DEFAULT_DISABLE_AFTER, DEFAULT_RETRY_SCHEDULE, Filter, OnError, PluginUse, Shadow, Webhook};
+use crate::webhook::{
+    DEFAULT_DISABLE_AFTER, DEFAULT_RETRY_SCHEDULE, Filter, OnError, Origin, PluginUse, Shadow, Webhook,
+};
 
 const ROOT: Keys = Keys {
     known: &[
@@ -113,6 +115,7 @@ pub(super) fn read(id: WebhookId, root: &Node<'_>) -> Option<Webhook> {
             .unwrap_or(DEFAULT_CONCURRENCY),
         signing_secrets,
         extra_signatures,
+        origin: Origin::default(),
     })
 }
 

@@ -156,6 +156,7 @@ mod tests {
             concurrency: NonZeroU32::MIN,
             signing_secrets: vec!["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap()],
             extra_signatures: vec![hub],
+            origin: crate::webhook::Origin::default(),
         };
         let changes = Changes {
             data: Some(Bytes::from_static(b"1;2")),

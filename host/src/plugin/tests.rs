@@ -78,6 +78,7 @@ pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> Cha
         concurrency: NonZeroU32::MIN,
         signing_secrets: vec![],
         extra_signatures: vec![],
+        origin: crate::webhook::Origin::default(),
     };
     let event = Event {
         id: EventId::from_bytes([1; 16]),

@@ -6,9 +6,20 @@ use crate::bundled;
 use crate::config::{self, Layer, ServerConfig, Variables};
 use crate::egress::Egress;
 use crate::plugin::Catalog;
-use crate::revision::Fault;
+use crate::revision::{Fault, Revision};
 use crate::schemas::{Violation, shortened};
 use crate::webhook::Webhook;
+
+/// What a webhook that is not in force yet would have against it beside what is: no file is named.
+pub(crate) fn objections(webhook: &Webhook, revision: &Revision) -> Vec<Violation> {
+    let Revision { plugins, egress, .. } = revision;
+    let mut faults = plugin_config_faults(webhook, &[], plugins);
+    faults.extend(refused_url_fault(webhook, &[], &Variables::default(), egress, "config/server.json"));
+    faults.extend(missing_plugin_faults(webhook, &[], plugins));
+    faults.extend(shadow_faults(webhook, &[], plugins));
+    let violation = |Fault { pointer, message, .. }| Violation { pointer, keyword: "beside".to_owned(), message };
+    faults.into_iter().map(violation).collect()
+}
 
 /// Where a webhook's plugin configs break the schemas of the plugins they are for.
 pub(super) fn plugin_config_faults(webhook: &Webhook, layers: &[Layer], catalog: &Catalog) -> Vec<Fault> {

@@ -12,6 +12,7 @@ use super::scan::{self, Snapshot};
 use super::settle::{Settled, Settler};
 use crate::clock::Timestamp;
 use crate::config::{Home, Variables};
+use crate::managed::ManagedSet;
 use crate::plugin::Compiler;
 use crate::revision::{Fault, Revision};
 
@@ -31,6 +32,9 @@ pub struct Loader {
     keeping_faults: Vec<Fault>,
     /// Something changed since copies were kept.
     owes_copies: bool,
+    managed: Arc<ManagedSet>,
+    /// They changed since the last look.
+    managed_changed: bool,
     parts: Parts,
     revision: Arc<Revision>,
 }
@@ -71,7 +75,9 @@ impl Loader {
         let last_good = LastGood::open(home.root(), &layout, now);
         let seen = scan::scan(home.root(), &layout, &Snapshot::default(), now);
         let (settler, settled) = Settler::start(last_good.paths(), &seen, &layout);
-        let ground = Ground { home: &home, layout: &layout, last_good: &last_good, files: settler.accepted() };
+        let managed = Arc::default();
+        let files = settler.accepted();
+        let ground = Ground { home: &home, layout: &layout, last_good: &last_good, files, managed: &managed };
         let parts = Parts::start(&ground, compiler)?;
         let faults = collect(&settled.faults, &[], parts.faults(&ground));
         if strictness == Strictness::Strict && !faults.is_empty() {
@@ -82,6 +88,8 @@ impl Loader {
             settled_faults: settled.faults,
             keeping_faults: Vec::new(),
             owes_copies: true,
+            managed,
+            managed_changed: false,
             home,
             layout,
             seen,
@@ -99,6 +107,30 @@ impl Loader {
     pub fn dry_run(home: Home, now: Timestamp) -> Result<Arc<Revision>, StartError> {
         let compiler = Compiler::of_dry_run(&home);
         Self::open(home, compiler, Strictness::Lenient, now).map(|loader| loader.revision)
+    }
+
+    /// These are the managed webhooks from the next look on.
+    pub fn manage(&mut self, managed: Arc<ManagedSet>) {
+        self.managed_changed |= managed != self.managed;
+        self.managed = managed;
+    }
+
+    /// Takes the managed webhooks into the first revision.
+    ///
+    /// # Errors
+    /// When there is a fault and no leniency.
+    pub fn start_managed(
+        &mut self,
+        managed: Arc<ManagedSet>,
+        strictness: Strictness,
+        now: Timestamp,
+    ) -> Result<(), StartError> {
+        self.manage(managed);
+        self.load(Wish::Changes, now);
+        if strictness == Strictness::Strict && !self.revision.faults.is_empty() {
+            return Err(StartError::Strict(self.revision.faults.clone()));
+        }
+        Ok(())
     }
 
     /// The environment whose overlays apply.
@@ -127,10 +159,11 @@ impl Loader {
             self.settler.settle(&self.seen, &self.layout, now, accept_removals);
         self.settled_faults = faults;
         let reread = wish != Wish::Changes;
-        if changed || reread || self.parts.wants_another_try() {
-            let Self { home, layout, last_good, settler, parts, .. } = self;
-            parts.advance(&Ground { home, layout, last_good, files: settler.accepted() }, reread);
+        if changed || reread || self.managed_changed || self.parts.wants_another_try() {
+            let Self { home, layout, last_good, settler, parts, managed, .. } = self;
+            parts.advance(&Ground { home, layout, last_good, files: settler.accepted(), managed }, reread);
             self.owes_copies = true;
+            self.managed_changed = false;
         }
         let retry = self.parts.wants_another_try().then(|| now.after(RETRY));
         Outcome { revision: self.next_revision(now), look_again: look_again.into_iter().chain(retry).min() }
@@ -142,8 +175,8 @@ impl Loader {
         if !self.owes_copies {
             return;
         }
-        let Self { home, layout, last_good, settler, parts, .. } = self;
-        let versions = parts.keep_versions(&Ground { home, layout, last_good, files: settler.accepted() });
+        let Self { home, layout, last_good, settler, parts, managed, .. } = self;
+        let versions = parts.keep_versions(&Ground { home, layout, last_good, files: settler.accepted(), managed });
         let Keeping { good, kept } = self.parts.keeping(&self.ground());
         self.keeping_faults = self.last_good.keep(self.home.root(), &good, &kept);
         self.keeping_faults.extend(versions);
@@ -161,7 +194,8 @@ impl Loader {
     }
 
     fn ground(&self) -> Ground<'_> {
-        Ground { home: &self.home, layout: &self.layout, last_good: &self.last_good, files: self.settler.accepted() }
+        let Self { home, layout, last_good, settler, managed, .. } = self;
+        Ground { home, layout, last_good, files: settler.accepted(), managed }
     }
 }
 

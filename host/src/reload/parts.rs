@@ -19,6 +19,7 @@ use super::schema_files::SchemaFiles;
 use crate::clock::Timestamp;
 use crate::config::{Home, ServerConfig};
 use crate::egress::Egress;
+use crate::managed::ManagedSet;
 use crate::plugin::Compiler;
 use crate::revision::{Fault, Revision};
 use crate::schemas::{SchemaFault, SchemaSet};
@@ -35,6 +36,8 @@ pub(super) struct Ground<'a> {
     pub(super) last_good: &'a LastGood,
     /// The files in force, by path.
     pub(super) files: &'a BTreeMap<String, Entry>,
+    /// The webhooks that are not in files.
+    pub(super) managed: &'a ManagedSet,
 }
 
 /// The parts in force.
@@ -120,7 +123,7 @@ impl Parts {
         let mut faults = self.settings.faults(&self.started, ground);
         faults.extend(self.egress_fault.clone());
         faults.extend(self.plugins.faults());
-        faults.extend(self.webhooks.faults(&self.surroundings()));
+        faults.extend(self.webhooks.faults(ground, &self.surroundings()));
         faults.extend(self.schemas.faults().iter().cloned());
         faults
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::Changes;
 use super::hints::Hints;
 use super::loader::{Loader, Outcome, Wish};
-use super::{ReloadHandle, Request};
+use super::{Asked, ReloadHandle, Request};
 use crate::clock;
 use crate::inert::inert;
 use crate::revision::{Fault, Live, Revision};
@@ -83,7 +83,15 @@ impl Reloader {
 
     async fn answer(&mut self, request: Request) -> Option<Duration> {
         let deadline = Instant::now() + REQUEST_PATIENCE;
-        let mut pause = self.look(Wish::Everything { accept_removals: request.accept_removals }).await;
+        let mut pause = match request.wish {
+            Asked::Reload { accept_removals } => self.look(Wish::Everything { accept_removals }).await,
+            Asked::Manage(set) => {
+                self.with_loader(move |loader| loader.manage(set)).await;
+                let pause = self.look(Wish::Changes).await;
+                drop(request.answer.send(self.live.load_full()));
+                return pause;
+            }
+        };
         while let Some(wait) = pause.filter(|wait| Instant::now() + *wait < deadline) {
             sleep(wait).await;
             pause = self.look(Wish::Changes).await;

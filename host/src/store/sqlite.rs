@@ -31,6 +31,7 @@ mod holding;
 mod hot;
 mod leases;
 mod look;
+mod managed;
 mod parcel;
 mod places;
 mod quarantine;

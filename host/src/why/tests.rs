@@ -58,6 +58,7 @@ impl Case {
             concurrency: NonZeroU32::MIN,
             signing_secrets: vec![],
             extra_signatures: vec![],
+            origin: crate::webhook::Origin::default(),
         };
         let (delivery, run_state, faults) = (None, None, vec![]);
         Self { event, webhook, delivery, run_state, faults, is_loaded: true, is_gone: false, address: Ok(()) }

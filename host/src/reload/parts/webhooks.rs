@@ -1,29 +1,36 @@
-//! The webhooks declared in files.
+//! The webhooks: those declared in files, and the managed ones. Of one id, the file's stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::bound::Bound;
-use super::layered::{Layered, failure, last_good_layers, reused};
+use super::layered::{Layered, failure, fault, last_good_layers, reused};
 use super::settings::{Settings, with_either};
 use super::{Ground, Keeping};
-use crate::config;
+use crate::config::{self, Layer, Variables};
 use crate::egress::Egress;
 use crate::ids::WebhookId;
 use crate::plugin::Catalog;
 use crate::reload::checks;
 use crate::reload::unit::{Failure, Unit};
 use crate::revision::Fault;
-use crate::webhook::Webhook;
+use crate::webhook::{Managed, Webhook};
 
 #[derive(Default)]
 pub(super) struct Webhooks {
-    units: BTreeMap<WebhookId, Unit<Layered, Webhook>>,
+    units: BTreeMap<WebhookId, Unit<Input, Webhook>>,
     /// Files whose names are no ids.
     misnamed: Vec<Fault>,
     /// Grows when the surroundings change, because webhooks are checked against them.
     generation: u64,
     surroundings: Option<Surroundings>,
+}
+
+/// What a webhook is made from.
+#[derive(Clone, PartialEq)]
+enum Input {
+    Files(Layered),
+    Managed { managed: Arc<Managed>, generation: u64 },
 }
 
 /// What else of the same revision decides whether a webhook is good.
@@ -46,7 +53,11 @@ impl Webhooks {
         for id in ids {
             let unit = self.units.entry(id.clone()).or_default();
             // Both only grow, so that their sum never comes back to an earlier value.
-            advance_one(&id, unit, ground, settings, surroundings, settings.generation() + self.generation);
+            let generation = settings.generation() + self.generation;
+            match ground.managed.get(&id).filter(|_| !in_files(&id, ground)) {
+                Some(managed) => advance_managed(managed, unit, surroundings, generation),
+                None => advance_one(&id, unit, ground, settings, surroundings, generation),
+            }
         }
     }
 
@@ -55,6 +66,11 @@ impl Webhooks {
         let (mut bound, variables) = (Bound::default(), settings.variables());
         let stems = ground.files.keys().filter_map(|path| ground.layout.webhook_stem(path));
         let ids: BTreeSet<WebhookId> = stems.filter_map(|stem| stem.parse().ok()).collect();
+        for managed in ground.managed.values().filter(|managed| !ids.contains(&managed.id)) {
+            if let Ok(webhook) = config::parse_managed(managed) {
+                bound.add(&webhook, &format!("webhook {}", managed.id));
+            }
+        }
         for id in ids {
             let layers = Layered::of(&ground.layout.webhook_layers(id.as_str()), ground.files, 0).texts();
             let layers = layers.unwrap_or_default();
@@ -83,23 +99,38 @@ impl Webhooks {
         self.units.values().all(|unit| unit.current().is_some())
     }
 
-    pub(super) fn faults(&self, Surroundings { catalog, egress, .. }: &Surroundings) -> Vec<Fault> {
+    pub(super) fn faults(
+        &self,
+        ground: &Ground<'_>,
+        Surroundings { catalog, egress, .. }: &Surroundings,
+    ) -> Vec<Fault> {
         let mut faults = self.misnamed.clone();
-        for (id, unit) in &self.units {
+        for id in ground.managed.keys().filter(|id| in_files(id, ground)) {
+            let message = format!(
+                "is not in force, because config/webhooks/{id}.json declares a webhook of the same name: rename that file, \
+                 or delete this one (`hookwright webhook delete {id}` once the file is gone)"
+            );
+            faults.push(Fault::of_managed(id, message));
+        }
+        for unit in self.units.values() {
             faults.extend(unit.faults().iter().cloned());
             let Some(webhook) = unit.value() else { continue };
-            let layers = unit.current().and_then(|layers| layers.texts().ok()).unwrap_or_default();
+            let layers = unit.current().and_then(Input::texts).unwrap_or_default();
             let missing = checks::missing_plugin_faults(webhook, &layers, catalog);
             let shadows = checks::shadow_faults(webhook, &layers, catalog);
             let refused = checks::refused_in_force_fault(webhook, egress);
-            faults.extend(missing.into_iter().chain(shadows).chain(refused).map(|fault| named(fault, id)));
+            faults.extend(missing.into_iter().chain(shadows).chain(refused).map(|fault| named(fault, webhook)));
         }
         faults
     }
 
     pub(super) fn keeping(&self, ground: &Ground<'_>, keeping: &mut Keeping) {
-        for (id, unit) in &self.units {
-            keeping.unit(&ground.layout.webhook_layers(id.as_str()), unit.current());
+        for (id, unit) in self.units.iter().filter(|(id, _)| in_files(id, ground)) {
+            let current = match unit.current() {
+                Some(Input::Files(layers)) => Some(layers),
+                Some(Input::Managed { .. }) | None => None,
+            };
+            keeping.unit(&ground.layout.webhook_layers(id.as_str()), current);
         }
     }
 
@@ -116,8 +147,45 @@ impl Webhooks {
                 None => {}
             }
         }
+        ids.extend(ground.managed.keys().cloned());
         ids
     }
+}
+
+impl Input {
+    fn texts(&self) -> Option<Vec<Layer>> {
+        match self {
+            Self::Files(layers) => layers.texts().ok(),
+            Self::Managed { .. } => None,
+        }
+    }
+}
+
+fn in_files(id: &WebhookId, ground: &Ground<'_>) -> bool {
+    ground.layout.webhook_layers(id.as_str()).iter().any(|path| ground.files.contains_key(path))
+}
+
+fn advance_managed(
+    managed: &Arc<Managed>,
+    unit: &mut Unit<Input, Webhook>,
+    surroundings: &Surroundings,
+    generation: u64,
+) {
+    let id = &managed.id;
+    let of_managed = |fault: Fault| Fault { pointer: fault.pointer, ..Fault::of_managed(id, fault.message) };
+    let make = |_: &Input, in_force: Option<&Arc<Webhook>>| {
+        let webhook = config::parse_managed(managed)
+            .map_err(|errors| Failure::Bad(errors.into_iter().map(|error| of_managed(fault(error))).collect()))?;
+        let Surroundings { egress, allowed_in, catalog } = surroundings;
+        let mut objections = checks::plugin_config_faults(&webhook, &[], catalog);
+        objections.extend(checks::refused_url_fault(&webhook, &[], &Variables::default(), egress, allowed_in));
+        let objections: Vec<_> = objections.into_iter().map(of_managed).collect();
+        if objections.is_empty() { Ok(reused(webhook, in_force)) } else { Err(Failure::Bad(objections)) }
+    };
+    // It was good when it was stored: what changed are its surroundings.
+    let last_good = || config::parse_managed(managed).ok();
+    let input = Input::Managed { managed: Arc::clone(managed), generation };
+    unit.advance(&format!("webhook {id}"), input, make, last_good);
 }
 
 impl Surroundings {
@@ -130,7 +198,7 @@ impl Surroundings {
 
 fn advance_one(
     id: &WebhookId,
-    unit: &mut Unit<Layered, Webhook>,
+    unit: &mut Unit<Input, Webhook>,
     ground: &Ground<'_>,
     settings: &Settings,
     surroundings: &Surroundings,
@@ -138,8 +206,9 @@ fn advance_one(
 ) {
     let paths = ground.layout.webhook_layers(id.as_str());
     let variables = settings.variables();
-    let make = |input: &Layered, in_force: Option<&Arc<Webhook>>| {
-        let layers = input.texts()?;
+    let files = Layered::of(&paths, ground.files, generation);
+    let make = |_: &Input, in_force: Option<&Arc<Webhook>>| {
+        let layers = files.texts()?;
         let webhook = config::parse_webhook(id.clone(), &layers, &variables).map_err(failure)?;
         let mut objections = checks::plugin_config_faults(&webhook, &layers, &surroundings.catalog);
         let Surroundings { egress, allowed_in, .. } = surroundings;
@@ -152,12 +221,17 @@ fn advance_one(
         let layers = last_good_layers(&paths, ground.last_good)?;
         with_either(&variables, ground, |variables| config::parse_webhook(id.clone(), &layers, variables).ok())
     };
-    let input = Layered::of(&paths, ground.files, generation);
-    let file = input.files().next().map_or(String::new(), |(path, _)| path.clone());
-    unit.advance(&file, input, make, last_good);
+    let file = files.files().next().map_or(String::new(), |(path, _)| path.clone());
+    unit.advance(&file, Input::Files(files.clone()), make, last_good);
 }
 
-/// A fault of a webhook in force by its last good version has no current file to be named.
-fn named(fault: Fault, id: &WebhookId) -> Fault {
-    if fault.file.is_empty() { Fault { file: format!("config/webhooks/{id}.json"), ..fault } } else { fault }
+/// A fault of a webhook in force by its last good version has no current file to be named, and a managed one has none at
+/// all.
+fn named(fault: Fault, webhook: &Webhook) -> Fault {
+    let id = &webhook.id;
+    match (fault.file.is_empty(), webhook.managed()) {
+        (true, Some(_)) => Fault { pointer: fault.pointer, ..Fault::of_managed(id, fault.message) },
+        (true, None) => Fault { file: format!("config/webhooks/{id}.json"), ..fault },
+        (false, _) => fault,
+    }
 }

@@ -62,6 +62,7 @@ impl Leases for Claimed {
 }
 
 impl Leases for () {}
+impl Leases for crate::store::Written {}
 impl Leases for u64 {}
 impl Leases for String {}
 impl Leases for Vec<Settled> {}

@@ -45,7 +45,7 @@ pub(super) fn list(connection: &Connection, before: Option<i64>, limit: usize) -
     Ok(found)
 }
 
-pub(super) fn size(change: &Change) -> usize {
+pub(in crate::store::sqlite) fn size(change: &Change) -> usize {
     let values = [&change.from, &change.to].into_iter().flatten();
     size_of::<Change>() + values.map(|value| value.to_string().len()).sum::<usize>()
 }

@@ -132,6 +132,19 @@ CREATE TABLE run_states (
     PRIMARY KEY (webhook, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- Webhooks that are managed over the API, not by files.
+CREATE TABLE managed (
+    webhook    TEXT NOT NULL PRIMARY KEY,
+    version    INTEGER NOT NULL,
+    created    INTEGER NOT NULL,
+    changed    INTEGER NOT NULL,
+    definition TEXT NOT NULL,    -- JSON in the form of a file, with references to secrets
+    sealed     BLOB NOT NULL,    -- the secrets, encrypted and bound to this row; empty: there are none
+    retiring   TEXT NOT NULL,    -- JSON: which signing secrets go when
+    key        TEXT UNIQUE,      -- the idempotency key it was made with
+    key_digest BLOB              -- of what was sent with that key
+) STRICT, WITHOUT ROWID;
+
 -- Who changed what. AUTOINCREMENT: a number is never given twice.
 CREATE TABLE changes (
     number  INTEGER PRIMARY KEY AUTOINCREMENT,

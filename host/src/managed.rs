@@ -1,0 +1,520 @@
+//! Webhooks that are managed over the API: made, changed, rotated and removed, each change checked, sealed, stored with
+//! its record, and put in force before it is answered.
+//!
+//! The store is the truth; here is what was read of it. Changes go one after the other. Webhooks of files are not
+//! touched: theirs are the definitions of which nothing is written but run state.
+
+pub(crate) mod definition;
+mod error;
+mod retire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{Mutex, Notify};
+
+use crate::access::Principal;
+use crate::clock::{self, Timestamp};
+use crate::config;
+use crate::ids::{Digest, WebhookId};
+use crate::reload::{ReloadHandle, objections};
+use crate::revision::Live;
+use crate::schemas::Violation;
+use crate::signing::SigningSecret;
+use crate::store::{self, Change, MOST_MANAGED, ManagedRow, StoreError, Written};
+use crate::tasks::{self, OnPanic};
+use crate::vault::Vault;
+use crate::webhook::{Managed, Webhook};
+
+pub use definition::{Definition, Exported};
+pub use error::EditError;
+
+/// Managed webhooks by id.
+pub type ManagedSet = BTreeMap<WebhookId, Arc<Managed>>;
+
+/// An old signing secret is good for at most so long.
+pub const LONGEST_RETIREMENT: Duration = Duration::from_hours(30 * 24);
+
+/// What managing webhooks needs of the host.
+pub struct Parts {
+    pub store: Arc<dyn store::Managed>,
+    pub live: Live,
+    pub reload: ReloadHandle,
+    pub vault: Vault,
+}
+
+/// The managed webhooks of this host.
+pub struct ManagedWebhooks {
+    store: Arc<dyn store::Managed>,
+    live: Live,
+    reload: ReloadHandle,
+    state: Mutex<State>,
+    /// There may be an earlier end of a signing secret.
+    changed: Notify,
+}
+
+struct State {
+    vault: Vault,
+    rows: BTreeMap<WebhookId, ManagedRow>,
+    set: ManagedSet,
+}
+
+/// Who asks for a change, and what he knew when he did.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub who: Principal,
+    /// The version that is to be changed; none: whichever there is.
+    pub known: Option<i64>,
+}
+
+/// A webhook to be made.
+#[derive(Clone, Debug)]
+pub struct NewWebhook {
+    /// None: made of its name.
+    pub id: Option<WebhookId>,
+    pub draft: Value,
+    /// The same again makes nothing.
+    pub key: Option<String>,
+}
+
+/// What a change led to.
+#[derive(Debug)]
+pub struct Edited {
+    pub id: WebhookId,
+    pub version: i64,
+    /// False: everything was as it was asked for.
+    pub changed: bool,
+    /// A signing secret that was made. Never shown again.
+    pub secret: Option<SigningSecret>,
+}
+
+/// What the store has, opened.
+///
+/// # Errors
+/// When it cannot be read, or its secrets not be opened with the keys at hand.
+pub async fn open(store: &dyn store::Managed, vault: &Vault) -> Result<ManagedSet, EditError> {
+    let rows = store.managed().await?;
+    rows.iter().map(|row| Ok((row.webhook.clone(), Arc::new(opened(row, vault)?)))).collect()
+}
+
+impl ManagedWebhooks {
+    /// # Errors
+    /// As of [`open`].
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, EditError> {
+        let Parts { store, live, reload, vault } = parts;
+        let rows: BTreeMap<_, _> = store.managed().await?.into_iter().map(|row| (row.webhook.clone(), row)).collect();
+        let set = rows
+            .iter()
+            .map(|(id, row)| Ok((id.clone(), Arc::new(opened(row, &vault)?))))
+            .collect::<Result<_, EditError>>()?;
+        let state = Mutex::new(State { vault, rows, set });
+        Ok(Arc::new(Self { store, live, reload, state, changed: Notify::new() }))
+    }
+
+    /// # Errors
+    /// Why nothing was made.
+    pub async fn create(self: &Arc<Self>, new: NewWebhook, who: Principal) -> Result<Edited, EditError> {
+        self.see_through(move |this| async move {
+            let mut state = this.state.lock().await;
+            let sent = Digest::of(new.draft.to_string().as_bytes());
+            if let Some(key) = &new.key
+                && let Some(row) =
+                    state.rows.values().find(|row| row.key.as_ref().is_some_and(|(known, _)| known == key))
+            {
+                let is_same = row.key.as_ref().is_some_and(|(_, digest)| *digest == sent);
+                let again = || Edited { id: row.webhook.clone(), version: row.version, changed: false, secret: None };
+                return if is_same { Ok(again()) } else { Err(EditError::KeyUsed(row.webhook.clone())) };
+            }
+            let mut definition = Definition::sent(&new.draft, None)?;
+            let id = match new.id {
+                Some(id) => id,
+                None => this.free_id(&state, &definition)?,
+            };
+            if state.rows.contains_key(&id) || this.live.load().webhooks.contains_key(&id) {
+                return Err(EditError::Exists(id));
+            }
+            let mut secret = None;
+            if definition.written().get("signing").is_none() {
+                let made = SigningSecret::generate();
+                definition = definition.with_signing_secret(made.expose()).0;
+                secret = Some(made);
+            }
+            let now = clock::now();
+            let managed = Managed { id, definition, version: 1, created: now, changed: now, retiring: BTreeMap::new() };
+            let key = new.key.map(|key| (key, sent));
+            let edited = this.put(&mut state, managed, None, key, "webhook.create", &who).await?;
+            Ok(Edited { secret, ..edited })
+        })
+        .await
+    }
+
+    /// Puts another definition in the place of the one there is.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub async fn replace(self: &Arc<Self>, id: WebhookId, draft: Value, asked: Asked) -> Result<Edited, EditError> {
+        self.edit(id, asked, "webhook.update", move |known| {
+            Definition::sent(&draft, Some(known)).map(|new| (new, None))
+        })
+        .await
+    }
+
+    /// Changes what the patch names: RFC 7396.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub async fn patch(self: &Arc<Self>, id: WebhookId, patch: Value, asked: Asked) -> Result<Edited, EditError> {
+        self.edit(id, asked, "webhook.update", move |known| {
+            let mut draft = known.shown();
+            merge(&mut draft, patch);
+            Definition::sent(&draft, Some(known)).map(|new| (new, None))
+        })
+        .await
+    }
+
+    /// Signs with a fresh secret from now on, and with the earlier ones too for this long.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub async fn rotate(
+        self: &Arc<Self>,
+        id: WebhookId,
+        keep_old: Duration,
+        asked: Asked,
+    ) -> Result<Edited, EditError> {
+        let until = clock::now().after(keep_old.min(LONGEST_RETIREMENT));
+        self.edit(id, asked, "webhook.rotate-secret", move |known| {
+            let made = SigningSecret::generate();
+            let (new, _) = known.with_signing_secret(made.expose());
+            Ok((new, Some((made, until))))
+        })
+        .await
+    }
+
+    /// # Errors
+    /// Why it was not removed.
+    pub async fn remove(self: &Arc<Self>, id: WebhookId, asked: Asked) -> Result<(), EditError> {
+        self.see_through(move |this| async move {
+            let mut state = this.state.lock().await;
+            let managed = this.known(&state, &id, &asked)?;
+            let shown = Some(managed.definition.shown());
+            let change =
+                Change { from: shown, ..Change::by(&asked.who, "webhook.delete", id.to_string(), clock::now()) };
+            let written = this.store.remove(id.clone(), managed.version, change).await;
+            this.done(&mut state, written, &id).await?;
+            state.rows.remove(&id);
+            state.set.remove(&id);
+            this.put_in_force(&state).await
+        })
+        .await
+    }
+
+    /// The form of a file; it shows no secret.
+    ///
+    /// # Errors
+    /// When it is not managed here.
+    pub async fn export(&self, id: &WebhookId) -> Result<Exported, EditError> {
+        let state = self.state.lock().await;
+        let managed = state.set.get(id).ok_or_else(|| self.not_managed(id))?;
+        Ok(managed.definition.exported(id.as_str()))
+    }
+
+    /// Seals all secrets anew: with a fresh key, where keys are in the host's own file. Returns how many webhooks have
+    /// some, and the id of the key.
+    ///
+    /// # Errors
+    /// When the keys or the store cannot be written. Everything still opens then.
+    pub async fn rotate_key(self: &Arc<Self>, who: Principal) -> Result<(usize, String), EditError> {
+        self.see_through(move |this| async move {
+            let mut state = this.state.lock().await;
+            let vault = state.vault.with_new_key()?;
+            let mut sealed = Vec::new();
+            for (id, managed) in state.set.iter().filter(|(_, managed)| !managed.definition.secrets().is_empty()) {
+                sealed.push((id.clone(), managed.version, seal(managed, &vault)?));
+            }
+            let (count, key) = (sealed.len(), vault.key_id());
+            let to = Some(serde_json::json!({ "key": key, "webhooks": count }));
+            let change = Change { to, ..Change::by(&who, "secret.rotate-key", vault.place(), clock::now()) };
+            let written = this.store.reseal(sealed.clone(), change).await;
+            // Whatever came of it, both keys are at hand.
+            state.vault = vault;
+            match written? {
+                Written::Done => {}
+                Written::Changed | Written::TooMany => return Err(EditError::Unexpected),
+            }
+            for (id, _, sealed) in sealed {
+                if let Some(row) = state.rows.get_mut(&id) {
+                    row.sealed = sealed;
+                }
+            }
+            state.vault = state.vault.without_old_keys()?;
+            Ok((count, key))
+        })
+        .await
+    }
+
+    async fn edit(
+        self: &Arc<Self>,
+        id: WebhookId,
+        asked: Asked,
+        action: &'static str,
+        make: impl FnOnce(&Definition) -> Result<(Definition, Option<(SigningSecret, Timestamp)>), Vec<Violation>>
+        + Send
+        + 'static,
+    ) -> Result<Edited, EditError> {
+        self.see_through(move |this| async move {
+            let mut state = this.state.lock().await;
+            let known = this.known(&state, &id, &asked)?;
+            let (definition, rotated) = make(&known.definition)?;
+            if definition == known.definition {
+                return Ok(Edited { id, version: known.version, changed: false, secret: None });
+            }
+            let (secret, until) = rotated.unzip();
+            let retiring = retire::still(&known, &definition, until);
+            let managed = Managed {
+                id,
+                definition,
+                version: known.version + 1,
+                created: known.created,
+                changed: clock::now(),
+                retiring,
+            };
+            let key = state.rows.get(&known.id).and_then(|row| row.key.clone());
+            let edited = this.put(&mut state, managed, Some(&known), key, action, &asked.who).await?;
+            Ok(Edited { secret, ..edited })
+        })
+        .await
+    }
+
+    /// Checks, stores and puts in force.
+    async fn put(
+        &self,
+        state: &mut State,
+        managed: Managed,
+        known: Option<&Managed>,
+        key: Option<(String, Digest)>,
+        action: &str,
+        who: &Principal,
+    ) -> Result<Edited, EditError> {
+        let managed = Arc::new(managed);
+        self.judge(&managed)?;
+        let from = known.map(|known| known.definition.shown());
+        let to = Some(managed.definition.shown());
+        let change = Change { from, to, ..Change::by(who, action, managed.id.to_string(), managed.changed) };
+        let row = ManagedRow {
+            webhook: managed.id.clone(),
+            version: managed.version,
+            created: managed.created,
+            changed: managed.changed,
+            definition: managed.definition.written().clone(),
+            sealed: seal(&managed, &state.vault)?,
+            retiring: managed.retiring.clone(),
+            key,
+        };
+        let written = self.store.write(row.clone(), known.map(|known| known.version), change).await;
+        self.done(state, written, &managed.id).await?;
+        let edited = Edited { id: managed.id.clone(), version: managed.version, changed: true, secret: None };
+        state.rows.insert(managed.id.clone(), row);
+        state.set.insert(managed.id.clone(), managed);
+        self.put_in_force(state).await?;
+        self.changed.notify_one();
+        Ok(edited)
+    }
+
+    /// Whether it makes a webhook, and one that works beside what is in force.
+    fn judge(&self, managed: &Arc<Managed>) -> Result<Webhook, EditError> {
+        let webhook = config::parse_managed(managed).map_err(|errors| {
+            let violation = |error: config::ConfigError| Violation {
+                pointer: error.pointer,
+                keyword: "definition".to_owned(),
+                message: error.message,
+            };
+            EditError::Invalid(errors.into_iter().map(violation).collect())
+        })?;
+        let objections = objections(&webhook, &self.live.load());
+        if objections.is_empty() { Ok(webhook) } else { Err(EditError::Invalid(objections)) }
+    }
+
+    /// Whether it was written. If not, or nobody knows, what is known here is read anew.
+    async fn done(
+        &self,
+        state: &mut State,
+        written: Result<Written, StoreError>,
+        id: &WebhookId,
+    ) -> Result<(), EditError> {
+        let error = match written {
+            Ok(Written::Done) => return Ok(()),
+            Ok(Written::TooMany) => return Err(EditError::TooMany),
+            Ok(Written::Changed) => EditError::ChangedMeanwhile(id.clone()),
+            Err(error) => error.into(),
+        };
+        let rows = self.store.managed().await?;
+        let set = rows.iter().map(|row| Ok((row.webhook.clone(), Arc::new(opened(row, &state.vault)?))));
+        state.set = set.collect::<Result<_, EditError>>()?;
+        state.rows = rows.into_iter().map(|row| (row.webhook.clone(), row)).collect();
+        self.put_in_force(state).await?;
+        Err(error)
+    }
+
+    async fn put_in_force(&self, state: &State) -> Result<(), EditError> {
+        self.reload.manage(Arc::new(state.set.clone())).await?;
+        Ok(())
+    }
+
+    fn known(&self, state: &State, id: &WebhookId, asked: &Asked) -> Result<Arc<Managed>, EditError> {
+        if self.live.load().webhooks.get(id).is_some_and(|webhook| webhook.managed().is_none()) {
+            return Err(self.not_managed(id));
+        }
+        let managed = state.set.get(id).ok_or_else(|| self.not_managed(id))?;
+        match asked.known {
+            Some(known) if known != managed.version => Err(EditError::ChangedMeanwhile(id.clone())),
+            _ => Ok(Arc::clone(managed)),
+        }
+    }
+
+    fn not_managed(&self, id: &WebhookId) -> EditError {
+        let is_there = self.live.load().webhooks.contains_key(id);
+        if is_there { EditError::InFile(id.clone()) } else { EditError::Absent(id.clone()) }
+    }
+
+    /// Of its name, or of the host it goes to.
+    fn free_id(&self, state: &State, definition: &Definition) -> Result<WebhookId, EditError> {
+        let text = |key: &str| definition.written().get(key).and_then(Value::as_str);
+        let host = || text("url").and_then(|url| Some(url::Url::parse(url).ok()?.host_str()?.to_owned()));
+        let base = slug(&text("name").map(str::to_owned).or_else(host).unwrap_or_default());
+        let revision = self.live.load();
+        let is_free = |id: &WebhookId| !state.rows.contains_key(id) && !revision.webhooks.contains_key(id);
+        let candidates = std::iter::once(base.clone()).chain((2..=MOST_MANAGED + 1).map(|n| format!("{base}-{n}")));
+        let mut ids = candidates.filter_map(|text| text.parse::<WebhookId>().ok());
+        ids.find(is_free).ok_or(EditError::TooMany)
+    }
+
+    /// Whoever asks may hang up: what was stored must come into force.
+    async fn see_through<T, F>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F) -> Result<T, EditError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, EditError>> + Send + 'static,
+    {
+        tasks::see_through("managed", OnPanic::Log, work(Arc::clone(self))).await
+    }
+}
+
+/// What binds sealed secrets to their row.
+fn context(id: &WebhookId) -> String {
+    format!("hookwright webhook secrets {id}")
+}
+
+fn seal(managed: &Managed, vault: &Vault) -> Result<Arc<[u8]>, EditError> {
+    let secrets = managed.definition.secrets();
+    if secrets.is_empty() {
+        return Ok(Arc::default());
+    }
+    let plain = serde_json::to_vec(secrets).map_err(|_| EditError::Unexpected)?;
+    Ok(vault.seal(&context(&managed.id), &plain)?.into())
+}
+
+fn opened(row: &ManagedRow, vault: &Vault) -> Result<Managed, EditError> {
+    let ManagedRow { webhook, version, created, changed, definition, sealed, retiring, key: _ } = row;
+    let unusable = |reason: String| EditError::Sealed { webhook: webhook.clone(), reason };
+    let secrets = if sealed.is_empty() {
+        BTreeMap::new()
+    } else {
+        let plain = vault.open(&context(webhook), sealed).map_err(|error| unusable(error.to_string()))?;
+        serde_json::from_slice(&plain).map_err(|_| unusable("what was sealed cannot be read".to_owned()))?
+    };
+    Ok(Managed {
+        id: webhook.clone(),
+        definition: Definition::kept(definition.clone(), secrets),
+        version: *version,
+        created: *created,
+        changed: *changed,
+        retiring: retiring.clone(),
+    })
+}
+
+/// RFC 7396: JSON Merge Patch.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Some(members) = target.as_object_mut() else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            members.shift_remove(&key);
+        } else {
+            merge(members.entry(key).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// A name as an id.
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars().map(|c| c.to_ascii_lowercase()) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() >= LONGEST_SLUG {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "webhook".to_owned() } else { slug.to_owned() }
+}
+
+/// Leaves room for a number.
+const LONGEST_SLUG: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The examples of RFC 7396, appendix A.
+    #[test]
+    fn patches_merge_as_rfc_7396_says() {
+        for (original, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a": "b"}), json!(["c"]), json!(["c"])),
+            (json!({"a": "foo"}), json!(null), json!(null)),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut merged = original.clone();
+            merge(&mut merged, patch.clone());
+            assert_eq!(merged, result, "{original} {patch}");
+        }
+    }
+
+    #[test]
+    fn ids_are_made_of_names() {
+        for (name, id) in [
+            ("Site build", "site-build"),
+            ("  Über -- Größe! ", "ber-gr-e"),
+            ("build.example", "build-example"),
+            ("日本", "webhook"),
+            ("", "webhook"),
+        ] {
+            assert_eq!(slug(name), id, "{name}");
+        }
+        assert!(slug(&"a ".repeat(100)).parse::<WebhookId>().is_ok());
+    }
+}
