@@ -12,16 +12,20 @@ mod params;
 mod quarantine;
 mod replays;
 mod routes;
+mod schemas;
 mod shadows;
 mod status;
 mod switches;
 mod tail;
+mod trials;
 mod views;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
@@ -49,6 +53,8 @@ pub struct AdminState {
     pub upkeep: Arc<dyn Upkeep>,
     pub registry: Arc<dyn Registry>,
     pub managed: Arc<ManagedWebhooks>,
+    /// One permit per webhook that is tried out at once.
+    pub trials: Arc<Semaphore>,
     pub replays: Replays,
     pub retention: Arc<Retention>,
     pub reruns: Arc<Reruns>,
@@ -59,6 +65,9 @@ pub struct AdminState {
     /// Cancelled when the host drains.
     pub stop: CancellationToken,
 }
+
+/// Webhooks that are tried out at once.
+pub const MOST_TRIALS: usize = 8;
 
 /// What does not change while the host runs.
 #[derive(Clone, Debug)]

@@ -24,6 +24,7 @@ use crate::webhook::Webhook;
 
 pub use self::breaks::Stopped;
 pub use self::scheduler::Condition;
+pub use self::trial::{Trial, Tried, TriedRequest};
 
 use self::breaks::Breaks;
 use self::pace::Pace;
@@ -41,6 +42,7 @@ mod retry;
 mod run_states;
 mod scheduler;
 mod switch;
+mod trial;
 mod work;
 
 /// Notices kept for a watcher that is behind.
@@ -220,6 +222,16 @@ impl Dispatcher {
         F: Future<Output = Result<bool, StoreError>> + Send + 'static,
     {
         tasks::see_through("switch", OnPanic::Log, work(Arc::clone(&self.inner))).await
+    }
+
+    /// Forgets what was recorded of a webhook that was deleted: one made anew under its id begins without it. The store
+    /// has forgotten it already.
+    pub fn forget(&self, webhook: &Webhook) {
+        self.inner.run_states.forget(&webhook.id);
+        let (limits, now) = (Limits::of(webhook), clock::now());
+        let mut scheduler = self.inner.scheduler();
+        scheduler.pause(&webhook.id, false, &limits, now);
+        scheduler.forgive(&webhook.id, &limits, now);
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::descriptors::Connections;
@@ -182,6 +182,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         upkeep: store.clone(),
         registry: store.clone(),
         managed: Arc::clone(&managed),
+        trials: Arc::new(Semaphore::new(admin::MOST_TRIALS)),
         replays,
         retention: Arc::clone(&retention),
         dispatcher: dispatcher.clone(),

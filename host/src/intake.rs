@@ -24,6 +24,7 @@ pub(crate) use post::json_type;
 pub use quarantine::AdmitError;
 pub use refusal::Refusal;
 pub use shape::Malformed;
+pub(crate) use shape::event_type;
 
 use accept::Candidate;
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{Mutex, Notify};
 
-use crate::access::Principal;
+use crate::access::{Principal, Role};
 use crate::clock::{self, Timestamp};
 use crate::config;
 use crate::ids::{Digest, WebhookId};
@@ -135,6 +135,7 @@ impl ManagedWebhooks {
             if state.rows.contains_key(&id) || this.live.load().webhooks.contains_key(&id) {
                 return Err(EditError::Exists(id));
             }
+            allowed(&Definition::default(), &definition, &who)?;
             let mut secret = None;
             if definition.written().get("signing").is_none() {
                 let made = SigningSecret::generate();
@@ -145,7 +146,8 @@ impl ManagedWebhooks {
             let managed = Managed { id, definition, version: 1, created: now, changed: now, retiring: BTreeMap::new() };
             let key = new.key.map(|key| (key, sent));
             let edited = this.put(&mut state, managed, None, key, "webhook.create", &who).await?;
-            Ok(Edited { secret, ..edited })
+            // Whoever may not handle secrets does not see it; it can be rotated by somebody who may.
+            Ok(Edited { secret: secret.filter(|_| who.role.may(Role::Admin)), ..edited })
         })
         .await
     }
@@ -271,6 +273,7 @@ impl ManagedWebhooks {
             if definition == known.definition {
                 return Ok(Edited { id, version: known.version, changed: false, secret: None });
             }
+            allowed(&known.definition, &definition, &asked.who)?;
             let (secret, until) = rotated.unzip();
             let retiring = retire::still(&known, &definition, until);
             let managed = Managed {
@@ -399,6 +402,24 @@ impl ManagedWebhooks {
     {
         tasks::see_through("managed", OnPanic::Log, work(Arc::clone(self))).await
     }
+}
+
+/// Whether this caller may make this of that: who may not handle secrets may neither set one, nor send those that are there
+/// somewhere else.
+fn allowed(known: &Definition, new: &Definition, who: &Principal) -> Result<(), EditError> {
+    if who.role.may(Role::Admin) {
+        return Ok(());
+    }
+    let is_kept = |(id, text): (&String, &String)| known.secrets().get(id) == Some(text);
+    if !new.secrets().iter().all(is_kept) {
+        return Err(EditError::NeedsAdmin("it sets a secret"));
+    }
+    let signing = new.signing_secrets();
+    let are_sent = new.secrets().keys().any(|id| !signing.contains(id));
+    if are_sent && known.written().get("url") != new.written().get("url") {
+        return Err(EditError::NeedsAdmin("it sends what is secret to another URL"));
+    }
+    Ok(())
 }
 
 /// What binds sealed secrets to their row.

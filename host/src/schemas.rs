@@ -91,6 +91,21 @@ impl SchemaSet {
         self.events.keys().map(String::as_str)
     }
 
+    /// The schema of an event type, as it is written.
+    pub fn document(&self, event_type: &str) -> Option<&Value> {
+        self.events.get(event_type).map(Compiled::source)
+    }
+
+    /// The content types whose entries are judged.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.models.keys().map(String::as_str)
+    }
+
+    /// The first example that the schema of an event type gives.
+    pub fn example(&self, event_type: &str) -> Option<&Value> {
+        self.document(event_type)?.get("examples")?.get(0)
+    }
+
     /// Judges a body: by the schema of its event type, and by `models/<model>.json` at `/entry` if there is one.
     pub fn check(&self, event_type: &EventType, body: &Value) -> Check {
         let event = self.events.get(event_type.as_str());

@@ -8,8 +8,10 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use std::sync::Arc;
 
 use super::{AdminState, auth};
-use super::{deliveries, events, mending, quarantine, replays, shadows, status, switches, tail};
-use crate::access::Role::{self, Operator, Viewer};
+use super::{
+    deliveries, events, mending, quarantine, replays, schemas, shadows, status, switches, tail, trials, webhooks,
+};
+use crate::access::Role::{self, Admin, Operator, Viewer};
 
 /// One way in.
 pub(super) struct Route {
@@ -24,6 +26,15 @@ pub(super) fn all() -> Vec<Route> {
     vec![
         Route::get("/v1/status", Viewer, status::status),
         Route::post("/v1/reload", Operator, status::reload),
+        Route::get("/v1/webhooks", Viewer, webhooks::list),
+        Route::post("/v1/webhooks", Operator, webhooks::create),
+        Route::get("/v1/webhooks/{id}", Viewer, webhooks::one),
+        Route::put("/v1/webhooks/{id}", Operator, webhooks::replace),
+        Route::patch("/v1/webhooks/{id}", Operator, webhooks::patch),
+        Route::delete("/v1/webhooks/{id}", Operator, webhooks::remove),
+        Route::get("/v1/webhooks/{id}/export", Viewer, webhooks::export),
+        Route::post("/v1/webhooks/{id}/rotate-secret", Admin, webhooks::rotate),
+        Route::post("/v1/webhooks/{id}/test", Operator, trials::test),
         Route::post("/v1/webhooks/{id}/pause", Operator, switches::pause),
         Route::post("/v1/webhooks/{id}/resume", Operator, switches::resume),
         Route::post("/v1/webhooks/{id}/enable", Operator, switches::enable),
@@ -46,6 +57,9 @@ pub(super) fn all() -> Vec<Route> {
         Route::get("/v1/quarantine", Viewer, quarantine::list),
         Route::get("/v1/quarantine/{id}", Viewer, quarantine::one),
         Route::post("/v1/quarantine/{id}/admit", Operator, quarantine::admit),
+        Route::post("/v1/secrets/rotate-key", Admin, webhooks::rotate_key),
+        Route::get("/v1/schemas", Viewer, schemas::list),
+        Route::get("/v1/schemas/{type}", Viewer, schemas::one),
         Route::get("/v1/shadows", Viewer, shadows::list),
         Route::get("/v1/tail", Viewer, tail::tail),
     ]
@@ -66,6 +80,14 @@ impl Route {
 
     fn post<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Self {
         Self { method: "POST", path, role, handler: on(MethodFilter::POST, handler) }
+    }
+
+    fn put<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Self {
+        Self { method: "PUT", path, role, handler: on(MethodFilter::PUT, handler) }
+    }
+
+    fn patch<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Self {
+        Self { method: "PATCH", path, role, handler: on(MethodFilter::PATCH, handler) }
     }
 
     fn delete<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Self {

@@ -51,7 +51,7 @@ struct RevisionStatus {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WebhookStatus {
+pub(super) struct WebhookStatus {
     id: WebhookId,
     name: String,
     /// Without what may hold a secret.
@@ -148,7 +148,7 @@ impl RevisionStatus {
 }
 
 impl WebhookStatus {
-    fn of(webhook: &Webhook, revision: &Revision, dispatcher: &Dispatcher) -> Self {
+    pub(super) fn of(webhook: &Webhook, revision: &Revision, dispatcher: &Dispatcher) -> Self {
         let is_outdated = |fault: &&Fault| fault.last_good_in_force && fault.webhook() == Some(webhook.id.as_str());
         Self {
             id: webhook.id.clone(),
@@ -160,7 +160,7 @@ impl WebhookStatus {
             receiver: dispatcher.condition(webhook),
             events: webhook.events.iter().map(ToString::to_string).collect(),
             plugins: webhook.plugins.iter().map(|used| used.plugin.clone()).collect(),
-            managed_by: "file",
+            managed_by: if webhook.managed().is_some() { "here" } else { "file" },
             fault: revision.faults.iter().find(is_outdated).cloned(),
         }
     }

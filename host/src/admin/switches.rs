@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::Admin;
 use super::mending::named;
 use super::params;
 use super::status::RunStateView;
+use crate::access::Principal;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::WebhookId;
+use crate::managed::Asked;
 use crate::webhook::Webhook;
 
 /// Who asks, for the record.
@@ -49,16 +52,26 @@ pub(super) async fn disable(admin: Admin, id: Path<String>, request: Request) ->
     Ok(answer(&admin, &webhook, changed))
 }
 
-pub(super) async fn enable(admin: Admin, id: Path<String>, request: Request) -> Result<Json<Switched>, Problem> {
-    let (webhook, _) = asked(&admin, &id, request).await?;
-    if !webhook.enabled {
+pub(super) async fn enable(
+    admin: Admin,
+    Extension(who): Extension<Principal>,
+    id: Path<String>,
+    request: Request,
+) -> Result<Json<Switched>, Problem> {
+    let (mut webhook, _) = asked(&admin, &id, request).await?;
+    let mut changed = false;
+    if !webhook.enabled && webhook.managed().is_some() {
+        let asked = Asked { who, known: None };
+        changed = admin.managed.patch(webhook.id.clone(), json!({ "enabled": true }), asked).await?.changed;
+        webhook = admin.live.load().webhooks.get(&webhook.id).cloned().unwrap_or(webhook);
+    } else if !webhook.enabled {
         let detail = format!(
             "config/webhooks/{}.json says \"enabled\": false, and a file has the last word. Edit it.",
             webhook.id
         );
         return Err(Problem::new(Kind::WrongState, detail));
     }
-    let changed = admin.dispatcher.enable(Arc::clone(&webhook)).await?;
+    changed |= admin.dispatcher.enable(Arc::clone(&webhook)).await?;
     Ok(answer(&admin, &webhook, changed))
 }
 

@@ -119,7 +119,7 @@ pub(super) struct FullDelivery {
 impl FullDelivery {
     /// Headers that a plugin set and that look as if they held a secret are shown as `…`.
     pub(super) fn of(mut view: DeliveryView, mut attempts: Vec<Attempt>) -> Self {
-        mask_credentials(view.chain.as_mut(), &mut attempts);
+        mask_credentials(view.chain.as_mut(), &mut attempts, None);
         let rewritten = view.chain.as_ref().and_then(ChainRecord::data);
         Self {
             delivery: Delivery::of(&view),
@@ -130,11 +130,16 @@ impl FullDelivery {
     }
 }
 
-/// In the record of the chain, and in the attempts that were made with it.
-fn mask_credentials(chain: Option<&mut ChainRecord>, attempts: &mut [Attempt]) {
+/// In the record of the chain, in the attempts that were made with it, and in the headers of a request that was not sent.
+pub(super) fn mask_credentials(
+    chain: Option<&mut ChainRecord>,
+    attempts: &mut [Attempt],
+    mut unsent: Option<&mut Vec<(String, String)>>,
+) {
     let Some(ChainVerdict::Deliver { changes }) = chain.map(|chain| &mut chain.verdict) else { return };
     for (name, value) in changes.set_headers.iter_mut().filter(|(name, value)| carries_credentials(name, value)) {
-        let sent = attempts.iter_mut().flat_map(|attempt| &mut attempt.request_headers);
+        let unsent = unsent.as_deref_mut().into_iter().flatten();
+        let sent = attempts.iter_mut().flat_map(|attempt| &mut attempt.request_headers).chain(unsent);
         sent.filter(|(sent, _)| sent == name).for_each(|(_, sent)| MASK.clone_into(sent));
         MASK.clone_into(value);
     }
@@ -197,7 +202,7 @@ mod tests {
             request_headers: [set, headers(&[("webhook-signature", "v1,abc")])].concat(),
             result: AttemptResult::Error { kind: SendErrorKind::Timeout, message: String::new() },
         };
-        mask_credentials(Some(&mut chain), std::slice::from_mut(&mut attempt));
+        mask_credentials(Some(&mut chain), std::slice::from_mut(&mut attempt), None);
         let shown = serde_json::json!([chain, attempt]).to_string();
         assert!(!shown.contains("hunter2") && shown.contains("main") && shown.contains("v1,abc"), "{shown}");
     }

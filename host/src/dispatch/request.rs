@@ -22,6 +22,8 @@ pub(super) struct Parts<'a> {
     pub(super) delivery: DeliveryId,
     /// 1 for the first.
     pub(super) attempt: u32,
+    /// The receiver is told so.
+    pub(super) is_test: bool,
     pub(super) now: Timestamp,
 }
 
@@ -58,6 +60,9 @@ fn headers(parts: &Parts<'_>, body: &Bytes) -> HeaderMap {
     set(&mut headers, HeaderName::from_static("x-hookwright-event"), event.event_type.as_str());
     set(&mut headers, HeaderName::from_static("x-hookwright-delivery"), &parts.delivery.to_string());
     headers.insert("x-hookwright-attempt", parts.attempt.into());
+    if parts.is_test {
+        headers.insert("x-hookwright-test", HeaderValue::from_static("true"));
+    }
     sign(&mut headers, parts, body);
     headers
 }
@@ -178,6 +183,7 @@ mod tests {
             changes: &changes,
             delivery: DeliveryId::generate(now),
             attempt: 2,
+            is_test: false,
             now,
         };
         let request = build(&parts);

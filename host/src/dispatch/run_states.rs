@@ -59,6 +59,15 @@ impl RunStates {
         Ok(is_new)
     }
 
+    /// All of a webhook, here only.
+    pub(super) fn forget(&self, webhook: &WebhookId) {
+        self.0.rcu(|states| {
+            let mut states = Map::clone(states);
+            states.remove(webhook);
+            states
+        });
+    }
+
     /// Whether there was one.
     pub(super) async fn clear(
         &self,

@@ -172,6 +172,7 @@ async fn attempt(
         changes,
         delivery: lease.token.delivery,
         attempt: number,
+        is_test: false,
         now: started,
     });
     let request_headers = request::for_the_log(&outgoing.headers);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::problem::{Kind, Problem};
 use crate::ids::NameError;
 use crate::intake::{AdmitError, Refusal};
+use crate::managed::EditError;
 use crate::reload::ReloadClosed;
 use crate::replay::{ManyError, ReplayError};
 use crate::rerun::RerunError;
@@ -129,6 +130,34 @@ impl From<ManyError> for Problem {
             ManyError::Webhook(error) => error.into(),
             ManyError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        let kind = match error {
+            EditError::Invalid(violations) => {
+                let detail = format!("The webhook would not work. {}.", in_words(&violations));
+                return Self::new(Kind::InvalidDefinition, detail).with("errors", as_members(&violations));
+            }
+            EditError::Store(error) => return error.into(),
+            EditError::Closed(_) => {
+                return Self::new(Kind::ShuttingDown, "The host is shutting down; look again whether it was changed.");
+            }
+            EditError::Absent(_) => Kind::NotFound,
+            EditError::InFile(_) => Kind::ManagedByFile,
+            EditError::Exists(_) => Kind::Exists,
+            EditError::KeyUsed(_) => Kind::IdempotencyConflict,
+            EditError::ChangedMeanwhile(_) => Kind::PreconditionFailed,
+            EditError::TooMany => Kind::TooMany,
+            EditError::NeedsAdmin(_) => Kind::Forbidden,
+            EditError::Sealed { .. } | EditError::Seal(_) | EditError::Vault(_) | EditError::Unexpected => {
+                tracing::error!(%error, "failed to change a webhook");
+                let detail = "The keys or the store failed, so nothing was done. The host's log says why.";
+                return Self::new(Kind::StoreUnavailable, detail);
+            }
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -23,9 +23,15 @@ pub enum Kind {
     IdempotencyConflict,
     NotRepeatable,
     NotReplayable,
+    ManagedByFile,
+    Exists,
     WrongState,
     WebhookOff,
     TooManyRuns,
+    TooMany,
+    PreconditionFailed,
+    PreconditionRequired,
+    InvalidDefinition,
     BodyTooLarge,
     UnsupportedMediaType,
     NotAnEvent,
@@ -54,9 +60,21 @@ impl Kind {
             }
             Self::NotRepeatable => (StatusCode::CONFLICT, "not-repeatable", "The run cannot be repeated"),
             Self::NotReplayable => (StatusCode::CONFLICT, "not-replayable", "The delivery cannot be replayed"),
+            Self::ManagedByFile => (StatusCode::CONFLICT, "managed-by-file", "A file has the last word here"),
+            Self::Exists => (StatusCode::CONFLICT, "exists", "There is one already"),
             Self::WrongState => (StatusCode::CONFLICT, "wrong-state", "The delivery is in another state"),
             Self::WebhookOff => (StatusCode::CONFLICT, "webhook-off", "The webhook takes no deliveries"),
             Self::TooManyRuns => (StatusCode::TOO_MANY_REQUESTS, "too-many-runs", "Too many runs are under way"),
+            Self::TooMany => (StatusCode::CONFLICT, "too-many", "There are as many as there may be"),
+            Self::PreconditionFailed => {
+                (StatusCode::PRECONDITION_FAILED, "precondition-failed", "It was changed by somebody else")
+            }
+            Self::PreconditionRequired => {
+                (StatusCode::PRECONDITION_REQUIRED, "precondition-required", "Say which version is to be changed")
+            }
+            Self::InvalidDefinition => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", "The definition does not work")
+            }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This content type is not taken")

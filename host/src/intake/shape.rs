@@ -56,7 +56,7 @@ fn position(before: &[u8]) -> (usize, usize) {
 }
 
 /// The event type of a body in Strapi's shape.
-pub(super) fn event_type(body: &Value) -> Result<EventType, Refusal> {
+pub(crate) fn event_type(body: &Value) -> Result<EventType, Refusal> {
     let Value::Object(members) = body else {
         let message = format!("must be an object with \"event\" and \"createdAt\", is {}", kind_of(body));
         return Err(Refusal::NotAnEvent(vec![violation("", "type", message)]));

@@ -20,7 +20,7 @@ pub(crate) const SECRET: &str = "$secret";
 const MAX_DEPTH: usize = 64;
 
 /// A definition and its secrets. Its `Debug` shows no secret.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Definition {
     /// In the form of a file, with references into `secrets` and no others.
     written: Value,

@@ -20,6 +20,8 @@ pub enum EditError {
     ChangedMeanwhile(WebhookId),
     #[error("There are {MOST_MANAGED} webhooks already, as many as can be made over the API.")]
     TooMany,
+    #[error("This needs the role admin: {0}.")]
+    NeedsAdmin(&'static str),
     #[error("The definition is not that of a webhook that works here")]
     Invalid(Vec<Violation>),
     #[error("the secrets of webhook {webhook} cannot be opened: {reason}")]

@@ -49,6 +49,11 @@ impl Compiled {
         Ok(Self { source: schema.clone(), validator })
     }
 
+    /// As it is written.
+    pub(super) fn source(&self) -> &Value {
+        &self.source
+    }
+
     /// Whether it asserts nothing and only holds definitions for others.
     pub(super) fn only_defines(&self) -> bool {
         const ANNOTATIONS: [&str; 6] = ["$schema", "$id", "$comment", "$defs", "title", "description"];

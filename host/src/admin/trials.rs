@@ -1,0 +1,178 @@
+//! `POST /v1/webhooks/{id}/test`: a webhook tried out with one event, as Strapi's "Trigger" does.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::views::{Data, mask_credentials};
+use super::{Admin, AdminState, params};
+use crate::clock;
+use crate::delivery::{Attempt, ChainRecord};
+use crate::dispatch::{Trial, Tried};
+use crate::event::Event;
+use crate::http::problem::{Kind, Problem};
+use crate::ids::{DeliveryId, EventId, EventType, SourceName, WebhookId};
+use crate::intake;
+use crate::revision::Revision;
+use crate::schemas::{Check, Violation};
+use crate::webhook::Webhook;
+
+/// What Strapi's "Trigger" sends.
+const USUAL_SAMPLE: &str = "trigger-test";
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TestBody {
+    /// An event type whose schema has an example.
+    sample: Option<String>,
+    /// An event that was accepted once.
+    event: Option<EventId>,
+    /// A body as a CMS would post it.
+    data: Option<Value>,
+    send: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Test {
+    webhook: WebhookId,
+    delivery: DeliveryId,
+    event: TestedEvent,
+    schema: SchemaResult,
+    /// Whether the webhook would be sent such an event: its patterns, then its filter.
+    matches: Matches,
+    chain: ChainRecord,
+    /// None: the chain does not deliver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<RequestView>,
+    /// None: nothing was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<Attempt>,
+}
+
+#[derive(Serialize)]
+struct TestedEvent {
+    id: EventId,
+    #[serde(rename = "type")]
+    event_type: EventType,
+    #[serde(flatten)]
+    data: Data,
+}
+
+#[derive(Serialize)]
+struct SchemaResult {
+    /// `valid`, `unknown` or `violations`.
+    result: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Violation>,
+}
+
+#[derive(Serialize)]
+struct Matches {
+    pattern: bool,
+    /// Why the filter stops it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RequestView {
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    #[serde(flatten)]
+    body: Data,
+}
+
+pub(super) async fn test(State(admin): Admin, Path(id): Path<String>, request: Request) -> Result<Json<Test>, Problem> {
+    let id: WebhookId = params::id(&id)?;
+    let revision = admin.live.load_full();
+    let max_bytes = revision.server.limits.max_body_bytes;
+    let asked: TestBody = params::body(request, params::BodyLimits::of(&admin, max_bytes)).await?;
+    let Some(webhook) = revision.webhooks.get(&id).cloned() else {
+        let detail = format!("There is no webhook {id}. `hookwright webhook list` shows all.");
+        return Err(Problem::new(Kind::NotFound, detail));
+    };
+    let Ok(_permit) = admin.trials.try_acquire() else {
+        return Err(Problem::new(Kind::TooManyRuns, "Too many webhooks are tried out at once. Try again in a moment."));
+    };
+    let send = asked.send.unwrap_or(true);
+    let event = Arc::new(admin.event_to_try(&revision, asked).await?);
+    let trial = Trial { webhook: Arc::clone(&webhook), event: Arc::clone(&event), send };
+    let tried = admin
+        .dispatcher
+        .try_out(&revision, trial)
+        .await
+        .map_err(|_| Problem::new(Kind::ShuttingDown, "The host is shutting down; nothing was tried."))?;
+    Ok(Json(Test::of(&revision, &webhook, &event, tried)))
+}
+
+impl AdminState {
+    async fn event_to_try(&self, revision: &Revision, asked: TestBody) -> Result<Event, Problem> {
+        let one_of = || Problem::new(Kind::BadRequest, "Send one of `sample`, `event` and `data`, or none of them.");
+        let body = match (asked.sample, asked.event, asked.data) {
+            (None, Some(id), None) => {
+                let absent = || Problem::new(Kind::NotFound, format!("There is no event {id}."));
+                return self.administration.event(id).await?.ok_or_else(absent);
+            }
+            (None, None, Some(data)) => data,
+            (sample, None, None) => {
+                let sample = sample.as_deref().unwrap_or(USUAL_SAMPLE);
+                let Some(example) = revision.schemas.example(sample) else {
+                    let detail = "No schema of this event type has an example. `/v1/schemas` says which have one.";
+                    return Err(Problem::new(Kind::BadRequest, detail).with("field", "sample"));
+                };
+                example.clone()
+            }
+            _ => return Err(one_of()),
+        };
+        let event_type = intake::event_type(&body).map_err(|refusal| Problem::from(&refusal))?;
+        let now = clock::now();
+        Ok(Event {
+            id: EventId::generate(now),
+            headers: vec![("x-strapi-event".to_owned(), event_type.to_string())],
+            event_type,
+            source: SourceName::hookwright(),
+            received: now,
+            content_type: "application/json".into(),
+            data: body.to_string().into(),
+        })
+    }
+}
+
+impl Test {
+    fn of(revision: &Revision, webhook: &Webhook, event: &Event, tried: Tried) -> Self {
+        let Tried { delivery, mut chain, request, attempt } = tried;
+        let mut attempts: Vec<Attempt> = attempt.into_iter().collect();
+        let mut request = request.map(|request| RequestView {
+            method: request.method,
+            url: request.url,
+            headers: request.headers,
+            body: Data::of(&request.body),
+        });
+        let headers = request.as_mut().map(|request| &mut request.headers);
+        mask_credentials(Some(&mut chain), &mut attempts, headers);
+        let body = serde_json::from_slice(&event.data).unwrap_or_default();
+        let (result, errors) = match revision.schemas.check(&event.event_type, &body) {
+            Check::Valid => ("valid", Vec::new()),
+            Check::Unknown => ("unknown", Vec::new()),
+            Check::Violations(errors) => ("violations", errors),
+        };
+        Self {
+            webhook: webhook.id.clone(),
+            delivery,
+            event: TestedEvent { id: event.id, event_type: event.event_type.clone(), data: Data::of(&event.data) },
+            schema: SchemaResult { result, errors },
+            matches: Matches {
+                pattern: webhook.wants_type(&event.event_type),
+                filter: webhook.filter.as_ref().and_then(|filter| filter.objection(&body)),
+            },
+            chain,
+            request,
+            attempt: attempts.pop(),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A webhook tried out: one event through its real chain, and one real attempt; nothing of it is stored, retried, counted
+//! or taken as a sign of the receiver's health. Neither pause, order nor limits apply.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Dispatcher, request};
+use crate::clock;
+use crate::delivery::{Attempt, ChainRecord, ChainVerdict, Changes, micros};
+use crate::event::Event;
+use crate::ids::DeliveryId;
+use crate::plugin::ChainJob;
+use crate::revision::Revision;
+use crate::transform::Closed;
+use crate::webhook::Webhook;
+
+/// What is to be tried.
+pub struct Trial {
+    /// Need not be in force.
+    pub webhook: Arc<Webhook>,
+    pub event: Arc<Event>,
+    /// False: it ends before the request is sent.
+    pub send: bool,
+}
+
+/// What it came to.
+pub struct Tried {
+    pub delivery: DeliveryId,
+    pub chain: ChainRecord,
+    /// None: the chain does not deliver.
+    pub request: Option<TriedRequest>,
+    /// None: nothing was sent.
+    pub attempt: Option<Attempt>,
+}
+
+/// The request that was, or would be, sent. Values of secret headers are hidden.
+pub struct TriedRequest {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: bytes::Bytes,
+}
+
+impl Dispatcher {
+    /// Tries a webhook out under `revision`. Waits for the plugins and for the receiver, at most for its timeout.
+    ///
+    /// # Errors
+    /// When the host is shutting down.
+    pub async fn try_out(&self, revision: &Revision, trial: Trial) -> Result<Tried, Closed> {
+        let Trial { webhook, event, send } = trial;
+        let delivery = DeliveryId::generate(clock::now());
+        let chain = if webhook.plugins.is_empty() {
+            ChainRecord::untouched()
+        } else {
+            let job = ChainJob {
+                plugins: Arc::clone(&revision.plugins),
+                webhook: Arc::clone(&webhook),
+                event: Arc::clone(&event),
+                delivery,
+                run: 1,
+                now: clock::now(),
+                observer: None,
+            };
+            self.inner.transform.run(job).await?
+        };
+        let ChainVerdict::Deliver { changes } = &chain.verdict else {
+            return Ok(Tried { delivery, chain, request: None, attempt: None });
+        };
+        let (request, attempt) = attempt(revision, &webhook, &event, changes, delivery, send).await;
+        Ok(Tried { delivery, chain, request: Some(request), attempt })
+    }
+}
+
+async fn attempt(
+    revision: &Revision,
+    webhook: &Webhook,
+    event: &Event,
+    changes: &Changes,
+    delivery: DeliveryId,
+    send: bool,
+) -> (TriedRequest, Option<Attempt>) {
+    let started = clock::now();
+    let outgoing = request::build(&request::Parts {
+        event,
+        webhook,
+        default_headers: &revision.server.default_headers,
+        changes,
+        delivery,
+        attempt: 1,
+        is_test: true,
+        now: started,
+    });
+    let request_headers = request::for_the_log(&outgoing.headers);
+    let request = TriedRequest {
+        method: outgoing.method.to_string(),
+        url: webhook.shown_url.clone(),
+        headers: request_headers.clone(),
+        body: outgoing.body.clone(),
+    };
+    if !send {
+        return (request, None);
+    }
+    let clock_start = Instant::now();
+    let result = revision.egress.send(outgoing).await;
+    let micros = micros(clock_start.elapsed());
+    let url = webhook.shown_url.clone();
+    (request, Some(Attempt { number: 1, started, micros, url, request_headers, result }))
+}
