@@ -91,13 +91,13 @@ enum Command {
     /// Look at deliveries; replay, retry, discard, purge them
     #[command(subcommand)]
     Delivery(delivery::DeliveryCommand),
-    /// Look at webhooks
+    /// Look at webhooks; make, test, change, delete, pause them
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
     /// Write, build and add plugins; look at them, go back to an earlier version, repeat a run
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
-    /// Make signing secrets
+    /// Make signing secrets; change the master key
     #[command(subcommand)]
     Secret(secret::SecretCommand),
     /// Print completions for a shell
@@ -164,7 +164,7 @@ async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
         Command::Delivery(command) => delivery::run(&home, command).await,
         Command::Webhook(command) => webhook::run(&home, command).await,
         Command::Plugin(command) => plugin::run(asked_for.as_deref(), command).await,
-        Command::Secret(command) => secret::run(&command),
+        Command::Secret(command) => secret::run(&home, &command).await,
         Command::Completions(args) => completions::run(&args),
     }
 }

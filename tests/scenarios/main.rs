@@ -28,3 +28,4 @@ mod terminal;
 mod torture;
 mod trust;
 mod versions;
+mod webhooks;

@@ -41,6 +41,7 @@ pub struct Posted {
     pub status: StatusCode,
     pub content_type: String,
     pub retry_after: Option<String>,
+    pub etag: Option<String>,
     pub body: Value,
 }
 
@@ -96,10 +97,10 @@ impl Hookwright {
         let response = request.send().await?;
         let status = response.status();
         let header = |name| response.headers().get(name).map(|value| value.to_str().expect("text").to_owned());
-        let (content_type, retry_after) = (header("content-type"), header("retry-after"));
+        let (content_type, retry_after, etag) = (header("content-type"), header("retry-after"), header("etag"));
         let text = response.bytes().await?;
         let body = serde_json::from_slice(&text).unwrap_or(Value::Null);
-        Ok(Posted { status, content_type: content_type.unwrap_or_default(), retry_after, body })
+        Ok(Posted { status, content_type: content_type.unwrap_or_default(), retry_after, etag, body })
     }
 
     /// Reads from the admin listener.
@@ -115,10 +116,13 @@ impl Hookwright {
 
     /// The same with a body.
     pub async fn admin_send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Posted {
+        self.send(self.admin(method, path).body(body.into())).await.expect("the admin listener answers")
+    }
+
+    /// A request to the admin listener, to be added to.
+    pub fn admin(&self, method: Method, path: &str) -> RequestBuilder {
         let token = fs::read_to_string(self.home().join("data/admin.token")).expect("the admin token");
-        let request =
-            self.client.request(method, format!("http://{}{path}", self.running.admin)).bearer_auth(token.trim());
-        self.send(request.body(body.into())).await.expect("the admin listener answers")
+        self.client.request(method, format!("http://{}{path}", self.running.admin)).bearer_auth(token.trim())
     }
 
     /// The deliveries of an event, once all of them satisfy `done`.

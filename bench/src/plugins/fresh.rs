@@ -72,6 +72,7 @@ impl Fresh {
             concurrency: NonZeroU32::MIN,
             signing_secrets: Vec::new(),
             extra_signatures: Vec::new(),
+            origin: hookwright::webhook::Origin::default(),
         };
         let event = Event {
             id: EventId::from_bytes([1; 16]),

@@ -92,6 +92,12 @@ impl Client {
         self.json(&self.request(method, path, HeaderMap::new(), body).await?)
     }
 
+    /// PUT of JSON in the place of what is there now, whoever changed it last.
+    pub(super) async fn replace_json(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let whichever = HeaderMap::from_iter([(header::IF_MATCH, HeaderValue::from_static("*"))]);
+        self.json(&self.request(Method::PUT, path, whichever, body.to_string().into()).await?)
+    }
+
     /// POST, taking any answer.
     pub(super) async fn post(&self, path: &str, headers: HeaderMap, body: Bytes) -> Result<Answer, ClientError> {
         self.request(Method::POST, path, headers, body).await

@@ -1,18 +1,22 @@
 //! `secret`: makes what deliveries are signed with.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Exit, Format, screen};
+use super::{Exit, Format, discovery, json, screen};
 use crate::signing::SigningSecret;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SecretCommand {
     /// Make a signing secret, for .env and for the receiver
     New(NewArgs),
+    /// Make a new master key and seal every secret of the store with it
+    RotateKey(Format),
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Copy, Debug, Args)]
 pub(super) struct NewArgs {
     /// An Ed25519 key: the receiver gets its public half, which cannot sign
     #[arg(long)]
@@ -21,8 +25,25 @@ pub(super) struct NewArgs {
     format: Format,
 }
 
-pub(super) fn run(command: &SecretCommand) -> anyhow::Result<Exit> {
-    let SecretCommand::New(NewArgs { ed25519, format }) = *command;
+pub(super) async fn run(home: &Path, command: &SecretCommand) -> anyhow::Result<Exit> {
+    match *command {
+        SecretCommand::New(args) => new(args),
+        SecretCommand::RotateKey(format) => rotate_key(home, format).await,
+    }
+}
+
+async fn rotate_key(home: &Path, format: Format) -> anyhow::Result<Exit> {
+    let answer = discovery::admin(home)?.act("/v1/secrets/rotate-key").await?;
+    let text = format!(
+        "The secrets of {} are sealed with the key {}.",
+        screen::counted(usize::try_from(json::number(&answer, "/webhooks")).unwrap_or(0), "webhook"),
+        json::text(&answer, "/key")
+    );
+    screen::line(&if format.json { answer.to_string() } else { text })?;
+    Ok(Exit::Ok)
+}
+
+fn new(NewArgs { ed25519, format }: NewArgs) -> anyhow::Result<Exit> {
     let secret = if ed25519 { SigningSecret::generate_asymmetric() } else { SigningSecret::generate() };
     screen::line(&if format.json { as_json(&secret) } else { as_text(&secret) })?;
     Ok(Exit::Ok)

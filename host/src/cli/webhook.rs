@@ -1,5 +1,8 @@
 //! `webhook`: the webhooks of the running host.
 
+mod define;
+mod trial;
+
 use std::path::Path;
 
 use clap::{Args, Subcommand};
@@ -14,6 +17,20 @@ use crate::ids::WebhookId;
 pub(super) enum WebhookCommand {
     /// All webhooks, and whether they take new events
     List(Format),
+    /// One webhook with its definition
+    Show(define::ShowArgs),
+    /// Make a webhook that is managed here, not by a file
+    Create(define::CreateArgs),
+    /// Send one event to it now, and show what came of it
+    Test(trial::TestArgs),
+    /// Change a webhook that is managed here
+    Update(define::UpdateArgs),
+    /// Delete a webhook that is managed here
+    Delete(define::DeleteArgs),
+    /// Sign with a new secret
+    RotateSecret(define::RotateArgs),
+    /// Print a webhook that is managed here as a file for config/webhooks/
+    Export(define::ShowArgs),
     /// Let deliveries gather; none is sent until `resume`
     Pause(Named),
     /// Send what gathered, and go on
@@ -35,6 +52,13 @@ pub(super) struct Named {
 pub(super) async fn run(home: &Path, command: WebhookCommand) -> anyhow::Result<Exit> {
     match command {
         WebhookCommand::List(format) => list(home, format).await,
+        WebhookCommand::Show(args) => define::show(home, args).await,
+        WebhookCommand::Create(args) => define::create(home, args).await,
+        WebhookCommand::Test(args) => trial::test(home, args).await,
+        WebhookCommand::Update(args) => define::update(home, args).await,
+        WebhookCommand::Delete(args) => define::delete(home, args).await,
+        WebhookCommand::RotateSecret(args) => define::rotate(home, args).await,
+        WebhookCommand::Export(args) => define::export(home, args).await,
         WebhookCommand::Pause(args) => {
             switch(home, args, "pause", ["is paused: what comes gathers", "was paused already"]).await
         }
