@@ -6,8 +6,10 @@
 mod auth;
 mod budget;
 mod deliveries;
+mod docs;
 mod events;
 mod mending;
+pub(crate) mod openapi;
 mod params;
 mod quarantine;
 mod replays;
@@ -82,7 +84,10 @@ pub struct HostInfo {
 /// The routes of the admin listener.
 pub fn router(state: AdminState) -> Router {
     let health = health::routes(Arc::clone(&state.administration), state.stop.clone());
-    auth::guarded(with_fallbacks(routes::router()), state.token).with_state(Arc::new(state)).merge(health)
+    auth::guarded(with_fallbacks(routes::router()), state.token)
+        .with_state(Arc::new(state))
+        .merge(health)
+        .merge(docs::routes())
 }
 
 /// What handlers are given.

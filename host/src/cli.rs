@@ -100,6 +100,8 @@ enum Command {
     /// Make signing secrets; change the master key
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// Print the description of the API, OpenAPI 3.1
+    Openapi,
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -165,6 +167,10 @@ async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
         Command::Webhook(command) => webhook::run(&home, command).await,
         Command::Plugin(command) => plugin::run(asked_for.as_deref(), command).await,
         Command::Secret(command) => secret::run(&home, &command).await,
+        Command::Openapi => {
+            screen::line(&format!("{:#}", crate::admin::openapi::document()))?;
+            Ok(Exit::Ok)
+        }
         Command::Completions(args) => completions::run(&args),
     }
 }

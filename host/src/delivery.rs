@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::chain::{Binding, ChainRecord, ChainVerdict, Changes, Conditions, LogLine, PluginRun, RunVerdict};
@@ -13,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::ids::{DeliveryId, EventId, PluginName, WebhookId};
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Not tried yet.
@@ -122,8 +123,22 @@ impl Serialize for HeldCause {
     }
 }
 
+impl JsonSchema for HeldCause {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "HeldCause".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "`webhook-disabled`, `webhook-removed`, `webhook-gone`, `stuck`, `crashed`, or \
+                            `plugin:<name>@<binding>`.",
+        })
+    }
+}
+
 /// One HTTP try.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
     /// 1 for the first.
@@ -138,7 +153,7 @@ pub struct Attempt {
 }
 
 /// How a try ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "camelCase")]
 pub enum AttemptResult {
     /// The receiver answered, whatever the status.
@@ -148,7 +163,7 @@ pub enum AttemptResult {
 }
 
 /// What came back, capped.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     pub status: u16,
@@ -162,7 +177,7 @@ pub struct Response {
 }
 
 /// Why no whole answer came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SendErrorKind {
     /// The address policy said no; nothing was sent.

@@ -9,6 +9,7 @@ mod payload;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::payload::PayloadDifference;
@@ -45,7 +46,7 @@ enum Done<'a> {
 }
 
 /// What differs. What does not is left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,14 +61,14 @@ pub struct Difference {
 }
 
 /// Both in words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct BeforeAfter {
     before: String,
     after: String,
 }
 
 /// What is done with one header: `set to …`, `removed`, `untouched`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct HeaderDifference {
     name: String,
     #[serde(flatten)]
@@ -75,7 +76,7 @@ struct HeaderDifference {
 }
 
 /// What a difference is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
     Verdict,
@@ -85,7 +86,7 @@ pub enum Kind {
 }
 
 /// How many differences are about what; one may be about several.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KindCounts {
     pub verdict: u64,
     pub payload: u64,

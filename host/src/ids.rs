@@ -73,11 +73,13 @@ macro_rules! ulid_id {
         }
 
         serde_as_text!($name);
+        // 26 characters of Crockford's base 32 hold 130 bits, of which an id has 128.
+        schema_of_text!($name, concat!("^", $prefix, "[0-7][0-9A-HJKMNP-TV-Z]{25}$"));
     };
 }
 
 macro_rules! text_name {
-    ($(#[$doc:meta])* $name:ident, $valid:path, $expected:literal) => {
+    ($(#[$doc:meta])* $name:ident, $valid:path, $pattern:literal, $expected:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -113,6 +115,22 @@ macro_rules! text_name {
         }
 
         serde_as_text!($name);
+        schema_of_text!($name, $pattern);
+    };
+}
+
+/// An id in the schema of the API.
+macro_rules! schema_of_text {
+    ($name:ident, $pattern:expr) => {
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": $pattern })
+            }
+        }
     };
 }
 
@@ -151,19 +169,19 @@ ulid_id!(
 );
 text_name!(
     /// A webhook: the stem of its file, or a name given over the API.
-    WebhookId, is_slug, "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+    WebhookId, is_slug, r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,63}$", "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
 );
 text_name!(
     /// A producer that may post events.
-    SourceName, is_slug, "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+    SourceName, is_slug, r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,63}$", "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
 );
 text_name!(
     /// A plugin: the stem of its file.
-    PluginName, is_slug, "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+    PluginName, is_slug, r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,63}$", "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
 );
 text_name!(
     /// What happened: `entry.create`, `media.update`, `trigger-test`.
-    EventType, is_event_type, "an event type: 1 to 128 letters, digits, '.', '_', ':', '/' or '-', starting with a letter or digit"
+    EventType, is_event_type, r"^[A-Za-z0-9][A-Za-z0-9._:/\-]{0,127}$", "an event type: 1 to 128 letters, digits, '.', '_', ':', '/' or '-', starting with a letter or digit"
 );
 
 impl SourceName {
@@ -209,6 +227,8 @@ fn is_name(text: &str, extra: impl Fn(u8) -> bool) -> bool {
 /// SHA-256 of some bytes: the version of a plugin, the identity of a body, the stored form of a token.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
+
+schema_of_text!(Digest, "^[0-9a-f]{64}$");
 
 impl Digest {
     pub fn of(bytes: &[u8]) -> Self {

@@ -10,6 +10,7 @@ mod versions;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -43,7 +44,7 @@ pub enum Terms {
 }
 
 /// What a repetition came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rerun {
     delivery: DeliveryId,

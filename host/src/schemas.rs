@@ -13,6 +13,7 @@ mod shorten;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ use builtin::BUILT_IN;
 use folder::Folder;
 
 /// One place where a body breaks its schema.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Violation {
     /// JSON Pointer into the body.
     pub pointer: String,

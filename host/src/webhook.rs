@@ -199,7 +199,7 @@ pub struct Shadow {
 }
 
 /// What a failure returned by a plugin means. Never applies to a trap, a broken limit or an absent plugin: those hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
     #[default]

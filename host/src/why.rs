@@ -9,6 +9,7 @@ mod gates;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use url::Url;
@@ -43,7 +44,7 @@ pub struct Rules<'a> {
 }
 
 /// The whole answer.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Why {
     pub event: EventSummary,
@@ -55,7 +56,7 @@ pub struct Why {
     pub left_out: Vec<Fault>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventSummary {
     pub id: EventId,
@@ -67,7 +68,7 @@ pub struct EventSummary {
 }
 
 /// One webhook's part of the answer.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookWhy {
     pub webhook: WebhookId,
@@ -84,14 +85,14 @@ pub struct WebhookWhy {
 }
 
 /// One thing an event must pass on its way.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gate {
     pub name: String,
     pub verdict: Verdict,
     pub detail: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Pass,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use http::Uri;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Admin;
@@ -14,16 +15,16 @@ use crate::ids::{DeliveryId, WebhookId};
 use crate::rerun::{Rerun, Terms};
 use crate::store::DeliveryFilter;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Filter {
+pub(super) struct Filter {
     webhook: Option<WebhookId>,
     state: Option<delivery::State>,
     before: Option<DeliveryId>,
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct DeliveryList {
     deliveries: Vec<Delivery>,
     /// The `before` of the next page. Pages of large entries are short: only none is the end.
@@ -38,9 +39,9 @@ pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<DeliveryL
     Ok(Json(DeliveryList { deliveries: found.iter().map(Delivery::of).collect(), next }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RerunQuery {
+pub(super) struct RerunQuery {
     /// With today's config and limits.
     #[serde(default)]
     today: bool,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use http::Uri;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::budget::Budget;
@@ -19,7 +20,7 @@ use crate::why::{self, Why};
 /// The store answers with whole events: so many are read at a time, so that a list of large ones stays small here.
 const EVENTS_AT_ONCE: usize = 10;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct EventList {
     events: Vec<EventSummary>,
     /// The `before` of the next page. Pages of large entries are short: only none is the end.
@@ -51,7 +52,7 @@ async fn newest<Found: Future<Output = Result<Vec<Event>, StoreError>>>(
     Ok(events)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct FullEvent {
     #[serde(flatten)]
     event: EventSummary,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use http::Uri;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, params};
@@ -19,7 +20,7 @@ const WORK_TIME: Duration = Duration::from_secs(5);
 /// A name longer than this is cut.
 const MOST_NAME_CHARS: usize = 64;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Hurried {
     id: DeliveryId,
     webhook: WebhookId,
@@ -45,13 +46,13 @@ pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result
 }
 
 /// Who asks, for the record.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct DiscardBody {
+pub(super) struct DiscardBody {
     by: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct GivenUp {
     id: DeliveryId,
     webhook: WebhookId,
@@ -82,15 +83,15 @@ pub(super) async fn discard(
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DiscardManyBody {
+pub(super) struct DiscardManyBody {
     webhook: WebhookId,
     state: delivery::State,
     by: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Counted {
     count: u64,
     /// Not everything is done: ask again.
@@ -119,9 +120,9 @@ pub(super) async fn discard_held(State(admin): Admin, request: Request) -> Resul
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct PurgeQuery {
+pub(super) struct PurgeQuery {
     state: delivery::State,
     webhook: Option<WebhookId>,
     before: Option<Timestamp>,

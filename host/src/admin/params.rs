@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::{Query, Request};
 use http::Uri;
+use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::AdminState;
@@ -18,7 +19,7 @@ const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 200;
 
 /// A part of a list: the newest `limit` of what is older than `before`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page<Id> {
     pub(super) before: Option<Id>,

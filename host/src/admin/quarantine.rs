@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Admin;
@@ -13,7 +14,7 @@ use crate::http::problem::Problem;
 use crate::ids::QuarantineId;
 use crate::intake::Accepted;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct QuarantineList {
     quarantined: Vec<QuarantineEntry>,
     /// The `before` of the next page. Pages of large entries are short: only none is the end.

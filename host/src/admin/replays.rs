@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Request, State};
 use bytes::Bytes;
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -20,16 +21,17 @@ fn most_bytes(admin: &AdminState) -> usize {
     admin.live.load().server.limits.max_body_bytes.saturating_mul(2).saturating_add(64 << 10)
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct ReplayBody {
+pub(super) struct ReplayBody {
     mode: One,
     /// Text, or JSON, which is sent as it is written here.
+    #[schemars(with = "Option<serde_json::Value>")]
     data: Option<Box<RawValue>>,
     content_type: Option<String>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum One {
     #[default]
@@ -70,9 +72,9 @@ fn bytes_of(data: &RawValue) -> Bytes {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ManyBody {
+pub(super) struct ManyBody {
     webhook: WebhookId,
     #[serde(default = "failed")]
     state: delivery::State,
@@ -89,7 +91,7 @@ const fn failed() -> delivery::State {
     delivery::State::Failed
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum Begun {
     /// What a run with this `until` would replay.
@@ -116,7 +118,7 @@ pub(super) async fn begin(State(admin): Admin, request: Request) -> Result<(Stat
     Ok((StatusCode::ACCEPTED, Json(Begun::Run(Box::new(admin.replays.begin(wanted, now)?)))))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RunList {
     /// Newest first.
     replays: Vec<RunView>,

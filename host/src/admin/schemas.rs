@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Admin;
 use crate::http::problem::{Kind, Problem};
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SchemaList {
     schemas: Vec<SchemaSummary>,
@@ -16,7 +17,7 @@ pub(super) struct SchemaList {
     models: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SchemaSummary {
     event_type: String,
@@ -28,7 +29,7 @@ struct SchemaSummary {
     has_example: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FullSchema {
     event_type: String,

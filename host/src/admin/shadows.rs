@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, params};
@@ -10,13 +11,13 @@ use crate::http::problem::{Kind, Problem};
 use crate::ids::WebhookId;
 use crate::shadow::ShadowView;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Filter {
+pub(super) struct Filter {
     webhook: Option<WebhookId>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct ShadowList {
     shadows: Vec<ShadowView>,
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Admin, AdminState, params};
@@ -20,7 +21,7 @@ use crate::shadow::ShadowSummary;
 use crate::store::{Counts, RunState, RunStateKind};
 use crate::webhook::Webhook;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status {
     version: &'static str,
@@ -41,7 +42,7 @@ pub(super) struct Status {
     refused: BTreeMap<&'static str, u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct RevisionStatus {
     number: u64,
@@ -49,7 +50,7 @@ struct RevisionStatus {
     faults: Vec<Fault>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WebhookStatus {
     id: WebhookId,
@@ -70,14 +71,14 @@ pub(super) struct WebhookStatus {
 }
 
 /// A run state without the URL it was set for, which may hold a secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RunStateView {
     kind: RunStateKind,
     since: Timestamp,
     by: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PluginStatus {
     name: PluginName,
     digest: Digest,
@@ -92,7 +93,7 @@ struct PluginStatus {
     stopped: Vec<Stopped>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StoreStatus {
     durability: String,
     retention: RetentionStatus,
@@ -121,15 +122,15 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ReloadQuery {
+pub(super) struct ReloadQuery {
     /// Take files that vanished as removed, however many.
     #[serde(default)]
     accept_removals: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Reloaded {
     revision: u64,
     faults: Vec<Fault>,

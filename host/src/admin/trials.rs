@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,9 +24,9 @@ use crate::webhook::Webhook;
 /// What Strapi's "Trigger" sends.
 const USUAL_SAMPLE: &str = "trigger-test";
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-struct TestBody {
+pub(super) struct TestBody {
     /// An event type whose schema has an example.
     sample: Option<String>,
     /// An event that was accepted once.
@@ -35,7 +36,7 @@ struct TestBody {
     send: Option<bool>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Test {
     webhook: WebhookId,
@@ -53,7 +54,7 @@ pub(super) struct Test {
     attempt: Option<Attempt>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TestedEvent {
     id: EventId,
     #[serde(rename = "type")]
@@ -62,7 +63,7 @@ struct TestedEvent {
     data: Data,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SchemaResult {
     /// `valid`, `unknown` or `violations`.
     result: &'static str,
@@ -70,7 +71,7 @@ struct SchemaResult {
     errors: Vec<Violation>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Matches {
     pattern: bool,
     /// Why the filter stops it.
@@ -78,7 +79,7 @@ struct Matches {
     filter: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RequestView {
     method: String,
     url: String,

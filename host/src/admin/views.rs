@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
@@ -16,7 +17,7 @@ use crate::store::Quarantined;
 const MASK: &str = "…";
 
 /// An event without its bytes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventSummary {
     pub(super) id: EventId,
@@ -44,7 +45,7 @@ impl EventSummary {
 }
 
 /// Bytes as text where they are text.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 pub(super) enum Data {
     #[serde(rename = "data")]
     Text(String),
@@ -62,7 +63,7 @@ impl Data {
 }
 
 /// A delivery without its attempts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Delivery {
     pub(super) id: DeliveryId,
@@ -103,7 +104,7 @@ impl Delivery {
 }
 
 /// A delivery with all that is known of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FullDelivery {
     #[serde(flatten)]
@@ -146,7 +147,7 @@ pub(super) fn mask_credentials(
 }
 
 /// A refused body, with what was answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct QuarantineEntry {
     pub(super) id: QuarantineId,

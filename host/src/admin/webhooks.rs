@@ -7,8 +7,9 @@ use axum::Json;
 use axum::extract::{Extension, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::params;
 use super::status::WebhookStatus;
@@ -27,7 +28,7 @@ const MAX_DEFINITION_BYTES: usize = 256 << 10;
 
 const MAX_KEY_BYTES: usize = 255;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WebhookList {
     webhooks: Vec<WebhookStatus>,
@@ -37,9 +38,9 @@ pub(super) struct WebhookList {
     next: Option<WebhookId>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+pub(super) struct ListQuery {
     after: Option<WebhookId>,
     limit: Option<usize>,
 }
@@ -58,7 +59,7 @@ pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<WebhookLi
 }
 
 /// A webhook with its definition.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FullWebhook {
     #[serde(flatten)]
@@ -72,7 +73,7 @@ pub(super) struct FullWebhook {
     secret: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ManagedFacts {
     version: i64,
     created: Timestamp,
@@ -150,9 +151,9 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
-struct RotateBody {
+pub(super) struct RotateBody {
     /// For how long receivers may still verify with the earlier secrets.
     keep_old: Option<String>,
 }
@@ -182,7 +183,7 @@ pub(super) async fn rotate(
     admin.edited(edited, StatusCode::OK)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Export {
     /// For `config/webhooks/`.
     path: String,
@@ -198,7 +199,7 @@ pub(super) async fn export(State(admin): Admin, Path(id): Path<String>) -> Resul
     Ok(Json(Export { path, file: exported.file, variables: exported.variables }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct RotatedKey {
     /// How many webhooks have secrets, all sealed anew.
     webhooks: usize,
@@ -212,6 +213,27 @@ pub(super) async fn rotate_key(
 ) -> Result<Json<RotatedKey>, Problem> {
     let (webhooks, key) = admin.managed.rotate_key(who).await?;
     Ok(Json(RotatedKey { webhooks, key }))
+}
+
+/// The definition of a webhook, in the form of a file of `config/webhooks/`. A secret is sent as `{"$secret": "text"}`, and
+/// kept as `{"$secret": true}`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "describes what is read by the code that reads files")]
+pub(super) struct Definition {
+    #[serde(flatten)]
+    members: Map<String, Value>,
+}
+
+/// A definition, with the id it is to have beside it.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "as above")]
+pub(super) struct NewDefinition {
+    /// Made of its name if it is absent.
+    id: Option<WebhookId>,
+    url: Value,
+    events: Vec<String>,
+    #[serde(flatten)]
+    members: Map<String, Value>,
 }
 
 pub(super) async fn definition(admin: &AdminState, request: Request) -> Result<Value, Problem> {

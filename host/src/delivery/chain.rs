@@ -1,6 +1,7 @@
 //! What the plugin chain made of a delivery: the decision, and the evidence of each plugin's run.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::is_false;
@@ -9,7 +10,7 @@ use crate::ids::{Digest, PluginName};
 use crate::webhook::OnError;
 
 /// What the chain changed. All empty: the event goes out byte for byte.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Changes {
     /// The rewritten payload. Stored beside the record, not in its JSON.
@@ -27,7 +28,7 @@ pub struct Changes {
 }
 
 /// What the chain as a whole decided.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "camelCase")]
 pub enum ChainVerdict {
     Deliver {
@@ -70,7 +71,7 @@ impl ChainVerdict {
 /// A run of the whole chain over one delivery: the decision and the evidence.
 ///
 /// Written with every delivery, so what is empty, false or absent takes no room; the same below.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainRecord {
     #[serde(flatten)]
@@ -84,7 +85,7 @@ pub struct ChainRecord {
 }
 
 /// What a chain was run with, apart from what each plugin was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conditions {
     /// 1 for the first run over this delivery.
     pub run: u32,
@@ -110,7 +111,7 @@ impl ChainRecord {
 }
 
 /// Evidence of one plugin's run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginRun {
     pub plugin: PluginName,
@@ -147,7 +148,7 @@ pub struct PluginRun {
 }
 
 /// How a plugin's run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunVerdict {
     Delivered,
@@ -176,7 +177,7 @@ impl RunVerdict {
 }
 
 /// What a plugin was run with, apart from its version: enough to tell whether a repetition would be run with the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Binding {
     /// The limit, without what a payload adds to it.
@@ -191,7 +192,7 @@ pub struct Binding {
 }
 
 /// A line a plugin logged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLine {
     /// `trace`, `debug`, `info`, `warn`, `error`, `critical`.
     pub level: String,

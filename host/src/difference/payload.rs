@@ -1,6 +1,7 @@
 //! Payloads compared by what they mean where they are JSON, and by their bytes where not.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ const BEFORE_BYTES: usize = 20;
 const AROUND_BYTES: usize = 400;
 
 /// What differs between two payloads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PayloadDifference {
     before_bytes: usize,
@@ -27,7 +28,7 @@ pub(super) struct PayloadDifference {
 }
 
 /// One place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct Change {
     /// JSON Pointer; none: not both are JSON, and this is how they look where they part.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -43,6 +43,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub fn status(self) -> StatusCode {
+        self.facts().0
+    }
+
+    pub fn title(self) -> &'static str {
+        self.facts().2
+    }
+
     /// Status, last part of the type, title.
     const fn facts(self) -> (StatusCode, &'static str, &'static str) {
         match self {

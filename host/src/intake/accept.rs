@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
@@ -35,14 +36,14 @@ pub(super) struct Candidate {
 }
 
 /// The answer to an accepted event.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Accepted {
     pub id: EventId,
     pub deliveries: Vec<AcceptedDelivery>,
 }
 
 /// One delivery that was made.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AcceptedDelivery {
     pub id: DeliveryId,
     pub webhook: WebhookId,

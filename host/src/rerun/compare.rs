@@ -1,6 +1,7 @@
 //! What a repetition did otherwise than the record says. Time is not compared: it is the machine's. Pure.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::config::carries_credentials;
@@ -13,7 +14,7 @@ const SHOWN_CHARS: usize = 200;
 const BEFORE_BYTES: usize = 20;
 
 /// One thing that is not as recorded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Difference {
     /// `verdict`, `payload`, `headers`, …, `fuel of plugin redact`.
     what: String,

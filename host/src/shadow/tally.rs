@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
@@ -56,7 +57,7 @@ pub(super) struct Tally {
 }
 
 /// A plugin as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct Side {
     name: PluginName,
     /// None: it is not loaded.
@@ -64,7 +65,7 @@ struct Side {
     version: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Counts {
     /// Of the candidate; each was the same, different or failed.
@@ -83,7 +84,7 @@ pub(super) struct Counts {
 }
 
 /// One difference.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Found {
     at: Timestamp,
@@ -95,7 +96,7 @@ struct Found {
 }
 
 /// A shadow on one line.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShadowSummary {
     webhook: WebhookId,
@@ -117,7 +118,7 @@ pub struct ShadowSummary {
 }
 
 /// A shadow with its newest differences, newest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ShadowView {
     #[serde(flatten)]
     summary: ShadowSummary,
