@@ -65,6 +65,20 @@ impl fmt::Display for EventPattern {
     }
 }
 
+impl schemars::JsonSchema for EventPattern {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EventPattern".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "`*`, a prefix such as `entry.*`, or a type such as `entry.create`.",
+            "pattern": r"^(\*|[A-Za-z0-9][A-Za-z0-9._:/\-]{0,125}(\.\*)?)$",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

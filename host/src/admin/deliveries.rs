@@ -21,6 +21,7 @@ pub(super) struct Filter {
     webhook: Option<WebhookId>,
     state: Option<delivery::State>,
     before: Option<DeliveryId>,
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
 }
 

@@ -87,6 +87,7 @@ pub(super) async fn discard(
 #[serde(deny_unknown_fields)]
 pub(super) struct DiscardManyBody {
     webhook: WebhookId,
+    #[schemars(extend("enum" = ["held"]))]
     state: delivery::State,
     by: Option<String>,
 }
@@ -123,6 +124,7 @@ pub(super) async fn discard_held(State(admin): Admin, request: Request) -> Resul
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PurgeQuery {
+    #[schemars(extend("enum" = ["failed", "delivered", "dropped", "superseded"]))]
     state: delivery::State,
     webhook: Option<WebhookId>,
     before: Option<Timestamp>,

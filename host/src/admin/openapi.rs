@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::routes::{self, Route};
 use crate::http::problem::Kind;
+use crate::ids::{DeliveryId, EventId, EventType, PluginName, QuarantineId, ReplayId, WebhookId};
 
 /// What is said of a route beside method, path and role.
 pub(super) struct Doc {
@@ -107,7 +108,7 @@ impl Schemas {
 
 fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     let Doc { summary, query, body, answers, refusals, headers } = &route.doc;
-    let mut parameters: Vec<Value> = path_parameters(route.path);
+    let mut parameters: Vec<Value> = path_parameters(route.path, schemas);
     parameters.extend(query.iter().flat_map(|query| query_parameters(*query, schemas)));
     parameters.extend(headers.iter().map(|header| header.parameter()));
     let mut operation = json!({
@@ -138,11 +139,29 @@ fn operation_id(route: &Route) -> String {
     id
 }
 
-fn path_parameters(path: &str) -> Vec<Value> {
+fn path_parameters(path: &str, schemas: &mut Schemas) -> Vec<Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     names
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 } }))
+        .map(|name| {
+            let schema = named_in(path)
+                .map_or(json!({ "type": "string", "minLength": 1 }), |make| make(&mut schemas.read).into());
+            json!({ "name": name, "in": "path", "required": true, "schema": schema })
+        })
         .collect()
+}
+
+/// What stands behind the first word of a path.
+fn named_in(path: &str) -> Option<MakeSchema> {
+    match path.split('/').nth(2)? {
+        "webhooks" => Some(schema_of::<WebhookId>),
+        "events" => Some(schema_of::<EventId>),
+        "deliveries" => Some(schema_of::<DeliveryId>),
+        "quarantine" => Some(schema_of::<QuarantineId>),
+        "replays" => Some(schema_of::<ReplayId>),
+        "schemas" => Some(schema_of::<EventType>),
+        "plugins" => Some(schema_of::<PluginName>),
+        _ => None,
+    }
 }
 
 /// One for each member of the type that the query is read as.

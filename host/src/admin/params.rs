@@ -23,6 +23,7 @@ const MAX_LIMIT: usize = 200;
 #[serde(deny_unknown_fields)]
 pub(super) struct Page<Id> {
     pub(super) before: Option<Id>,
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
 }
 
@@ -70,6 +71,10 @@ pub(super) async fn body<T: DeserializeOwned>(request: Request, limits: BodyLimi
         Problem::new(kind, format!("What was sent cannot be taken: {error}."))
     })?;
     let text: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
+    // A list would be taken as the members in their order.
+    if text.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
+        return Err(Problem::new(Kind::BadRequest, "What was sent does not fit: expected an object, found a list."));
+    }
     serde_json::from_slice(text).map_err(|error| {
         let kind = if error.is_data() { Kind::BadRequest } else { Kind::MalformedJson };
         Problem::new(kind, format!("What was sent does not fit: {error}."))

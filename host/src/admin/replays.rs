@@ -80,6 +80,7 @@ pub(super) struct ManyBody {
     state: delivery::State,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    #[schemars(with = "Option<EventPattern>")]
     event_type: Option<String>,
     #[serde(default)]
     mode: Mode,

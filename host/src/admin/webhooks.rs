@@ -20,6 +20,7 @@ use crate::duration;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{Digest, WebhookId};
 use crate::managed::{Asked, Edited, LONGEST_RETIREMENT, NewWebhook};
+use crate::pattern::EventPattern;
 use crate::revision::{self, Fault, Revision};
 use crate::webhook::Webhook;
 
@@ -42,6 +43,7 @@ pub(super) struct WebhookList {
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     after: Option<WebhookId>,
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
 }
 
@@ -97,7 +99,7 @@ pub(super) async fn create(
     let key = idempotency_key(request.headers())?;
     let mut draft: Value = definition(&admin, request).await?;
     let id = match draft.as_object_mut().and_then(|draft| draft.shift_remove("id")) {
-        None => None,
+        None | Some(Value::Null) => None,
         Some(Value::String(id)) => Some(params::id(&id)?),
         Some(_) => return Err(Problem::new(Kind::BadRequest, "`id` must be a text.").with("field", "id")),
     };
@@ -155,6 +157,10 @@ pub(super) async fn remove(
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub(super) struct RotateBody {
     /// For how long receivers may still verify with the earlier secrets.
+    #[schemars(
+        with = "Option<String>",
+        regex(pattern = r"^([0-9]{1,6}s|[0-9]{1,4}m|[0-9]{1,2}h|([0-9]|[12][0-9]|30)d)$")
+    )]
     keep_old: Option<String>,
 }
 
@@ -224,14 +230,27 @@ pub(super) struct Definition {
     members: Map<String, Value>,
 }
 
+/// A text, or one that is not shown.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "as above")]
+enum Secretive {
+    Shown(String),
+    Secret {
+        #[serde(rename = "$secret")]
+        secret: String,
+    },
+}
+
 /// A definition, with the id it is to have beside it.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "as above")]
 pub(super) struct NewDefinition {
     /// Made of its name if it is absent.
     id: Option<WebhookId>,
-    url: Value,
-    events: Vec<String>,
+    url: Secretive,
+    #[schemars(length(min = 1, max = 100))]
+    events: Vec<EventPattern>,
     #[serde(flatten)]
     members: Map<String, Value>,
 }
