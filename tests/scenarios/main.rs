@@ -2,6 +2,7 @@
 
 mod author;
 mod bundled;
+mod canaries;
 // What it sees of processes is Linux's way of telling.
 #[cfg(target_os = "linux")]
 mod compile;

@@ -287,6 +287,13 @@ impl Builder {
         self
     }
 
+    /// What it says goes to `host.log` in its home, as much as this level says.
+    #[must_use]
+    pub fn logged(mut self, level: &'static str) -> Self {
+        self.launch.logged = Some(level);
+        self
+    }
+
     /// The host is started by these words: `strace` and its options.
     #[must_use]
     pub fn under(mut self, words: Vec<String>) -> Self {

@@ -1,6 +1,6 @@
 //! How the binary is started on a home folder, and how long it may take to be ready.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -20,6 +20,8 @@ pub(crate) struct Launch {
     pub(crate) patience: Duration,
     /// Not a word on stderr.
     pub(crate) quiet: bool,
+    /// What it says goes to `host.log` in its home, as much as this level says.
+    pub(crate) logged: Option<&'static str>,
 }
 
 /// A host that is ready. Killed when dropped.
@@ -31,7 +33,14 @@ pub(crate) struct Running {
 
 impl Default for Launch {
     fn default() -> Self {
-        Self { environment: Vec::new(), arguments: Vec::new(), under: Vec::new(), patience: PATIENCE, quiet: false }
+        Self {
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            under: Vec::new(),
+            patience: PATIENCE,
+            quiet: false,
+            logged: None,
+        }
     }
 }
 
@@ -46,7 +55,10 @@ impl Launch {
                 under
             }
         };
-        serve.args(&self.arguments).envs(self.environment.iter().cloned()).env("HOOKWRIGHT_LOG", "warn");
+        serve
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned())
+            .env("HOOKWRIGHT_LOG", self.logged.unwrap_or("warn"));
         serve
     }
 
@@ -56,6 +68,10 @@ impl Launch {
         let mut serve = self.command(home);
         if self.quiet {
             serve.stderr(Stdio::null());
+        }
+        if self.logged.is_some() {
+            let log = OpenOptions::new().create(true).append(true).open(home.join("host.log")).expect("a log");
+            serve.stderr(log);
         }
         serve.stdout(Stdio::null()).spawn().expect("the binary")
     }
