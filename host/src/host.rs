@@ -28,7 +28,7 @@ use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictnes
 use crate::replay::{self, Replays};
 use crate::rerun::Reruns;
 use crate::retention::Retention;
-use crate::revision::Revision;
+use crate::revision::{Live, Revision};
 use crate::shadow::Shadows;
 use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
 use crate::store::{Store as _, StoreError};
@@ -54,12 +54,43 @@ pub struct Options {
     pub home: PathBuf,
     /// Refuse to start on last good versions: any fault in the folders is an error.
     pub strict: bool,
+    pub listening: Listening,
+    pub compilers: Compilers,
 }
+
+/// Whether there are listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    AsConfigured,
+    /// For a program that emits events by itself.
+    Nowhere,
+}
+
+/// Where plugins are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compilers {
+    /// In processes of this program, under limits: it must begin with [`crate::plugin::compile_if_asked`].
+    Children,
+    /// In this process, without limits of time and memory.
+    Here,
+}
+
+/// What a program needs of a host that runs.
+pub(crate) struct Handles {
+    pub(crate) live: Live,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) managed: Arc<ManagedWebhooks>,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) reload: ReloadHandle,
+}
+
+/// One listener, and what it serves.
+type Served = (TcpListener, axum::Router, ServeLimits);
 
 /// A host with everything opened and both listeners bound, not serving yet.
 pub struct Host {
-    public: (TcpListener, axum::Router, ServeLimits),
-    admin: (TcpListener, axum::Router, ServeLimits),
+    public: Option<Served>,
+    admin: Option<Served>,
     dispatcher: Dispatcher,
     operations: (Operations, operations::Told),
     intake: Arc<Intake>,
@@ -119,11 +150,11 @@ impl BuildError {
 /// When the configuration is wrong, another host runs on this home, or something cannot be opened.
 pub async fn build(options: Options) -> Result<Host, BuildError> {
     let started = clock::now();
-    let home = Home::new(options.home);
+    let home = Home::new(options.home.clone());
     let strictness = if options.strict { Strictness::Strict } else { Strictness::Lenient };
     let home_lock = HomeLock::take(&home.data())?;
     let stop = CancellationToken::new();
-    let loader = open_loader(&home, strictness, stop.clone()).await?;
+    let loader = open_loader(&home, strictness, options.compilers, stop.clone()).await?;
     let environment = loader.environment().to_owned();
 
     let (store, store_lock) = open_store(&home, loader.revision()).await?;
@@ -136,9 +167,13 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let (under_way, crashed) = count_crashes(&home, &store, started).await?;
     let transform = TransformPool::start(threads, large_at_once, Some(under_way)).map_err(BuildError::Threads)?;
     let shadows = Shadows::start().map_err(BuildError::Threads)?;
-    let public = bind(revision.server.listen, "server.listen").await?;
-    let admin = bind(revision.server.admin, "server.admin").await?;
-    let info = Arc::new(HostInfo { environment, started, listen: public.1, admin: admin.1 });
+    let (configured, is_served) = (&revision.server, options.listening == Listening::AsConfigured);
+    let public = if is_served { Some(bind(configured.listen, "server.listen").await?) } else { None };
+    let admin = if is_served { Some(bind(configured.admin, "server.admin").await?) } else { None };
+    let bound =
+        |listener: &Option<(TcpListener, SocketAddr)>, otherwise| listener.as_ref().map_or(otherwise, |bound| bound.1);
+    let (listen, admin_address) = (bound(&public, configured.listen), bound(&admin, configured.admin));
+    let info = Arc::new(HostInfo { environment, started, listen, admin: admin_address });
 
     let admin_token = tokens::read_or_make(&home.data().join("admin.token"), "hwa_")?;
     let local = local_source(&home, &revision)?;
@@ -201,9 +236,11 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         head_timeout: limits.head_timeout,
         drain_timeout: DRAIN_DEADLINE / 2,
     };
+    let public_router = intake::router(Arc::clone(&intake), stop.clone());
+    let admin_router = admin::router(admin_state);
     let host = Host {
-        public: (public.0, intake::router(Arc::clone(&intake), stop.clone()), serve_limits(connections.public)),
-        admin: (admin.0, admin::router(admin_state), serve_limits(connections.admin)),
+        public: public.map(|(listener, _)| (listener, public_router, serve_limits(connections.public))),
+        admin: admin.map(|(listener, _)| (listener, admin_router, serve_limits(connections.admin))),
         dispatcher,
         operations: (operations, told),
         intake,
@@ -216,7 +253,9 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         stop,
         locks: (store_lock, home_lock),
     };
-    host.locks.1.publish(host.info.listen, host.info.admin).map_err(BuildError::RunFile)?;
+    if is_served {
+        host.locks.1.publish(host.info.listen, host.info.admin).map_err(BuildError::RunFile)?;
+    }
     Ok(host)
 }
 
@@ -229,6 +268,17 @@ impl Host {
     /// For asking for a reload.
     pub fn reload_handle(&self) -> ReloadHandle {
         self.reloading.handle.clone()
+    }
+
+    /// For a program around it.
+    pub(crate) fn handles(&self) -> Handles {
+        Handles {
+            live: Arc::clone(&self.reloading.live),
+            intake: Arc::clone(&self.intake),
+            managed: Arc::clone(&self.managed),
+            dispatcher: self.dispatcher.clone(),
+            reload: self.reloading.handle.clone(),
+        }
     }
 
     /// Serves until `shutdown` completes, then drains: no new requests, those under way finish, attempts under
@@ -249,10 +299,8 @@ impl Host {
             stop,
             locks,
         } = self;
-        let (listener, router, limits) = public;
-        let public = serve("public", listener, router, limits, stop.clone());
-        let (listener, router, limits) = admin;
-        let admin = serve("admin", listener, router, limits, stop.clone());
+        let public = serve_if_bound("public", public, stop.clone());
+        let admin = serve_if_bound("admin", admin, stop.clone());
         let (operations, told) = operations;
         let drained = CancellationToken::new();
         let announcing = operations::run(told, intake, drained.clone());
@@ -277,12 +325,27 @@ impl Host {
     }
 }
 
-async fn open_loader(home: &Home, strictness: Strictness, stop: CancellationToken) -> Result<Loader, StartError> {
+async fn serve_if_bound(name: &'static str, served: Option<Served>, stop: CancellationToken) {
+    match served {
+        Some((listener, router, limits)) => serve(name, listener, router, limits, stop).await,
+        None => stop.cancelled().await,
+    }
+}
+
+async fn open_loader(
+    home: &Home,
+    strictness: Strictness,
+    compilers: Compilers,
+    stop: CancellationToken,
+) -> Result<Loader, StartError> {
     let home = home.clone();
     // Reads files, compiles plugins, and copies what is good before anything can be answered: from the first event on,
     // a file that goes bad has a last good version, also over a crash.
     tasks::blocking(move || {
-        let compiler = Compiler::of_host(&home, stop);
+        let compiler = match compilers {
+            Compilers::Children => Compiler::of_host(&home, stop),
+            Compilers::Here => Compiler::in_process(),
+        };
         let mut loader = Loader::open(home, compiler, strictness, clock::now())?;
         loader.keep_last_good();
         Ok(loader)

@@ -190,6 +190,11 @@ impl SourceName {
         Self("local".into())
     }
 
+    /// The program around an embedded host.
+    pub fn program() -> Self {
+        Self("program".into())
+    }
+
     /// The host itself, of its operational events. No configured source has this name.
     pub fn hookwright() -> Self {
         Self("hookwright".into())

@@ -5,6 +5,7 @@
 //! and only then bytes, JSON, shape, schema. Does not deliver: leases and permits go to `dispatch`.
 
 mod accept;
+mod emit;
 mod post;
 mod quarantine;
 mod refusal;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use accept::judge;
 pub use accept::{Accepted, AcceptedDelivery};
+pub use emit::Emitted;
 pub(crate) use post::json_type;
 pub use quarantine::AdmitError;
 pub use refusal::Refusal;

@@ -47,5 +47,6 @@ mod bundled;
 pub mod admin;
 pub mod against;
 pub mod cli;
+pub mod embed;
 pub mod host;
 pub mod why;

@@ -99,6 +99,12 @@ impl Schemas {
         }
     }
 
+    /// What is read, without references.
+    fn inline(&self, make: MakeSchema) -> Schema {
+        let settings = self.read.settings().clone().with(|settings| settings.inline_subschemas = true);
+        make(&mut settings.into_generator())
+    }
+
     fn definitions(mut self) -> Map<String, Value> {
         let mut all = self.read.take_definitions(true);
         all.extend(self.sent.take_definitions(true));
@@ -122,8 +128,10 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         members.insert("parameters".to_owned(), parameters.into());
     }
     if let Some(body) = body {
-        let schema = body(&mut schemas.read);
-        members.insert("requestBody".to_owned(), json!({ "content": { "application/json": { "schema": schema } } }));
+        // What has no member that must be there may be left out as a whole.
+        let required = !schemas.inline(*body).get("required").is_none_or(|names| names == &json!([]));
+        let content = json!({ "application/json": { "schema": body(&mut schemas.read) } });
+        members.insert("requestBody".to_owned(), json!({ "required": required, "content": content }));
     }
     operation
 }
@@ -166,9 +174,7 @@ fn named_in(path: &str) -> Option<MakeSchema> {
 
 /// One for each member of the type that the query is read as.
 fn query_parameters(query: MakeSchema, schemas: &mut Schemas) -> Vec<Value> {
-    let mut generator =
-        schemas.read.settings().clone().with(|settings| settings.inline_subschemas = true).into_generator();
-    let schema = query(&mut generator);
+    let schema = schemas.inline(query);
     let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     let members = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
     let parameter = |(name, mut schema): (String, Value)| {

@@ -53,7 +53,7 @@ pub(super) async fn replay(
 
 fn content(body: ReplayBody) -> Result<Content, Problem> {
     let ReplayBody { mode, data, content_type } = body;
-    let wrong = |detail: &str| Err(Problem::new(Kind::BadRequest, detail).with("field", "data"));
+    let wrong = |detail: &str| Err(Problem::new(Kind::Unfit, detail).with("field", "data"));
     match (mode, data) {
         (One::Edited, Some(data)) => Ok(Content::Edited { data: bytes_of(&data), content_type }),
         (One::Edited, None) => wrong("`data` is missing: the mode `edited` sends it instead of the recorded bytes."),

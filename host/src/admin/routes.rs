@@ -82,7 +82,7 @@ pub(super) fn all() -> Vec<Route> {
             .about("Send one event through its plugins to its receiver, now")
             .body::<trials::TestBody>()
             .answers::<trials::Test>(200)
-            .refuses(&[Kind::NotAnEvent]),
+            .refuses(&[Kind::NotAnEvent, Kind::Unfit]),
         Route::post("/v1/webhooks/{id}/pause", Operator, switches::pause)
             .about("Let deliveries gather")
             .body::<switches::By>()
@@ -136,6 +136,7 @@ pub(super) fn all() -> Vec<Route> {
             .answers::<crate::replay::Made>(202)
             .refuses(&[
                 Kind::NotReplayable,
+                Kind::Unfit,
                 Kind::WebhookOff,
                 Kind::NotAnEvent,
                 Kind::SchemaViolation,

@@ -113,7 +113,7 @@ pub(super) async fn test(State(admin): Admin, Path(id): Path<String>, request: R
 
 impl AdminState {
     async fn event_to_try(&self, revision: &Revision, asked: TestBody) -> Result<Event, Problem> {
-        let one_of = || Problem::new(Kind::BadRequest, "Send one of `sample`, `event` and `data`, or none of them.");
+        let one_of = || Problem::new(Kind::Unfit, "Send one of `sample`, `event` and `data`, or none of them.");
         let body = match (asked.sample, asked.event, asked.data) {
             (None, Some(id), None) => {
                 let absent = || Problem::new(Kind::NotFound, format!("There is no event {id}."));
@@ -124,7 +124,7 @@ impl AdminState {
                 let sample = sample.as_deref().unwrap_or(USUAL_SAMPLE);
                 let Some(example) = revision.schemas.example(sample) else {
                     let detail = "No schema of this event type has an example. `/v1/schemas` says which have one.";
-                    return Err(Problem::new(Kind::BadRequest, detail).with("field", "sample"));
+                    return Err(Problem::new(Kind::Unfit, detail).with("field", "sample"));
                 };
                 example.clone()
             }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::logging::{self, LogFormat};
 use super::receiver::{Behaviour, Receiver};
 use super::{Exit, discovery, listen, screen, serve, tail};
-use crate::host::{self, Options};
+use crate::host::{self, Compilers, Listening, Options};
 use crate::secret::Secret;
 
 mod expect;
@@ -47,7 +47,13 @@ pub(super) async fn run(home: &Path, args: DemoArgs) -> anyhow::Result<Exit> {
     stage.furnish(receiver.address(), &plugins)?;
     screen::line(&show::opening(&stage))?;
 
-    let host = host::build(Options { home: stage.home().to_owned(), strict: true }).await?;
+    let host = host::build(Options {
+        home: stage.home().to_owned(),
+        strict: true,
+        listening: Listening::AsConfigured,
+        compilers: Compilers::Children,
+    })
+    .await?;
     let act = Act::new(&stage, host.addresses(), receiver)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let mut running = Box::pin(host.run_until(async move { drop(stopped.await) }));

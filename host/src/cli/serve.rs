@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
 use super::logging::{self, LogFormat};
-use crate::host::{self, Options};
+use crate::host::{self, Compilers, Listening, Options};
 use crate::reload::ReloadHandle;
 use crate::tasks::{self, OnPanic};
 
@@ -26,7 +26,13 @@ pub(super) async fn run(home: &Path, args: ServeArgs) -> anyhow::Result<Exit> {
     // Before anything is opened: until they are listened for, these signals end the process.
     let shutdown = stop_signal()?;
     let hangup = signal(SignalKind::hangup())?;
-    let host = host::build(Options { home: home.to_owned(), strict: args.strict }).await?;
+    let host = host::build(Options {
+        home: home.to_owned(),
+        strict: args.strict,
+        listening: Listening::AsConfigured,
+        compilers: Compilers::Children,
+    })
+    .await?;
     let (listen, admin) = host.addresses();
     tracing::info!(%listen, %admin, home = %home.display(), "hookwright is ready");
     reload_on_hangup(hangup, host.reload_handle());

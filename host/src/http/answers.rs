@@ -145,6 +145,7 @@ impl From<EditError> for Problem {
                 return Self::new(Kind::ShuttingDown, "The host is shutting down; look again whether it was changed.");
             }
             EditError::Absent(_) => Kind::NotFound,
+            EditError::Name(_) => Kind::BadRequest,
             EditError::InFile(_) => Kind::ManagedByFile,
             EditError::Exists(_) => Kind::Exists,
             EditError::KeyUsed(_) => Kind::IdempotencyConflict,

@@ -32,6 +32,7 @@ pub enum Kind {
     PreconditionFailed,
     PreconditionRequired,
     InvalidDefinition,
+    Unfit,
     BodyTooLarge,
     UnsupportedMediaType,
     NotAnEvent,
@@ -83,6 +84,7 @@ impl Kind {
             Self::InvalidDefinition => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", "The definition does not work")
             }
+            Self::Unfit => (StatusCode::UNPROCESSABLE_ENTITY, "unfit", "What was sent does not fit together"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This content type is not taken")

@@ -51,12 +51,12 @@ pub struct AcceptedDelivery {
 
 /// A candidate that may be committed: its type, and who wants it.
 pub(super) struct Judged {
-    event_type: EventType,
-    takers: Vec<Taker>,
+    pub(super) event_type: EventType,
+    pub(super) takers: Vec<Taker>,
 }
 
 /// A webhook that wants an event, and what the event's delivery waits for there.
-struct Taker {
+pub(super) struct Taker {
     lane: Lane,
     debounce: Option<Debounce>,
 }
@@ -69,7 +69,7 @@ impl Intake {
         Ok(Judged { event_type, takers })
     }
 
-    fn takers(&self, revision: &Revision, event_type: &EventType, body: &Value) -> Vec<Taker> {
+    pub(super) fn takers(&self, revision: &Revision, event_type: &EventType, body: &Value) -> Vec<Taker> {
         let webhooks = revision.webhooks.values();
         webhooks
             .filter(|webhook| webhook.wants(event_type, body) && self.parts.dispatcher.takes_new(webhook))
@@ -205,7 +205,12 @@ pub(crate) fn judge(revision: &Revision, source: &SourceName, data: &[u8]) -> Re
 }
 
 /// What the configuration makes of a schema's verdict.
-fn rule(check: Check, rules: SchemaRules, event_type: &EventType, source: &SourceName) -> Result<(), Refusal> {
+pub(super) fn rule(
+    check: Check,
+    rules: SchemaRules,
+    event_type: &EventType,
+    source: &SourceName,
+) -> Result<(), Refusal> {
     match (check, rules) {
         (Check::Valid, _) | (Check::Unknown, SchemaRules { unknown_events: UnknownEvents::Accept, .. }) => Ok(()),
         (Check::Unknown, _) => Err(Refusal::UnknownEvent(event_type.clone())),

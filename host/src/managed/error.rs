@@ -1,6 +1,6 @@
 //! Why a managed webhook was not changed.
 
-use crate::ids::WebhookId;
+use crate::ids::{NameError, WebhookId};
 use crate::reload::ReloadClosed;
 use crate::schemas::Violation;
 use crate::store::{MOST_MANAGED, StoreError};
@@ -12,6 +12,8 @@ pub enum EditError {
     Absent(WebhookId),
     #[error("Webhook {0} is managed by config/webhooks/{0}.json. Change that file; it is read again at once.")]
     InFile(WebhookId),
+    #[error("The id is wrong: {0}.")]
+    Name(NameError),
     #[error("There is a webhook {0} already. Choose another id, or change that one.")]
     Exists(WebhookId),
     #[error("This Idempotency-Key made webhook {0} of something else.")]
