@@ -11,7 +11,9 @@ mod events;
 mod mending;
 pub(crate) mod openapi;
 mod params;
+mod plugins;
 mod quarantine;
+mod reloads;
 mod replays;
 mod routes;
 mod schemas;
@@ -24,6 +26,7 @@ mod views;
 mod webhooks;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -57,6 +60,10 @@ pub struct AdminState {
     pub managed: Arc<ManagedWebhooks>,
     /// One permit per webhook that is tried out at once.
     pub trials: Arc<Semaphore>,
+    /// One: a plugin is checked with a whole processor.
+    pub uploads: Arc<Semaphore>,
+    /// The home folder.
+    pub home: PathBuf,
     pub replays: Replays,
     pub retention: Arc<Retention>,
     pub reruns: Arc<Reruns>,

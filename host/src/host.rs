@@ -218,6 +218,8 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         registry: store.clone(),
         managed: Arc::clone(&managed),
         trials: Arc::new(Semaphore::new(admin::MOST_TRIALS)),
+        uploads: Arc::new(Semaphore::new(1)),
+        home: home.root().to_owned(),
         replays,
         retention: Arc::clone(&retention),
         dispatcher: dispatcher.clone(),

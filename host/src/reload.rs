@@ -9,6 +9,7 @@
 mod changes;
 mod checks;
 mod hints;
+mod history;
 mod last_good;
 mod layout;
 mod loader;
@@ -32,6 +33,8 @@ use crate::plugin::LoadError;
 use crate::revision::{Fault, Revision};
 pub(crate) use checks::{file_with, objections};
 pub(crate) use hints::Hints;
+use history::History;
+pub use history::ReloadRecord;
 pub use loader::{Loader, Strictness};
 pub use watch::{Reloading, spawn};
 
@@ -39,6 +42,7 @@ pub use watch::{Reloading, spawn};
 #[derive(Clone)]
 pub struct ReloadHandle {
     requests: mpsc::Sender<Request>,
+    history: History,
 }
 
 /// One wish for another revision.
@@ -71,6 +75,11 @@ impl ReloadHandle {
     /// When the reload task is gone: the host is shutting down.
     pub(crate) async fn manage(&self, set: Arc<ManagedSet>) -> Result<Arc<Revision>, ReloadClosed> {
         self.ask(Asked::Manage(set)).await
+    }
+
+    /// The newest revisions since the start, newest first.
+    pub fn history(&self) -> Vec<ReloadRecord> {
+        self.history.list()
     }
 
     async fn ask(&self, wish: Asked) -> Result<Arc<Revision>, ReloadClosed> {

@@ -16,6 +16,8 @@ pub(super) struct Doc {
     pub(super) summary: &'static str,
     pub(super) query: Option<MakeSchema>,
     pub(super) body: Option<MakeSchema>,
+    /// The content type of a body that is no JSON.
+    pub(super) bytes: Option<&'static str>,
     /// Status, content type, body.
     pub(super) answers: Vec<(u16, &'static str, Option<MakeSchema>)>,
     pub(super) refusals: Vec<Kind>,
@@ -113,7 +115,7 @@ impl Schemas {
 }
 
 fn operation(route: &Route, schemas: &mut Schemas) -> Value {
-    let Doc { summary, query, body, answers, refusals, headers } = &route.doc;
+    let Doc { summary, query, body, bytes, answers, refusals, headers } = &route.doc;
     let mut parameters: Vec<Value> = path_parameters(route.path, schemas);
     parameters.extend(query.iter().flat_map(|query| query_parameters(*query, schemas)));
     parameters.extend(headers.iter().map(|header| header.parameter()));
@@ -132,6 +134,10 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         let required = !schemas.inline(*body).get("required").is_none_or(|names| names == &json!([]));
         let content = json!({ "application/json": { "schema": body(&mut schemas.read) } });
         members.insert("requestBody".to_owned(), json!({ "required": required, "content": content }));
+    }
+    if let Some(content_type) = bytes {
+        let content = json!({ *content_type: { "schema": { "type": "string", "format": "binary" } } });
+        members.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
     }
     operation
 }
@@ -225,7 +231,7 @@ fn responses(
     if route.path.contains('{') {
         kinds.push(Kind::NotFound);
     }
-    if route.doc.body.is_some() {
+    if route.doc.body.is_some() || route.doc.bytes.is_some() {
         kinds.extend([Kind::BodyTooLarge, Kind::BodyTooSlow]);
     }
     kinds.extend(refusals);

@@ -12,7 +12,8 @@ use schemars::JsonSchema;
 use super::openapi::{Doc, Header, schema_of};
 use super::{AdminState, auth, params};
 use super::{
-    deliveries, events, mending, quarantine, replays, schemas, shadows, status, switches, tail, trials, webhooks,
+    deliveries, events, mending, plugins, quarantine, reloads, replays, schemas, shadows, status, switches, tail,
+    trials, webhooks,
 };
 use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::http::problem::Kind;
@@ -186,6 +187,26 @@ pub(super) fn all() -> Vec<Route> {
         Route::get("/v1/schemas/{type}", Viewer, schemas::one)
             .about("What an event of this type must look like")
             .answers::<schemas::FullSchema>(200),
+        Route::get("/v1/plugins", Viewer, plugins::list)
+            .about("The plugins in force")
+            .answers::<plugins::PluginList>(200),
+        Route::get("/v1/plugins/{id}", Viewer, plugins::one)
+            .about("A plugin: the schema of its config, whose chains it is in, its versions")
+            .answers::<plugins::FullPlugin>(200),
+        Route::put("/v1/plugins/{id}", Admin, plugins::upload)
+            .about("Put a file in its place, if it passes every check of a reload")
+            .bytes("application/wasm")
+            .answers::<plugins::FullPlugin>(200)
+            .answers::<plugins::FullPlugin>(201)
+            .refuses(&[Kind::InvalidDefinition, Kind::WrongState]),
+        Route::post("/v1/plugins/{id}/run", Operator, plugins::run)
+            .about("Run it over one event; nothing is stored or sent")
+            .body::<plugins::RunBody>()
+            .answers::<plugins::Ran>(200)
+            .refuses(&[Kind::NotAnEvent, Kind::Unfit]),
+        Route::get("/v1/reloads", Viewer, reloads::list)
+            .about("The newest revisions, and what each changed")
+            .answers::<reloads::ReloadList>(200),
         Route::get("/v1/shadows", Viewer, shadows::list)
             .about("Candidates beside live plugins, and where they differ")
             .query::<shadows::Filter>()
@@ -239,7 +260,7 @@ impl Undescribed {
     fn about(self, summary: &'static str) -> Route {
         let Self { method, path, role, handler } = self;
         let (answers, refusals, headers) = (Vec::new(), Vec::new(), Vec::new());
-        let doc = Doc { summary, query: None, body: None, answers, refusals, headers };
+        let doc = Doc { summary, query: None, body: None, bytes: None, answers, refusals, headers };
         Route { method, path, role, doc, handler }
     }
 }
@@ -254,6 +275,12 @@ impl Route {
     /// What its body is read as; there may be none.
     fn body<T: JsonSchema>(mut self) -> Self {
         self.doc.body = Some(schema_of::<T>);
+        self
+    }
+
+    /// Its body is no JSON.
+    fn bytes(mut self, content_type: &'static str) -> Self {
+        self.doc.bytes = Some(content_type);
         self
     }
 

@@ -79,7 +79,7 @@ pub(super) struct RunStateView {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct PluginStatus {
+pub(super) struct PluginStatus {
     name: PluginName,
     digest: Digest,
     version: String,
@@ -114,7 +114,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
         webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, &revision, dispatcher)).collect(),
         left_out: revision::left_out(&revision.faults, &revision.webhooks),
-        plugins: plugins(&revision, &dispatcher.stopped(&revision)),
+        plugins: plugin_statuses(&revision, dispatcher),
         shadows: admin.shadows.summaries(),
         store: StoreStatus { durability, retention },
         counts,
@@ -174,12 +174,17 @@ impl From<RunState> for RunStateView {
     }
 }
 
-fn plugins(revision: &Revision, stopped: &[Stopped]) -> Vec<PluginStatus> {
+pub(super) fn plugin_statuses(revision: &Revision, dispatcher: &Dispatcher) -> Vec<PluginStatus> {
+    let stopped = dispatcher.stopped(revision);
     let of = |plugin: &Plugin| stopped.iter().filter(|stopped| stopped.plugin == plugin.name).cloned().collect();
     revision.plugins.iter().map(|plugin| PluginStatus::of(plugin, of(plugin))).collect()
 }
 
 impl PluginStatus {
+    pub(super) fn is_of(&self, name: &PluginName) -> bool {
+        self.name == *name
+    }
+
     fn of(plugin: &Plugin, stopped: Vec<Stopped>) -> Self {
         Self {
             name: plugin.name.clone(),

@@ -7,6 +7,7 @@ use axum::extract::{Path, Request, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::SemaphorePermit;
 
 use super::views::{Data, mask_credentials};
 use super::{Admin, AdminState, params};
@@ -97,22 +98,32 @@ pub(super) async fn test(State(admin): Admin, Path(id): Path<String>, request: R
         let detail = format!("There is no webhook {id}. `hookwright webhook list` shows all.");
         return Err(Problem::new(Kind::NotFound, detail));
     };
-    let Ok(_permit) = admin.trials.try_acquire() else {
-        return Err(Problem::new(Kind::TooManyRuns, "Too many webhooks are tried out at once. Try again in a moment."));
-    };
+    let _permit = permit(&admin)?;
     let send = asked.send.unwrap_or(true);
     let event = Arc::new(admin.event_to_try(&revision, asked).await?);
     let trial = Trial { webhook: Arc::clone(&webhook), event: Arc::clone(&event), send };
-    let tried = admin
-        .dispatcher
-        .try_out(&revision, trial)
-        .await
-        .map_err(|_| Problem::new(Kind::ShuttingDown, "The host is shutting down; nothing was tried."))?;
+    let tried = admin.dispatcher.try_out(&revision, trial).await.map_err(|_| shutting_down())?;
     Ok(Json(Test::of(&revision, &webhook, &event, tried)))
 }
 
+/// Leave to try something out; given back when dropped.
+pub(super) fn permit(admin: &AdminState) -> Result<SemaphorePermit<'_>, Problem> {
+    let busy = |_| Problem::new(Kind::TooManyRuns, "Too many webhooks are tried out at once. Try again in a moment.");
+    admin.trials.try_acquire().map_err(busy)
+}
+
+pub(super) fn shutting_down() -> Problem {
+    Problem::new(Kind::ShuttingDown, "The host is shutting down; nothing was tried.")
+}
+
+impl TestBody {
+    pub(super) fn of(sample: Option<String>, event: Option<EventId>, data: Option<Value>) -> Self {
+        Self { sample, event, data, send: None }
+    }
+}
+
 impl AdminState {
-    async fn event_to_try(&self, revision: &Revision, asked: TestBody) -> Result<Event, Problem> {
+    pub(super) async fn event_to_try(&self, revision: &Revision, asked: TestBody) -> Result<Event, Problem> {
         let one_of = || Problem::new(Kind::Unfit, "Send one of `sample`, `event` and `data`, or none of them.");
         let body = match (asked.sample, asked.event, asked.data) {
             (None, Some(id), None) => {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::hints::Hints;
+use super::history::History;
 use super::loader::{Loader, Outcome, Wish};
 use super::{Asked, ReloadHandle, Request};
 use crate::clock;
@@ -44,17 +45,24 @@ pub struct Reloading {
 /// Puts the loader's revision in force and keeps it up to date until `stop`.
 pub fn spawn(loader: Loader, stop: CancellationToken) -> Reloading {
     let first = Arc::clone(loader.revision());
+    let first_of_all = Arc::clone(&first);
     log_faults(&[], &first.faults);
     let live: Live = Arc::new(ArcSwap::new(Arc::clone(&first)));
     let (announce, revisions) = watch::channel(first);
     let (requests, inbox) = mpsc::channel(REQUESTS);
-    let reloader =
-        Reloader { loader: Arc::new(Mutex::new(loader)), hints: Hints::new(), live: Arc::clone(&live), announce };
+    let history = History::begun_with(&first_of_all);
+    let reloader = Reloader {
+        loader: Arc::new(Mutex::new(loader)),
+        hints: Hints::new(),
+        live: Arc::clone(&live),
+        announce,
+        history: history.clone(),
+    };
     // Without it the revision in force stays in force, and reload requests are refused.
     let task = tasks::spawn("reload", OnPanic::Log, async move {
         stop.run_until_cancelled(reloader.run(inbox)).await;
     });
-    Reloading { live, revisions, handle: ReloadHandle { requests }, task }
+    Reloading { live, revisions, handle: ReloadHandle { requests, history }, task }
 }
 
 struct Reloader {
@@ -62,6 +70,7 @@ struct Reloader {
     hints: Hints,
     live: Live,
     announce: watch::Sender<Arc<Revision>>,
+    history: History,
 }
 
 impl Reloader {
@@ -120,7 +129,9 @@ impl Reloader {
 
     fn swap(&self, revision: Arc<Revision>) {
         let old = self.live.swap(Arc::clone(&revision));
-        tracing::info!(revision = revision.number, changed = %Changes(&old, &revision), "reloaded");
+        let changed = Changes(&old, &revision).to_string();
+        tracing::info!(revision = revision.number, %changed, "reloaded");
+        self.history.add(&revision, changed);
         log_faults(&old.faults, &revision.faults);
         self.announce.send_replace(revision);
     }
