@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
+use url::Url;
 
 use crate::clock::Timestamp;
 use crate::delivery::{Attempt, ChainRecord, DeliveryView, HeldCause, Next, State};
@@ -374,8 +375,7 @@ pub struct QuarantineBounds {
     pub oldest: Timestamp,
 }
 
-/// What is known of a webhook beyond its definition; one of each kind. Not for showing as it is: the URL may hold a
-/// secret.
+/// What is known of a webhook beyond its definition; one of each kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunState {
     pub webhook: WebhookId,
@@ -383,11 +383,16 @@ pub struct RunState {
     pub since: Timestamp,
     /// Who or what: `receiver (410 Gone)`.
     pub by: String,
-    /// The URL it was set for: another URL clears what no person set.
-    pub url: String,
+    /// Of the URL it was set for: another URL clears what no person set.
+    pub url: Digest,
 }
 
 impl RunState {
+    /// What tells a URL from others. The URL itself may hold a secret, which does not rest in the store.
+    pub fn url_digest(url: &Url) -> Digest {
+        Digest::of(url.as_str().as_bytes())
+    }
+
     /// How the host names itself in `by`.
     pub const HOST: &str = "hookwright";
 

@@ -107,7 +107,7 @@ async fn fifty_canaries_are_found_nowhere() {
         "X-Plain-Name": variable(&mut canaries, "DEFAULT_PLAIN"),
     } } });
     server["sources"] = json!([
-        { "name": "strapi", "token": hookwright_tests::TOKEN },
+        { "name": "strapi", "token": hookwright_tests::host::TOKEN },
         { "name": "literal", "token": format!("{}-token", canaries.plant()) },
         { "name": "variable", "token": variable(&mut canaries, "SOURCE_TOKEN") },
     ]);

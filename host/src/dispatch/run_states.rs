@@ -41,7 +41,7 @@ impl RunStates {
     /// whatever its URL.
     pub(super) fn outdated(&self, webhook: &Webhook) -> Vec<RunStateKind> {
         let states = self.of(&webhook.id).into_iter();
-        let outdated = states.filter(|state| !state.is_a_persons() && state.url != webhook.url.as_str());
+        let outdated = states.filter(|state| !state.is_a_persons() && state.url != RunState::url_digest(&webhook.url));
         outdated.map(|state| state.kind).collect()
     }
 

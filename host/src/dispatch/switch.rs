@@ -118,7 +118,8 @@ pub(super) async fn clear_if_moved(inner: &Inner, webhook: &Webhook) -> Result<(
 
 /// The receiver answered 410: nothing goes to this URL any more, and nothing is lost.
 pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook, cause: &Event) -> Result<(), StoreError> {
-    let is_known = |state: RunState| state.kind == RunStateKind::Gone && state.url == webhook.url.as_str();
+    let is_known =
+        |state: RunState| state.kind == RunStateKind::Gone && state.url == RunState::url_digest(&webhook.url);
     if inner.run_states.of(&webhook.id).into_iter().any(is_known) {
         return Ok(());
     }
@@ -189,7 +190,7 @@ async fn record(inner: &Inner, webhook: &Webhook, kind: RunStateKind, by: String
 }
 
 fn state(webhook: &Webhook, kind: RunStateKind, by: String) -> RunState {
-    RunState { webhook: webhook.id.clone(), kind, since: clock::now(), by, url: webhook.url.to_string() }
+    RunState { webhook: webhook.id.clone(), kind, since: clock::now(), by, url: RunState::url_digest(&webhook.url) }
 }
 
 /// Its limits may have changed.

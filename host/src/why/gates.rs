@@ -45,7 +45,7 @@ fn enabled(webhook: &Webhook, subject: &Subject<'_>) -> Gate {
     let off = subject.run_states.iter().find(|state| matches!(state.kind, RunStateKind::Gone | RunStateKind::Disabled));
     let Some(state) = off else { return gate(name, Verdict::Pass, "enabled") };
     let by = format!("by {} since {}", state.by, state.since);
-    if state.url != webhook.url.as_str() {
+    if state.url != RunState::url_digest(&webhook.url) {
         // A changed URL clears it, when the next revision is taken.
         return gate(name, Verdict::Pass, format!("enabled; its URL changed after it was switched off {by}"));
     }

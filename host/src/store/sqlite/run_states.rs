@@ -11,7 +11,7 @@ pub(super) fn set(batch: &Batch<'_>, state: &RunState) -> Result<(), StoreError>
     let RunState { webhook, kind, since, by, url } = state;
     batch.connection.execute(
         "INSERT OR REPLACE INTO run_states (webhook, kind, since, by, url) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![webhook.as_str(), name(*kind), since.as_ms(), by, url],
+        params![webhook.as_str(), name(*kind), since.as_ms(), by, url.to_string()],
     )?;
     Ok(())
 }
@@ -35,7 +35,7 @@ pub(super) fn list(connection: &Connection) -> Result<Vec<RunState>, StoreError>
             kind: kind(fields.text(1)?).ok_or_else(|| fields.corrupt(1, &"not a kind of run state"))?,
             since: fields.time(2)?,
             by: fields.text(3)?.to_owned(),
-            url: fields.text(4)?.to_owned(),
+            url: fields.parse(4)?,
         });
     }
     Ok(states)

@@ -128,7 +128,7 @@ CREATE TABLE run_states (
     kind    TEXT NOT NULL,       -- gone, paused, disabled, failing
     since   INTEGER NOT NULL,
     by      TEXT NOT NULL,
-    url     TEXT NOT NULL,
+    url     TEXT NOT NULL,       -- digest of the URL it was set for
     PRIMARY KEY (webhook, kind)
 ) STRICT, WITHOUT ROWID;
 
