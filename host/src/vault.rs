@@ -4,6 +4,7 @@
 //! hold several, one per line or comma: the first seals, all of them open, so that a key can be changed. What is sealed is
 //! bound to its place: moved to another row, it does not open.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -163,7 +164,8 @@ impl Vault {
         let Origin::File(path) = &self.origin else {
             return Ok(Self { keys, origin: self.origin.clone() });
         };
-        let text: String = keys.iter().map(|key| format!("{}\n", STANDARD.encode(key.bytes))).collect();
+        let lines: Vec<_> = keys.iter().map(|key| STANDARD.encode(key.bytes)).collect();
+        let text = lines.join("\n") + "\n";
         let failed = |source| VaultError::File { path: path.clone(), source };
         files::replace_private(path, text.as_bytes()).map_err(failed)?;
         Ok(Self { keys, origin: self.origin.clone() })
@@ -190,7 +192,10 @@ impl Key {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl std::fmt::Display for Origin {

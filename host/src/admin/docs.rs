@@ -68,18 +68,18 @@ fn operation_into(html: &mut String, path: &str, method: &str, operation: &Value
         text("x-role")
     );
     let parameters = operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
-    let rows: String = parameters
-        .map(|parameter| {
-            let text = |key: &str| escaped(parameter.get(key).and_then(Value::as_str).unwrap_or_default());
-            let needed = if parameter.get("required") == Some(&Value::Bool(true)) { "needed" } else { "" };
-            format!(
-                "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{needed}</td><td>{}</td></tr>",
-                text("name"),
-                text("in"),
-                text("description")
-            )
-        })
-        .collect();
+    let mut rows = String::new();
+    for parameter in parameters {
+        let text = |key: &str| escaped(parameter.get(key).and_then(Value::as_str).unwrap_or_default());
+        let needed = if parameter.get("required") == Some(&Value::Bool(true)) { "needed" } else { "" };
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{needed}</td><td>{}</td></tr>",
+            text("name"),
+            text("in"),
+            text("description")
+        );
+    }
     if !rows.is_empty() {
         let _ = write!(html, "<h3>Parameters</h3><table>{rows}</table>");
     }

@@ -1,6 +1,7 @@
 //! `/v1/plugins`: what is in force, tried out with one event, and put in its place. An upload passes every check before it
 //! touches the folder.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -121,7 +122,7 @@ fn webhook_with(name: &PluginName, config: &Value) -> Result<crate::webhook::Web
     let unfit = || Problem::new(Kind::Unfit, "The config is not one.").with("field", "config");
     let definition = Definition::sent(&draft, None).map_err(|_| unfit())?;
     let (id, now) = ("dry-run".parse()?, clock::now());
-    let managed = Managed { id, definition, version: 0, created: now, changed: now, retiring: Default::default() };
+    let managed = Managed { id, definition, version: 0, created: now, changed: now, retiring: BTreeMap::default() };
     config::parse_managed(&Arc::new(managed)).map_err(|_| unfit())
 }
 
@@ -139,7 +140,9 @@ pub(super) async fn upload(
     let revision = admin.live.load_full();
     let timeout = revision.server.limits.body_timeout;
     let max_bytes = usize::try_from(MAX_PLUGIN_FILE_BYTES).unwrap_or(usize::MAX);
-    let wasm = body::read(request.into_body(), BodyLimits { max_bytes, timeout }).await.map_err(params::unread)?;
+    let wasm = body::read(request.into_body(), BodyLimits { max_bytes, timeout })
+        .await
+        .map_err(|error| params::unread(&error))?;
     let known = revision.plugins.get(&name).map(|plugin| plugin.digest);
     let digest = Digest::of(&wasm);
     let status = if known.is_some() { StatusCode::OK } else { StatusCode::CREATED };

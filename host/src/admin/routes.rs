@@ -28,6 +28,7 @@ pub(super) struct Route {
 }
 
 /// All of them. What is not here is not served.
+#[expect(clippy::too_many_lines, reason = "one list, to be read as one")]
 pub(super) fn all() -> Vec<Route> {
     vec![
         Route::get("/v1/status", Viewer, status::status)

@@ -115,7 +115,7 @@ pub(super) async fn replace(
     request: Request,
 ) -> Result<Response, Problem> {
     let id: WebhookId = params::id(&id)?;
-    let Some(known) = admin.known(&id, request.headers())? else {
+    let Known::Said(known) = admin.known(&id, request.headers())? else {
         let detail = "Send the ETag of what was read as If-Match: so nobody's change is lost. PATCH does not need it.";
         return Err(Problem::new(Kind::PreconditionRequired, detail));
     };
@@ -131,7 +131,7 @@ pub(super) async fn patch(
     request: Request,
 ) -> Result<Response, Problem> {
     let id: WebhookId = params::id(&id)?;
-    let known = admin.known(&id, request.headers())?.flatten();
+    let known = admin.known(&id, request.headers())?.version();
     let patch = definition(&admin, request).await?;
     let edited = admin.managed.patch(id, patch, Asked { who, known }).await?;
     admin.edited(edited, StatusCode::OK)
@@ -144,7 +144,7 @@ pub(super) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let id: WebhookId = params::id(&id)?;
-    let known = admin.known(&id, &headers)?.flatten();
+    let known = admin.known(&id, &headers)?.version();
     let webhook = admin.live.load().webhooks.get(&id).cloned();
     admin.managed.remove(id, Asked { who, known }).await?;
     if let Some(webhook) = webhook {
@@ -174,7 +174,7 @@ pub(super) async fn rotate(
     request: Request,
 ) -> Result<Response, Problem> {
     let id: WebhookId = params::id(&id)?;
-    let known = admin.known(&id, request.headers())?.flatten();
+    let known = admin.known(&id, request.headers())?.version();
     let RotateBody { keep_old } =
         params::body(request, params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES)).await?;
     let keep_old = match keep_old.as_deref().map(duration::parse) {
@@ -272,6 +272,22 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
+/// Which version a caller wants to change.
+enum Known {
+    Unsaid,
+    /// None: whichever there is.
+    Said(Option<i64>),
+}
+
+impl Known {
+    fn version(&self) -> Option<i64> {
+        match self {
+            Self::Unsaid => None,
+            Self::Said(version) => *version,
+        }
+    }
+}
+
 /// Tells versions of a definition apart.
 fn etag(webhook: &Webhook) -> String {
     match webhook.managed() {
@@ -281,27 +297,27 @@ fn etag(webhook: &Webhook) -> String {
 }
 
 impl AdminState {
-    /// What the caller says he knows: none, if he says nothing; `Some(None)`, whatever there is.
+    /// What the caller says he knows.
     ///
     /// # Errors
     /// When that is not what there is.
-    fn known(&self, id: &WebhookId, headers: &HeaderMap) -> Result<Option<Option<i64>>, Problem> {
+    fn known(&self, id: &WebhookId, headers: &HeaderMap) -> Result<Known, Problem> {
         let mut sent = headers.get_all(header::IF_MATCH).iter().peekable();
         if sent.peek().is_none() {
-            return Ok(None);
+            return Ok(Known::Unsaid);
         }
         let tags: Vec<_> =
             sent.flat_map(|value| value.to_str().unwrap_or_default().split(',')).map(str::trim).collect();
         if tags.contains(&"*") {
-            return Ok(Some(None));
+            return Ok(Known::Said(None));
         }
         let revision = self.live.load();
         // What is absent, or in a file, is said by whoever is asked to change it.
-        let Some(webhook) = revision.webhooks.get(id) else { return Ok(Some(None)) };
-        let Some(managed) = webhook.managed() else { return Ok(Some(None)) };
+        let Some(webhook) = revision.webhooks.get(id) else { return Ok(Known::Said(None)) };
+        let Some(managed) = webhook.managed() else { return Ok(Known::Said(None)) };
         let current = etag(webhook);
         if tags.contains(&current.as_str()) {
-            return Ok(Some(Some(managed.version)));
+            return Ok(Known::Said(Some(managed.version)));
         }
         let detail = format!("Webhook {id} was changed meanwhile: its ETag is {current}. Read it again.");
         Err(Problem::new(Kind::PreconditionFailed, detail).with("etag", current))

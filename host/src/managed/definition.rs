@@ -16,6 +16,9 @@ use crate::schemas::Violation;
 /// Marks a secret in what people send and see.
 pub(crate) const SECRET: &str = "$secret";
 
+/// More secrets of the same purpose do not fit into a definition.
+const MOST_SECRETS: usize = 100_000;
+
 /// A definition nested deeper is refused.
 const MAX_DEPTH: usize = 64;
 
@@ -85,7 +88,9 @@ impl Definition {
         for (place, secret) in &places {
             let base = format!("{prefix}_{}", purpose(place));
             let taken = |name: &String| names.values().any(|known| known == name);
-            let name = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}_{n}"))).find(|n| !taken(n));
+            let name = std::iter::once(base.clone())
+                .chain((2..=MOST_SECRETS).map(|n| format!("{base}_{n}")))
+                .find(|n| !taken(n));
             names.insert(secret.clone(), name.unwrap_or(base));
         }
         let file = map_texts(&self.written, &|text| match reference(text).and_then(|id| names.get(id)) {

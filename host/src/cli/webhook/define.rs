@@ -60,7 +60,7 @@ pub(in crate::cli) struct DefinitionArgs {
     /// A header whose value nobody is shown
     #[arg(long, value_name = "'NAME: VALUE'", value_parser = header)]
     secret_header: Vec<(String, String)>,
-    /// A plugin of its chain, in order: redact, or 'redact={"remove": ["/entry/email"]}'
+    /// A plugin of its chain, in order: `redact`, or `redact={"remove": ["/entry/email"]}`
     #[arg(long, value_name = "NAME[=CONFIG]", value_parser = plugin)]
     plugin: Vec<PluginArg>,
     /// A whole definition, in the form of a file of config/webhooks/; - reads it from the terminal
@@ -157,11 +157,11 @@ pub(super) async fn update(home: &Path, args: UpdateArgs) -> anyhow::Result<Exit
     if patch.is_empty() {
         anyhow::bail!("say what to change: --url, --events, --name, --header, --plugin, or a whole --file");
     }
-    let (client, path) = (discovery::admin(home)?, format!("/v1/webhooks/{}", args.id));
+    let (client, address) = (discovery::admin(home)?, format!("/v1/webhooks/{}", args.id));
     let answer = if args.definition.file.is_some() {
-        client.replace_json(&path, &patch.into()).await?
+        client.replace_json(&address, &patch.into()).await?
     } else {
-        client.send_json(Method::PATCH, &path, &patch.into()).await?
+        client.send_json(Method::PATCH, &address, &patch.into()).await?
     };
     let version = json::number(&answer, "/managed/version");
     let text = format!("{} is changed: version {version}.", args.id);
