@@ -125,6 +125,7 @@ mod tests {
             received: Timestamp::from_ms(0),
             content_type: "application/json".into(),
             headers: vec![],
+            attributes: Vec::new(),
             data: Bytes::from_static(b"{}"),
         }
     }
