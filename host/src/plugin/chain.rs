@@ -287,3 +287,30 @@ fn broke(name: &PluginName, broken: &super::broken::Broken) -> Ended {
         ends: Some(ChainVerdict::Hold { plugin: name.clone(), reason }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Catalog;
+    use super::super::tests::job;
+    use super::*;
+
+    #[test]
+    fn the_context_of_a_cloudevent_goes_before_what_headers_say() {
+        let named = |attributes: &[(&str, &str)]| {
+            let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let event = Event {
+                headers: [("traceparent", "hop"), ("tracestate", "a=b"), ("x-strapi-event", "e")]
+                    .iter()
+                    .map(pair)
+                    .collect(),
+                attributes: attributes.iter().map(pair).collect(),
+                ..(*job("site", vec![], Catalog::default()).event).clone()
+            };
+            let headers: Vec<_> = event.headers.iter().map(|(name, value)| FieldParam { name, value }).collect();
+            let fields = super::attributes(&event, &headers);
+            fields.iter().map(|field| format!("{}={}", field.name, field.value)).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[]), ["traceparent=hop", "tracestate=a=b"]);
+        assert_eq!(named(&[("id", "7"), ("traceparent", "origin")]), ["id=7", "traceparent=origin", "tracestate=a=b"]);
+    }
+}

@@ -97,7 +97,7 @@ fn event(ms: i64) -> Arc<Event> {
         received: at(ms),
         content_type: "application/json".into(),
         headers: vec![("x-strapi-event".into(), "entry.create".into())],
-        attributes: Vec::new(),
+        attributes: vec![("subject".into(), "Zürich".into())],
         data: Bytes::from(format!(r#"{{"at":{ms}}}"#)),
     })
 }

@@ -86,8 +86,9 @@ fn conflicts(batch: &Batch<'_>, events: &[Encoded]) -> Result<Vec<Option<EventId
         let first = match of_call.entry((event.source.as_str(), &*key.key)) {
             Entry::Occupied(known) => Some(*known.get()),
             Entry::Vacant(unknown) => {
-                unknown.insert((key.digest, event.id));
-                first_of(batch, event, key)?
+                let first = first_of(batch, event, key)?;
+                unknown.insert(first.unwrap_or((key.digest, event.id)));
+                first
             }
         };
         conflicts.push(first.filter(|(digest, _)| *digest != key.digest).map(|(_, event)| event));
