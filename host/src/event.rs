@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::ids::{EventId, EventType, SourceName};
@@ -27,6 +28,11 @@ pub struct Event {
 pub const PASSED_HEADERS: [&str; 3] = ["x-strapi-event", "traceparent", "tracestate"];
 
 impl Event {
+    /// Its bytes as JSON; null for a CloudEvent without data. None: they are not JSON.
+    pub fn body(&self) -> Option<Value> {
+        if self.data.is_empty() { Some(Value::Null) } else { serde_json::from_slice(&self.data).ok() }
+    }
+
     /// What this event costs in memory, for budgets: what is of variable length, and a flat allowance for the rest.
     pub fn weight(&self) -> usize {
         let texts = self.headers.iter().chain(&self.attributes).map(|(name, value)| name.len() + value.len());
