@@ -6,6 +6,7 @@ use http::HeaderName;
 
 use super::headers::read_name;
 use super::node::{Fields, Keys, Node};
+use crate::event::PASSED_HEADERS;
 use crate::ids::{Digest, EventType, SourceName};
 use crate::pointer::Pointer;
 
@@ -93,7 +94,7 @@ pub(super) fn read(node: &Node<'_>) -> Vec<Source> {
         let token = token.map(Node::secret).and_then(|node| read_token(&node).map(|token| (node, token)));
         let token_header = fields.get("tokenHeader").and_then(|node| read_token_header(&node));
         let event_type = fields.get("type").and_then(|node| read_type(&node, token_header.as_ref()));
-        let idempotency = fields.get("idempotency").and_then(|node| read_idempotency(&node));
+        let idempotency = fields.get("idempotency").and_then(|node| read_idempotency(&node, token_header.as_ref()));
         let (Some((name_node, name)), Some((token_node, token))) = (name, token) else { continue };
         if name == SourceName::hookwright() {
             name_node.refuse("expected another name: the host's own events come from hookwright");
@@ -128,12 +129,16 @@ fn read_token_header(node: &Node<'_>) -> Option<HeaderName> {
         node.refuse("Authorization is where a token is looked for without this setting; leave it out");
         return None;
     }
+    if PASSED_HEADERS.contains(&name.as_str()) {
+        node.refuse("expected another header: this one is sent on with every delivery");
+        return None;
+    }
     Some(name)
 }
 
 fn read_type(node: &Node<'_>, token_header: Option<&HeaderName>) -> Option<TypeRule> {
     let fields = node.fields(&TYPE)?;
-    let header = fields.get("header").map(|node| (read_type_header(&node, token_header)).map(TypePlace::Header));
+    let header = fields.get("header").map(|node| read_open_header(&node, token_header).map(TypePlace::Header));
     let pointer = fields.get("pointer").map(|node| node.parse().map(TypePlace::Pointer));
     let value = fields.get("value").map(|node| read_value(&node).map(TypePlace::Value));
     let mut written = [header, pointer, value].into_iter().flatten();
@@ -147,8 +152,8 @@ fn read_type(node: &Node<'_>, token_header: Option<&HeaderName>) -> Option<TypeR
     Some(TypeRule { place: place?, prefix: prefix.unwrap_or_default() })
 }
 
-/// The header is stored and goes out with every delivery: nothing secret, and nothing of the connection.
-fn read_type_header(node: &Node<'_>, token_header: Option<&HeaderName>) -> Option<HeaderName> {
+/// A header that is stored: nothing secret.
+fn read_open_header(node: &Node<'_>, token_header: Option<&HeaderName>) -> Option<HeaderName> {
     let name = read_header(node)?;
     if name == http::header::AUTHORIZATION || Some(&name) == token_header {
         node.refuse("expected another header: this one carries the token");
@@ -190,10 +195,10 @@ fn read_prefix(fields: &Fields<'_>) -> Option<String> {
     None
 }
 
-fn read_idempotency(node: &Node<'_>) -> Option<IdempotencyRule> {
+fn read_idempotency(node: &Node<'_>, token_header: Option<&HeaderName>) -> Option<IdempotencyRule> {
     if node.is_object() {
         let header = node.fields(&IDEMPOTENCY)?.require("header", "the name of a header, such as X-Request-Id")?;
-        return read_header(&header).map(IdempotencyRule::Header);
+        return read_open_header(&header, token_header).map(IdempotencyRule::Header);
     }
     if !node.is_list() || node.is_empty_list() {
         node.refuse(
@@ -259,10 +264,12 @@ mod tests {
             r#""type": {"pointer": "/event", "prefix": " "}"#,
             r#""tokenHeader": "Authorization""#,
             r#""tokenHeader": "Host""#,
+            r#""tokenHeader": "traceparent""#,
             r#""idempotency": []"#,
             r#""idempotency": "/id""#,
             r#""idempotency": ["id"]"#,
             r#""idempotency": {"header": "ce-id"}"#,
+            r#""idempotency": {"header": "Authorization"}"#,
         ];
         let told: Vec<_> = wrong.iter().map(|settings| read_one(settings).expect_err(settings)).collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
@@ -283,10 +290,12 @@ mod tests {
         config/server.json at /sources/0/type/prefix: expected the start of an event type, such as "sanity."; written: " "
         config/server.json at /sources/0/tokenHeader: Authorization is where a token is looked for without this setting; leave it out; written: "Authorization"
         config/server.json at /sources/0/tokenHeader: the dispatcher writes this header itself; leave it out
+        config/server.json at /sources/0/tokenHeader: expected another header: this one is sent on with every delivery; written: "traceparent"
         config/server.json at /sources/0/idempotency: expected a list of JSON Pointers, such as ["/sys/id", "/sys/version"], or { "header": NAME }; written: a list
         config/server.json at /sources/0/idempotency: expected a list of JSON Pointers, such as ["/sys/id", "/sys/version"], or { "header": NAME }; written: "/id"
         config/server.json at /sources/0/idempotency/0: expected a JSON Pointer such as /entry/id: empty or starting with '/', '~' written ~0 and '/' in a name ~1; written: "id"
         config/server.json at /sources/0/idempotency/header: expected a header of the source's own: this one has a meaning already; written: "ce-id"
+        config/server.json at /sources/0/idempotency/header: expected another header: this one carries the token; written: "Authorization"
         "#);
     }
 }
