@@ -16,6 +16,7 @@ mod pace;
 mod plugins;
 mod server;
 mod shown;
+mod sources;
 mod variables;
 mod webhook;
 
@@ -28,7 +29,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::ids::{Digest, PluginName, SourceName, WebhookId};
+use crate::ids::{PluginName, WebhookId};
 use crate::webhook::{Headers, Managed, Origin, Webhook};
 
 pub use error::ConfigError;
@@ -36,6 +37,7 @@ pub use headers::{Hint, carries_credentials, header_hints, likely_misspelling};
 pub use home::Home;
 pub use near::nearest;
 pub(crate) use server::sqlite_path;
+pub use sources::{IdempotencyRule, Source, TypePlace, TypeRule};
 pub use variables::{Environment, EnvironmentError, Variables};
 
 use headers::HEADER_MAPS;
@@ -82,14 +84,6 @@ pub struct RetentionRules {
     pub age: Option<Duration>,
     /// `store.retention.bytes`; none: as the disk has room.
     pub bytes: Option<u64>,
-}
-
-/// A producer that may post events.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Source {
-    pub name: SourceName,
-    /// SHA-256 of its token.
-    pub token: Digest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

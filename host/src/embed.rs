@@ -353,7 +353,7 @@ mod tests {
 
         let hookwright = Hookwright::builder(home.path()).start().await.expect("starts");
         let unknown = hookwright.emit(Emit::new(event_type(), &json!({}))).await.expect_err("no schema");
-        assert!(matches!(unknown, EmitError(Refusal::UnknownEvent(_))), "{unknown}");
+        assert!(matches!(unknown, EmitError(Refusal::UnknownEvent { .. })), "{unknown}");
         let schema = json!({ "type": "object", "required": ["total"] });
         hookwright.register_event_type(&event_type(), &schema).await.expect("registers");
         let wrong = hookwright.register_event_type(&event_type(), &json!({ "type": 5 })).await;

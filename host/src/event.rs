@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::ids::{EventId, EventType, SourceName};
@@ -15,8 +16,11 @@ pub struct Event {
     pub source: SourceName,
     pub received: Timestamp,
     pub content_type: Arc<str>,
-    /// Incoming headers worth keeping ([`PASSED_HEADERS`]), names in lower case.
+    /// Incoming headers worth keeping ([`PASSED_HEADERS`], and the one that says the type), names in lower case.
     pub headers: Vec<(String, String)>,
+    /// The context of a CloudEvent, `specversion` and extensions included, each name once; of any other event, none.
+    pub attributes: Vec<(String, String)>,
+    /// The body; of a CloudEvent, its data.
     pub data: Bytes,
 }
 
@@ -24,8 +28,14 @@ pub struct Event {
 pub const PASSED_HEADERS: [&str; 3] = ["x-strapi-event", "traceparent", "tracestate"];
 
 impl Event {
-    /// What this event costs in memory, for budgets: its bytes and a flat allowance for the rest.
+    /// Its bytes as JSON; null for a CloudEvent without data. None: they are not JSON.
+    pub fn body(&self) -> Option<Value> {
+        if self.data.is_empty() { Some(Value::Null) } else { serde_json::from_slice(&self.data).ok() }
+    }
+
+    /// What this event costs in memory, for budgets: what is of variable length, and a flat allowance for the rest.
     pub fn weight(&self) -> usize {
-        self.data.len() + 512
+        let texts = self.headers.iter().chain(&self.attributes).map(|(name, value)| name.len() + value.len());
+        self.data.len() + texts.sum::<usize>() + 512
     }
 }

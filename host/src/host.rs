@@ -421,7 +421,7 @@ fn local_source(home: &Home, revision: &Revision) -> Result<Option<Source>, Toke
         return Ok(None);
     }
     let token = tokens::read_or_make(&home.data().join("source-local.token"), "hws_")?;
-    Ok(Some(Source { name: SourceName::local(), token: Digest::of(token.as_bytes()) }))
+    Ok(Some(Source::plain(SourceName::local(), Digest::of(token.as_bytes()))))
 }
 
 /// Has the dispatcher hold and release what each new revision means, compared with the one it followed before.

@@ -5,7 +5,10 @@
 //! and only then bytes, JSON, shape, schema. Does not deliver: leases and permits go to `dispatch`.
 
 mod accept;
+mod cloudevents;
 mod emit;
+mod message;
+mod naming;
 mod post;
 mod quarantine;
 mod refusal;
@@ -19,12 +22,12 @@ use axum::routing::post;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use accept::judge;
-pub use accept::{Accepted, AcceptedDelivery};
+pub use accept::{Accepted, AcceptedDelivery, Receipt};
+pub(crate) use accept::{judge_again, judge_refused};
 pub use emit::Emitted;
 pub(crate) use post::json_type;
 pub use quarantine::AdmitError;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Shape};
 pub use shape::Malformed;
 pub(crate) use shape::event_type;
 

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod clock;
+mod cloudevent;
 pub mod delivery;
 pub mod difference;
 pub mod duration;

@@ -152,11 +152,11 @@ impl Parts {
                 intake::json_type(&HeaderMap::from_iter([(header::CONTENT_TYPE, value)]))?.into()
             }
         };
-        let (event_type, _) = intake::judge(&revision, &event.source, &data)?;
-        let mut headers = event.headers;
-        for (_, value) in headers.iter_mut().filter(|(name, _)| name == "x-strapi-event") {
-            event_type.as_str().clone_into(value);
+        let mut event = Event { content_type, data, ..event };
+        (event.event_type, _) = intake::judge_again(&revision, &event)?;
+        for (_, value) in event.headers.iter_mut().filter(|(name, _)| name == "x-strapi-event") {
+            event.event_type.as_str().clone_into(value);
         }
-        Ok(Event { event_type, content_type, headers, data, ..event })
+        Ok(event)
     }
 }

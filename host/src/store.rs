@@ -62,8 +62,8 @@ pub enum StoreError {
 /// Nothing starts before the answer is polled; then it is done even if the caller goes away. Leases in an answer that
 /// nobody received (a cancelled request) are given back, due as before: whoever asks [`Store::lanes`] finds them.
 pub trait Store: Send + Sync + 'static {
-    /// Stores events with their deliveries, durable on return. Per event: all or nothing, and its idempotency
-    /// key is looked up and written in the same commit. Deliveries with `lease` come back leased to this owner.
+    /// Stores events with their deliveries, durable on return: all that were not there yet, or none. Idempotency keys
+    /// are looked up and written in the same commit. Deliveries with `lease` come back leased to this owner.
     fn append(&self, events: Vec<NewEvent>) -> Answer<'_, Vec<Appended>>;
 
     /// Leases the deliveries of one lane that are due, oldest due first. At most [`PAGE_ROWS`].
@@ -241,8 +241,10 @@ pub enum Appended {
     Stored { deliveries: Vec<Placed> },
     /// This key was seen with the same bytes: nothing stored, here is the first.
     Repeated { event: EventId, deliveries: Vec<(DeliveryId, WebhookId)> },
-    /// This key was seen with other bytes: nothing stored.
+    /// This key was seen with other bytes, before or earlier in the call: nothing of the call is stored.
     Conflict { event: EventId },
+    /// Another event of the call is a conflict.
+    Withheld,
 }
 
 /// Where an appended delivery stands.

@@ -44,7 +44,8 @@ pub struct Delivery {
     pub run: u32,
     /// The webhook that it is for.
     pub webhook: Webhook,
-    /// Context outside the payload, by lower-case name: `traceparent`, `tracestate`.
+    /// Context outside the payload, by lower-case name: `traceparent`, `tracestate`, and the attributes of a CloudEvent
+    /// (`id`, `source`, `type`, `subject`, `time`, extensions), whose payload is its data.
     pub attributes: Vec<(String, String)>,
     /// Incoming headers; names in lower case; never credentials.
     pub headers: Vec<(String, String)>,

@@ -3,6 +3,7 @@
 mod author;
 mod bundled;
 mod canaries;
+mod cloudevents;
 // What it sees of processes is Linux's way of telling.
 #[cfg(target_os = "linux")]
 mod compile;
@@ -25,6 +26,7 @@ mod retention;
 mod senders;
 mod shutdown;
 mod signatures;
+mod sources;
 mod terminal;
 mod torture;
 mod trust;

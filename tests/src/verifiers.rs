@@ -1,4 +1,4 @@
-//! Other people's verifiers in other languages, as `cargo xtask test` installs them.
+//! Other people's verifiers and clients in other languages, as `cargo xtask test` installs them.
 
 use std::path::{Path, PathBuf};
 
@@ -15,13 +15,8 @@ pub struct Verifiers {
 impl Verifiers {
     /// `None`, said aloud, when they are not there; with `CI=true` a failure.
     pub fn find() -> Option<Self> {
-        let python = folder("HOOKWRIGHT_VERIFIERS", "target/verifiers").join("python/bin/python");
         let packages = workspace().join("tests/verifiers/javascript/node_modules/standardwebhooks");
-        let missing = [&python, &packages].into_iter().find(|path| !path.exists());
-        let Some(missing) = missing else { return Some(Self { python }) };
-        let missing = format!("there is no {}; `cargo xtask test` installs it", missing.display());
-        not_run(&missing);
-        None
+        is_there(&packages).then(python).flatten().map(|python| Self { python })
     }
 
     /// How many of the deliveries in `file` fit.
@@ -33,6 +28,29 @@ impl Verifiers {
     pub async fn python(&self, sources: &Path, file: &Path) -> Value {
         said(Command::new(&self.python).arg(sources.join("python/verify.py")).arg(file)).await
     }
+}
+
+/// Runs other people's client and server side of `CloudEvents`: what it says, line by line. `None`, said aloud, when it
+/// is not there; with `CI=true` a failure.
+pub async fn cloudevents(arguments: &[&str]) -> Option<Vec<Value>> {
+    let script = workspace().join("tests/verifiers/python/cloudevents_of_others.py");
+    let output = output(Command::new(python()?).arg(script).args(arguments)).await;
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(lines.lines().map(|line| serde_json::from_str(line).expect("lines of JSON")).collect())
+}
+
+fn python() -> Option<PathBuf> {
+    let python = folder("HOOKWRIGHT_VERIFIERS", "target/verifiers").join("python/bin/python");
+    is_there(&python).then_some(python)
+}
+
+fn is_there(path: &Path) -> bool {
+    let is_there = path.exists();
+    if !is_there {
+        not_run(&format!("there is no {}; `cargo xtask test` installs it", path.display()));
+    }
+    is_there
 }
 
 async fn said(command: &mut Command) -> Value {

@@ -1,4 +1,4 @@
-//! Other people's verifiers of signatures, for a scenario: installed into `node_modules` and below `target/`.
+//! Other people's verifiers of signatures, and a client of `CloudEvents`, for scenarios: installed into `node_modules` and below `target/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

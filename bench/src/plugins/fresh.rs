@@ -81,6 +81,7 @@ impl Fresh {
             received: Timestamp::from_ms(1_000),
             content_type: "application/json".into(),
             headers: vec![("x-strapi-event".into(), "entry.update".into())],
+            attributes: Vec::new(),
             data: body.clone(),
         };
         let job = ChainJob {

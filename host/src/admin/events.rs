@@ -73,7 +73,7 @@ pub(super) async fn why(State(admin): Admin, Path(id): Path<String>) -> Result<J
     let Found { event, deliveries, cut: _ } = admin.event_with_deliveries(&id).await?;
     let run_states = admin.administration.run_states().await?;
     let revision = admin.live.load_full();
-    let body = serde_json::from_slice(&event.data).ok();
+    let body = event.body();
     let facts = why::Facts { event: &event, body: body.as_ref(), deliveries: &deliveries, run_states: &run_states };
     let rules = why::Rules {
         revision: revision.number,
@@ -125,6 +125,7 @@ mod tests {
             received: Timestamp::from_ms(0),
             content_type: "application/json".into(),
             headers: vec![],
+            attributes: Vec::new(),
             data: Bytes::from_static(b"{}"),
         }
     }

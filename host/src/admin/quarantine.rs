@@ -12,7 +12,7 @@ use super::views::QuarantineEntry;
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::ids::QuarantineId;
-use crate::intake::Accepted;
+use crate::intake::Receipt;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct QuarantineList {
@@ -34,10 +34,7 @@ pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<J
     Ok(Json(entry.into()))
 }
 
-pub(super) async fn admit(
-    State(admin): Admin,
-    Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Accepted>), Problem> {
+pub(super) async fn admit(State(admin): Admin, Path(id): Path<String>) -> Result<(StatusCode, Json<Receipt>), Problem> {
     let accepted = admin.intake.admit(params::id(&id)?, clock::now()).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }

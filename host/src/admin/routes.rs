@@ -177,7 +177,7 @@ pub(super) fn all() -> Vec<Route> {
             .answers::<super::views::QuarantineEntry>(200),
         Route::post("/v1/quarantine/{id}/admit", Operator, quarantine::admit)
             .about("Let a refused body in, if it fits now")
-            .answers::<crate::intake::Accepted>(202)
+            .answers::<crate::intake::Receipt>(202)
             .refuses(&[Kind::NotAnEvent, Kind::SchemaViolation, Kind::IdempotencyConflict]),
         Route::post("/v1/secrets/rotate-key", Admin, webhooks::rotate_key)
             .about("Seal every secret of the store with a fresh key")

@@ -146,6 +146,7 @@ impl AdminState {
         Ok(Event {
             id: EventId::generate(now),
             headers: vec![("x-strapi-event".to_owned(), event_type.to_string())],
+            attributes: Vec::new(),
             event_type,
             source: SourceName::hookwright(),
             received: now,

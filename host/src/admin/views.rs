@@ -27,6 +27,9 @@ pub(super) struct EventSummary {
     received: Timestamp,
     content_type: String,
     headers: Vec<(String, String)>,
+    /// Of a CloudEvent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attributes: Vec<(String, String)>,
     bytes: usize,
 }
 
@@ -39,6 +42,7 @@ impl EventSummary {
             received: event.received,
             content_type: event.content_type.to_string(),
             headers: event.headers.clone(),
+            attributes: event.attributes.clone(),
             bytes: event.data.len(),
         }
     }

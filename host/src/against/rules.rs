@@ -35,15 +35,17 @@ fn let_in(revision: &Revision, event: &Event) -> Result<(EventType, Value), Stri
         let body = serde_json::from_slice(&event.data).map_err(|error| error.to_string())?;
         return Ok((event.event_type.clone(), body));
     }
-    intake::judge(revision, &event.source, &event.data).map_err(|refusal| in_words(&refusal))
+    intake::judge_again(revision, event).map_err(|refusal| in_words(&refusal))
 }
 
-/// The type of a quarantined event that would now be let in, and who would take it. None: it stays refused.
+/// The type of a quarantined event that would now be let in, and who would take it; of a batch, the type of the first
+/// and who would take any. None: it stays refused.
 pub(super) fn admitted(revision: &Revision, entry: &Quarantined) -> Option<(EventType, Vec<WebhookId>)> {
-    let (event_type, body) = intake::judge(revision, &entry.source, &entry.data).ok()?;
-    let is_taker = |webhook: &Webhook| objection(webhook, &event_type, &body).is_none();
-    let takers = revision.webhooks.iter().filter(|(_, webhook)| is_taker(webhook)).map(|(id, _)| id.clone());
-    let takers = takers.collect();
+    let events = intake::judge_refused(revision, entry).ok()?;
+    let is_taker =
+        |webhook: &Webhook| events.iter().any(|(event_type, body)| objection(webhook, event_type, body).is_none());
+    let takers = revision.webhooks.iter().filter(|(_, webhook)| is_taker(webhook)).map(|(id, _)| id.clone()).collect();
+    let (event_type, _) = events.into_iter().next()?;
     Some((event_type, takers))
 }
 
@@ -74,7 +76,7 @@ pub(super) fn was_gone(webhook: &Webhook, event: &Event, run_states: &[RunState]
 /// The reason, with the first place that is at fault.
 fn in_words(refusal: &Refusal) -> String {
     let violations = match refusal {
-        Refusal::NotAnEvent(violations) | Refusal::SchemaViolation { violations, .. } => violations.as_slice(),
+        Refusal::NotAnEvent { violations, .. } | Refusal::SchemaViolation { violations, .. } => violations.as_slice(),
         _ => &[],
     };
     match violations {

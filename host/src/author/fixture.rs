@@ -197,7 +197,10 @@ fn event(path: &Path, written: &Written) -> Result<Event, FixtureError> {
         Err(_) => Body { data: written.event.get().to_owned().into(), headers: BTreeMap::new() },
     };
     let lower = |(name, value): (&String, &String)| (name.to_ascii_lowercase(), value.clone());
-    headers.extend(written.headers.iter().chain(&written.attributes).map(lower));
+    // What plugins see as attributes comes from headers, or is the context of a CloudEvent.
+    let (traces, attributes): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        written.attributes.iter().map(lower).partition(|(name, _)| PASSED_HEADERS.contains(&name.as_str()));
+    headers.extend(written.headers.iter().map(lower).chain(traces));
     let event_type = match &written.event_type {
         Some(written) => written.clone(),
         None => type_of(&data).ok_or_else(|| fault(path, "/event of the body names no type; write \"type\""))?,
@@ -214,6 +217,7 @@ fn event(path: &Path, written: &Written) -> Result<Event, FixtureError> {
         received: written.now.unwrap_or(NOW),
         content_type: written.content_type.as_deref().unwrap_or("application/json").into(),
         headers: headers.into_iter().collect(),
+        attributes: attributes.into_iter().collect(),
         data,
     })
 }

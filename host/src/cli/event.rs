@@ -219,9 +219,17 @@ fn problem(one: &Value) -> String {
 }
 
 fn admitted(answer: &Value) -> String {
-    let count = json::list(answer, "/deliveries").len();
-    let deliveries = if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") };
-    format!("Admitted as {}, {}.", screen::heading(&json::text(answer, "/id")), deliveries)
+    let line = |event: &Value| {
+        let count = json::list(event, "/deliveries").len();
+        let deliveries = if count == 1 { "1 delivery".to_owned() } else { format!("{count} deliveries") };
+        format!("Admitted as {}, {}.", screen::heading(&json::text(event, "/id")), deliveries)
+    };
+    accepted(answer).iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The events that an answer is about: one, or those of a batch.
+pub(super) fn accepted(answer: &Value) -> &[Value] {
+    answer.get("events").and_then(Value::as_array).map_or(std::slice::from_ref(answer), Vec::as_slice)
 }
 
 #[cfg(test)]

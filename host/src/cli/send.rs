@@ -65,7 +65,9 @@ pub(super) async fn run(home: &Path, args: SendArgs) -> anyhow::Result<Exit> {
 
 fn went_nowhere(answer: &Answer) -> bool {
     answer.status.is_success()
-        && serde_json::from_slice(&answer.body).is_ok_and(|body: Value| json::list(&body, "/deliveries").is_empty())
+        && serde_json::from_slice(&answer.body).is_ok_and(|body: Value| {
+            event::accepted(&body).iter().any(|event| json::list(event, "/deliveries").is_empty())
+        })
 }
 
 /// The webhooks that are not as their files say, if the host may be asked.
@@ -138,7 +140,7 @@ fn as_json(file: &str, answer: &Answer) -> String {
 }
 
 fn as_text(file: &str, answer: &Answer, home: &Path, at_fault: Option<&str>) -> String {
-    use owo_colors::{OwoColorize as _, Style};
+    use owo_colors::OwoColorize as _;
     let file = screen::inert(file);
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if !answer.status.is_success() {
@@ -149,13 +151,21 @@ fn as_text(file: &str, answer: &Answer, home: &Path, at_fault: Option<&str>) -> 
             id => format!("{text}\n  kept as {}; {}", screen::inert(&id), event::how_to_admit(&id, home)),
         };
     }
-    let mut text = format!(
-        "{} {file}  {}  {}",
-        "✓".green(),
-        answer.status.as_u16(),
-        screen::styled(&json::text(&body, "/id"), Style::new().bold())
-    );
-    let deliveries = json::list(&body, "/deliveries");
+    let one = |event: &Value| {
+        let head = format!("{} {file}  {}", "✓".green(), answer.status.as_u16());
+        accepted_text(&head, event)
+    };
+    let mut text = event::accepted(&body).iter().map(one).collect::<Vec<_>>().join("\n");
+    for line in at_fault.into_iter().flat_map(str::lines) {
+        text = format!("{text}\n    {line}");
+    }
+    text
+}
+
+fn accepted_text(head: &str, event: &Value) -> String {
+    let id = screen::styled(&json::text(event, "/id"), owo_colors::Style::new().bold());
+    let mut text = format!("{head}  {id}");
+    let deliveries = json::list(event, "/deliveries");
     if deliveries.is_empty() {
         text.push_str(&screen::faint("  (no webhook wants it)"));
     }
@@ -168,9 +178,6 @@ fn as_text(file: &str, answer: &Answer, home: &Path, at_fault: Option<&str>) -> 
     }
     if !deliveries.is_empty() {
         text = format!("{text}\n{}", table.render(4));
-    }
-    for line in at_fault.into_iter().flat_map(str::lines) {
-        text = format!("{text}\n    {line}");
     }
     text
 }
@@ -225,6 +232,12 @@ mod tests {
             → search  dlv_2
         ");
         insta::assert_snapshot!(told(StatusCode::ACCEPTED, r#"{"id":"evt_1","deliveries":[]}"#), @"✓ a.json  202  evt_1  (no webhook wants it)");
+        let batch = r#"{"events":[{"id":"evt_1","deliveries":[{"id":"dlv_1","webhook":"site"}]},{"id":"evt_2","deliveries":[]}]}"#;
+        insta::assert_snapshot!(told(StatusCode::ACCEPTED, batch), @r"
+        ✓ a.json  202  evt_1
+            → site  dlv_1
+        ✓ a.json  202  evt_2  (no webhook wants it)
+        ");
     }
 
     #[test]

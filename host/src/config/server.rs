@@ -1,6 +1,5 @@
 //! `server.json`: its keys, their ranges and defaults.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -9,12 +8,11 @@ use ipnet::IpNet;
 
 use super::node::{Fields, Keys, Node};
 use super::{
-    IntakeLimits, PluginLimits, RetentionRules, SchemaMode, SchemaRules, ServerConfig, Source, UnknownEvents, headers,
-    plugins,
+    IntakeLimits, PluginLimits, RetentionRules, SchemaMode, SchemaRules, ServerConfig, UnknownEvents, headers, plugins,
+    sources,
 };
 use crate::duration;
 use crate::egress::policy::is_metadata;
-use crate::ids::{Digest, SourceName};
 use crate::size;
 use crate::webhook::Headers;
 
@@ -24,7 +22,6 @@ const SERVER: Keys =
     Keys { known: &["listen", "admin", "maxBodyBytes", "maxConnections", "headTimeout", "bodyTimeout"], later: &[] };
 const STORE: Keys = Keys { known: &["url", "retention"], later: &[] };
 const RETENTION: Keys = Keys { known: &["age", "bytes"], later: &[] };
-const SOURCE: Keys = Keys { known: &["name", "token"], later: &["type", "tokenHeader", "idempotency"] };
 const EGRESS: Keys = Keys { known: &["allow"], later: &[] };
 const SCHEMAS: Keys = Keys { known: &["mode", "unknownEvents"], later: &[] };
 const WEBHOOKS: Keys = Keys { known: &["defaultHeaders"], later: &[] };
@@ -35,12 +32,7 @@ const MAX_BODY_BYTES: u64 = 64 << 20;
 const MAX_CONNECTIONS: u64 = 65_536;
 /// The tables alone take some pages.
 const MIN_RETAINED_BYTES: u64 = 1_000_000;
-const MAX_SOURCES: usize = 100;
 const MAX_CIDRS: usize = 100;
-/// Short tokens can be guessed.
-const MIN_TOKEN_CHARS: usize = 16;
-/// It has to fit into a header.
-const MAX_TOKEN_CHARS: usize = 512;
 
 impl Default for ServerConfig {
     fn default() -> Self {
@@ -75,7 +67,7 @@ pub(super) fn read(root: &Node<'_>) -> Option<ServerConfig> {
     let default = ServerConfig::default();
     let server = fields.section("server", &SERVER);
     let (listen, admin) = read_addresses(&server, &default);
-    let sources = fields.get("sources").map(|node| read_sources(&node));
+    let sources = fields.get("sources").map(|node| sources::read(&node));
     let cidrs = fields.section("egress", &EGRESS).get("allow").map(|node| node.items(MAX_CIDRS)).unwrap_or_default();
     let store = fields.section("store", &STORE);
     let store_path = store.get("url").and_then(|node| read_store(&node));
@@ -175,43 +167,6 @@ fn read_retention(retention: &Fields<'_>, default: RetentionRules) -> RetentionR
         bytes
     });
     RetentionRules { age: age.unwrap_or(default.age), bytes: bytes.or(default.bytes) }
-}
-
-fn read_sources(node: &Node<'_>) -> Vec<Source> {
-    let mut sources: Vec<Source> = Vec::new();
-    let mut tokens: BTreeMap<Digest, SourceName> = BTreeMap::new();
-    for item in node.items(MAX_SOURCES) {
-        let Some(fields) = item.fields(&SOURCE) else { continue };
-        let name = fields.require("name", "the name of the source, such as strapi");
-        let token = fields.require("token", "the token it sends, such as ${ process.env.STRAPI_TOKEN }");
-        let name = name.and_then(|node| node.parse::<SourceName>().map(|name| (node, name)));
-        let token = token.map(Node::secret).and_then(|node| read_token(&node).map(|token| (node, token)));
-        let (Some((name_node, name)), Some((token_node, token))) = (name, token) else { continue };
-        if name == SourceName::hookwright() {
-            name_node.refuse("expected another name: the host's own events come from hookwright");
-        }
-        if sources.iter().any(|other| other.name == name) {
-            name_node.refuse("expected a name that no other source has");
-        }
-        if let Some(other) = tokens.insert(token, name.clone()) {
-            token_node.refuse(format_args!("expected a token of its own: source {other} has the same"));
-        }
-        sources.push(Source { name, token });
-    }
-    sources
-}
-
-fn read_token(node: &Node<'_>) -> Option<Digest> {
-    let token = node.text()?.text;
-    let fits = (MIN_TOKEN_CHARS..=MAX_TOKEN_CHARS).contains(&token.len());
-    if fits && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Some(Digest::of(token.as_bytes()));
-    }
-    node.refuse(format_args!(
-        "expected a token of {MIN_TOKEN_CHARS} to {MAX_TOKEN_CHARS} visible ASCII characters without spaces \
-         (`openssl rand -hex 32` makes one)"
-    ));
-    None
 }
 
 fn read_cidr(node: &Node<'_>) -> Option<IpNet> {

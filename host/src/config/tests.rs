@@ -3,6 +3,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ids::Digest;
 use crate::webhook::{DebounceRule, Filter, Grouping, OnError, Order, Stuck};
 
 const SECRET: &str = "hunter2-hunter2-hunter2";
@@ -68,10 +69,7 @@ fn reads_every_setting_of_the_server() {
         (Duration::from_secs(1), Duration::from_mins(2))
     );
     assert_eq!(config.store_path, "elsewhere/events.db");
-    assert_eq!(
-        config.sources,
-        [Source { name: "strapi".parse().expect("plain"), token: Digest::of(SECRET.as_bytes()) }]
-    );
+    assert_eq!(config.sources, [Source::plain("strapi".parse().expect("plain"), Digest::of(SECRET.as_bytes()))]);
     assert_eq!(config.egress_allow.len(), 3);
     assert_eq!(config.schemas, SchemaRules { mode: SchemaMode::Warn, unknown_events: UnknownEvents::Accept });
     assert_eq!((config.plugins.threads.get(), config.plugins.large_at_once.get()), (4, 3));

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock::Timestamp;
+use crate::cloudevent;
 use crate::delivery::Changes;
 use crate::egress::Outgoing;
 use crate::event::Event;
@@ -41,9 +42,15 @@ pub(super) fn build(parts: &Parts<'_>) -> Outgoing {
 fn headers(parts: &Parts<'_>, body: &Bytes) -> HeaderMap {
     let Parts { event, webhook, changes, .. } = parts;
     let mut headers = HeaderMap::with_capacity(16);
-    set(&mut headers, http::header::CONTENT_TYPE, &event.content_type);
+    // A CloudEvent without data has no bytes, and receivers take none for JSON.
+    if !body.is_empty() {
+        set(&mut headers, http::header::CONTENT_TYPE, &event.content_type);
+    }
     for (name, value) in &event.headers {
         set_named(&mut headers, name, value);
+    }
+    for (name, value) in &event.attributes {
+        set_named(&mut headers, &cloudevent::header_name(name), &cloudevent::header_value(value));
     }
     for (name, value) in parts.default_headers.iter().chain(webhook.headers.iter()) {
         headers.insert(name, value.clone());
@@ -136,6 +143,7 @@ mod tests {
             received: now,
             content_type: "application/json".into(),
             headers: vec![("x-strapi-event".into(), "entry.create".into()), ("x-level".into(), "source".into())],
+            attributes: Vec::new(),
             data: Bytes::from_static(b"{}"),
         };
         let hub = HeaderName::from_static("x-hub-signature-256");

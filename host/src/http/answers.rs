@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::problem::{Kind, Problem};
-use crate::ids::NameError;
-use crate::intake::{AdmitError, Refusal};
+use crate::ids::{EventId, NameError};
+use crate::intake::{AdmitError, Refusal, Shape};
 use crate::managed::EditError;
 use crate::reload::ReloadClosed;
 use crate::replay::{ManyError, ReplayError};
@@ -20,17 +20,24 @@ impl From<&Refusal> for Problem {
         match refusal {
             Refusal::NoToken => Self::new(
                 Kind::Unauthorized,
-                "No token was sent. Send a source's token in the header `Authorization: Bearer <token>`.",
+                "No token was sent. Send a source's token in the header `Authorization: Bearer <token>`, or in the one that \
+                 `tokenHeader` of the source names.",
             ),
             Refusal::WrongToken => Self::new(
                 Kind::Unauthorized,
                 "The token sent is not the token of any source. Compare it with `sources` in config/server.json.",
             ),
             Refusal::MediaType { found } => media_type(found.as_deref()),
-            Refusal::BadIdempotencyKey => {
-                Self::new(Kind::BadRequest, "The header Idempotency-Key must be 1 to 255 visible ASCII characters.")
-                    .with("field", "idempotency-key")
+            Refusal::DataType { place, found } => data_type(place, found),
+            Refusal::BadIdempotencyKey { header } => {
+                Self::new(Kind::BadRequest, format!("The header {header} must be 1 to 255 visible ASCII characters."))
+                    .with("field", header.as_str())
             }
+            Refusal::KeyOfBatch => Self::new(
+                Kind::BadRequest,
+                "One idempotency key cannot stand for the events of a batch, which are known by source and id. Leave it out.",
+            )
+            .with("field", "idempotency-key"),
             Refusal::TooLarge { max_bytes } => Self::new(
                 Kind::BodyTooLarge,
                 format!("The body is larger than the {max_bytes} bytes that `server.maxBodyBytes` allows."),
@@ -44,21 +51,22 @@ impl From<&Refusal> for Problem {
             Refusal::Malformed(found) => Self::new(Kind::MalformedJson, format!("The body is not JSON: {found}."))
                 .with("line", found.line)
                 .with("column", found.column),
-            Refusal::NotAnEvent(violations) => {
-                Self::new(Kind::NotAnEvent, format!("The body is not a Strapi event. {}.", in_words(violations)))
+            Refusal::NotAnEvent { shape, violations } => {
+                let what = match shape {
+                    Shape::Strapi => "a Strapi event",
+                    Shape::CloudEvent => "a CloudEvent",
+                    Shape::OfSource => "an event as `type` of its source says",
+                };
+                Self::new(Kind::NotAnEvent, format!("The body is not {what}. {}.", in_words(violations)))
                     .with("errors", as_members(violations))
             }
-            Refusal::UnknownEvent(event_type) => unknown_event(event_type.as_str()),
+            Refusal::UnknownEvent { event_type, place } => unknown_event(event_type.as_str(), place),
             Refusal::SchemaViolation { event_type, violations } => Self::new(
                 Kind::SchemaViolation,
                 format!("The event {event_type} does not fit its schema. {}.", in_words(violations)),
             )
             .with("errors", as_members(violations)),
-            Refusal::Conflict { event } => Self::new(
-                Kind::IdempotencyConflict,
-                format!("This Idempotency-Key was used within 24 hours for other bytes, accepted as {event}."),
-            )
-            .with_text("event", event),
+            Refusal::Conflict { event, place } => conflict(place, event),
             Refusal::Overloaded => {
                 Self::new(Kind::Overloaded, "Too many bytes are being received at once. Try again in a second.")
             }
@@ -189,13 +197,32 @@ fn media_type(found: Option<&str>) -> Problem {
     )
 }
 
-fn unknown_event(event_type: &str) -> Problem {
+fn data_type(place: &str, found: &str) -> Problem {
+    let message = format!("is {found}; only JSON in UTF-8 is taken");
+    let violation = Violation { pointer: place.to_owned(), keyword: "contentMediaType".into(), message };
+    let detail = format!("The data of the CloudEvent is not JSON. {}.", in_words(std::slice::from_ref(&violation)));
+    Problem::new(Kind::UnsupportedMediaType, detail).with("errors", as_members(&[violation]))
+}
+
+/// `place`: of a batch, which event.
+fn conflict(place: &str, event: &EventId) -> Problem {
+    let subject = if place.is_empty() {
+        "An event with this idempotency key".to_owned()
+    } else {
+        format!("The batch is refused whole: an event with the source and id of {place}")
+    };
+    let detail = format!("{subject} was accepted within 24 hours with other bytes, as {event}.");
+    let problem = Problem::new(Kind::IdempotencyConflict, detail).with_text("event", event);
+    if place.is_empty() { problem } else { problem.with("pointer", place) }
+}
+
+fn unknown_event(event_type: &str, place: &str) -> Problem {
     let message = format!("there is no schema for {event_type}");
     let detail = format!(
         "The event type {event_type} has no schema. Add schemas/{event_type}.json, or set `schemas.unknownEvents` to \
          \"accept\"."
     );
-    let violation = Violation { pointer: "/event".into(), keyword: "unknownEvents".into(), message };
+    let violation = Violation { pointer: place.to_owned(), keyword: "unknownEvents".into(), message };
     Problem::new(Kind::UnknownEvent, detail).with("errors", as_members(&[violation]))
 }
 

@@ -10,15 +10,20 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Intake, Refusal, shape};
+use super::message::{self, Envelope, Message, Place, Raw};
+use super::refusal::Shape;
+use super::{Intake, Refusal};
 use crate::clock::Timestamp;
-use crate::config::{SchemaMode, SchemaRules, UnknownEvents};
+use crate::cloudevent::HEADER_PREFIX;
+use crate::config::{SchemaMode, SchemaRules, Source, UnknownEvents};
 use crate::dispatch::Permit;
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, EventType, SourceName, WebhookId};
 use crate::revision::Revision;
-use crate::schemas::Check;
-use crate::store::{Appended, Debounce, Idempotency, Lane, NewDelivery, NewEvent, Place, Placed, StoreError};
+use crate::schemas::{Check, Violation};
+use crate::store::{
+    self, Appended, Debounce, Idempotency, Lane, NewDelivery, NewEvent, Placed, Quarantined, StoreError,
+};
 use crate::tasks::{self, OnPanic};
 use crate::webhook::{DebounceRule, Webhook};
 
@@ -27,12 +32,24 @@ use crate::webhook::{DebounceRule, Webhook};
 pub(super) struct Candidate {
     pub(super) source: SourceName,
     pub(super) content_type: Arc<str>,
-    /// Those of [`crate::event::PASSED_HEADERS`].
+    /// Those worth keeping, and those of a CloudEvent in binary mode.
     pub(super) headers: Vec<(String, String)>,
     pub(super) data: Bytes,
+    /// What the sender says; an event may say one itself.
     pub(super) idempotency_key: Option<Arc<str>>,
     /// Room for `data` among the bodies in flight, given back when this is dropped.
     pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+/// The answer to what was accepted.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Receipt {
+    Event(Accepted),
+    /// In the order of the batch.
+    Batch {
+        events: Vec<Accepted>,
+    },
 }
 
 /// The answer to an accepted event.
@@ -49,10 +66,32 @@ pub struct AcceptedDelivery {
     pub webhook: WebhookId,
 }
 
-/// A candidate that may be committed: its type, and who wants it.
+/// An event that may be committed, and who wants it.
 pub(super) struct Judged {
-    pub(super) event_type: EventType,
-    pub(super) takers: Vec<Taker>,
+    event_type: EventType,
+    attributes: Vec<(String, String)>,
+    content_type: Arc<str>,
+    data: Bytes,
+    pub(super) key: Option<Arc<str>>,
+    /// As in [`Place::event`].
+    place: String,
+    takers: Vec<Taker>,
+}
+
+/// What is committed at once.
+pub(super) struct Batch {
+    source: SourceName,
+    headers: Vec<(String, String)>,
+    room: Option<OwnedSemaphorePermit>,
+    events: Vec<Judged>,
+}
+
+/// What is remembered of an event while the store has it.
+struct Promised {
+    id: EventId,
+    place: String,
+    lanes: Vec<Lane>,
+    permits: Vec<Option<Permit>>,
 }
 
 /// A webhook that wants an event, and what the event's delivery waits for there.
@@ -62,11 +101,18 @@ pub(super) struct Taker {
 }
 
 impl Intake {
-    /// Judges a candidate by `revision`. The parsed body, many times the size of its bytes, does not outlive this.
-    pub(super) fn judge(&self, revision: &Revision, candidate: &Candidate) -> Result<Judged, Refusal> {
-        let (event_type, body) = judge(revision, &candidate.source, &candidate.data)?;
-        let takers = self.takers(revision, &event_type, &body);
-        Ok(Judged { event_type, takers })
+    /// Judges all events of a candidate by `revision`. The parsed body, many times the size of its bytes, does not
+    /// outlive this.
+    pub(super) fn judge(&self, revision: &Revision, candidate: &Candidate) -> Result<Vec<Judged>, Refusal> {
+        let messages = message::read(candidate.raw(), source_of(revision, &candidate.source))?;
+        let judged = messages.into_iter().map(|message| {
+            let Message { event_type, attributes, content_type, data, body, key, place } = message;
+            judge(revision, &candidate.source, &event_type, &body, &place)?;
+            let takers = self.takers(revision, &event_type, &body);
+            let key = candidate.idempotency_key.clone().or(key);
+            Ok(Judged { event_type, attributes, content_type, data, key, place: place.event, takers })
+        });
+        judged.collect()
     }
 
     pub(super) fn takers(&self, revision: &Revision, event_type: &EventType, body: &Value) -> Vec<Taker> {
@@ -92,64 +138,74 @@ impl Intake {
         if takers.is_empty() {
             return Ok(());
         }
-        let candidate = Candidate {
-            source: SourceName::hookwright(),
-            content_type: "application/json".into(),
-            headers: Vec::new(),
-            data: body.to_string().into(),
-            idempotency_key: None,
-            room: None,
-        };
-        self.commit(candidate, Judged { event_type, takers }, now).await.map(drop)
+        let judged = Judged::plain(event_type, body.to_string().into(), takers);
+        self.commit(Batch::of(SourceName::hookwright(), judged), now).await.map(drop)
     }
 
-    /// Stores what was judged and hands it to `dispatch`.
+    /// Stores what was judged, all or nothing, and hands it to `dispatch`. An answer for each event.
     ///
     /// Seen through even if the sender hangs up, which drops the caller: a commit whose leases nobody took would leave
     /// deliveries waiting that could be under way.
     pub(super) fn commit(
         self: &Arc<Self>,
-        candidate: Candidate,
-        judged: Judged,
+        batch: Batch,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Accepted, Refusal>> {
+    ) -> impl Future<Output = Result<Vec<Accepted>, Refusal>> {
         let intake = Arc::clone(self);
-        let append = async move { intake.append(candidate, judged, now).await };
+        let append = async move { intake.append(batch, now).await };
         tasks::see_through("intake-commit", OnPanic::Log, append)
     }
 
-    async fn append(&self, candidate: Candidate, judged: Judged, now: Timestamp) -> Result<Accepted, Refusal> {
-        let Candidate { source, content_type, headers, data, idempotency_key, room } = candidate;
-        let idempotency = idempotency_key.map(|key| Idempotency { key, digest: Digest::of(&data) });
-        let Judged { event_type, takers } = judged;
-        let id = EventId::generate(now);
-        let event = Arc::new(Event { id, event_type, source, received: now, content_type, headers, data });
-
-        let (deliveries, permits) = self.reserve(takers, event.weight(), now);
-        let lanes: Vec<Lane> = deliveries.iter().map(|delivery| delivery.lane.clone()).collect();
-        let appended = self.parts.store.append(vec![NewEvent { event, idempotency, deliveries }]).await;
-        drop(room);
-
-        match appended.map_err(Refusal::Store)?.pop() {
-            Some(Appended::Stored { deliveries }) => {
-                let accepted = deliveries.iter().zip(&lanes).map(AcceptedDelivery::of).collect();
-                for ((placed, lane), permit) in deliveries.into_iter().zip(&lanes).zip(permits) {
-                    self.set_off(placed.place, lane, permit);
-                }
-                Ok(Accepted { id, deliveries: accepted })
-            }
-            Some(Appended::Repeated { event, deliveries }) => Ok(Accepted::again(event, deliveries)),
-            Some(Appended::Conflict { event }) => Err(Refusal::Conflict { event }),
-            None => Err(Refusal::Store(StoreError::Failed("the store did not say what became of the event".into()))),
+    async fn append(&self, batch: Batch, now: Timestamp) -> Result<Vec<Accepted>, Refusal> {
+        let Batch { source, mut headers, room, events } = batch;
+        let mut new = Vec::with_capacity(events.len());
+        let mut promised = Vec::with_capacity(events.len());
+        let mut left = events.len();
+        for Judged { event_type, attributes, content_type, data, key, place, takers } in events {
+            left -= 1;
+            let idempotency = key.map(|key| Idempotency { key, digest: Digest::of(&data) });
+            let headers = if left == 0 { std::mem::take(&mut headers) } else { headers.clone() };
+            let (id, source) = (EventId::generate(now), source.clone());
+            let event = Event { id, event_type, source, received: now, content_type, headers, attributes, data };
+            let (deliveries, permits) = self.reserve(takers, event.weight(), now);
+            let lanes = deliveries.iter().map(|delivery| delivery.lane.clone()).collect();
+            promised.push(Promised { id, place, lanes, permits });
+            new.push(NewEvent { event: Arc::new(event), idempotency, deliveries });
         }
+        let appended = self.parts.store.append(new).await;
+        drop(room);
+        let appended = appended.map_err(Refusal::Store)?;
+        if appended.len() != promised.len() {
+            let reason = "the store did not say what became of each event";
+            return Err(Refusal::Store(StoreError::Failed(reason.into())));
+        }
+        if let Some(refusal) = conflict(&appended, &promised) {
+            return Err(refusal);
+        }
+        let accepted = appended.into_iter().zip(promised).filter_map(|(appended, promised)| match appended {
+            Appended::Stored { deliveries } => Some(self.set_all_off(deliveries, promised)),
+            Appended::Repeated { event, deliveries } => Some(Accepted::again(event, deliveries)),
+            // Told above.
+            Appended::Conflict { .. } | Appended::Withheld => None,
+        });
+        Ok(accepted.collect())
     }
 
-    fn set_off(&self, place: Place, lane: &Lane, permit: Option<Permit>) {
+    fn set_all_off(&self, placed: Vec<Placed>, promised: Promised) -> Accepted {
+        let Promised { id, lanes, permits, .. } = promised;
+        let deliveries = placed.iter().zip(&lanes).map(AcceptedDelivery::of).collect();
+        for ((placed, lane), permit) in placed.into_iter().zip(&lanes).zip(permits) {
+            self.set_off(placed.place, lane, permit);
+        }
+        Accepted { id, deliveries }
+    }
+
+    fn set_off(&self, place: store::Place, lane: &Lane, permit: Option<Permit>) {
         match (place, permit) {
-            (Place::Leased(lease), Some(permit)) => self.parts.dispatcher.start(*lease, permit),
+            (store::Place::Leased(lease), Some(permit)) => self.parts.dispatcher.start(*lease, permit),
             // Leased only where there is a permit.
-            (Place::Leased(_) | Place::Behind, _) => {}
-            (Place::Due(due), _) => self.parts.dispatcher.wake(lane, due),
+            (store::Place::Leased(_) | store::Place::Behind, _) => {}
+            (store::Place::Due(due), _) => self.parts.dispatcher.wake(lane, due),
         }
     }
 
@@ -161,6 +217,48 @@ impl Intake {
             (NewDelivery { id: DeliveryId::generate(now), lane, lease: permit.is_some(), debounce }, permit)
         };
         takers.into_iter().map(with_permit).unzip()
+    }
+}
+
+impl Judged {
+    /// An event that was not posted: JSON without a context.
+    pub(super) fn plain(event_type: EventType, data: Bytes, takers: Vec<Taker>) -> Self {
+        let content_type = "application/json".into();
+        Self { event_type, attributes: Vec::new(), content_type, data, key: None, place: String::new(), takers }
+    }
+}
+
+impl Batch {
+    /// One event, of which `source` says nothing more.
+    pub(super) fn of(source: SourceName, event: Judged) -> Self {
+        Self { source, headers: Vec::new(), room: None, events: vec![event] }
+    }
+}
+
+impl Candidate {
+    fn raw(&self) -> Raw<'_> {
+        Raw { content_type: &self.content_type, headers: &self.headers, data: &self.data }
+    }
+
+    /// Whether its answer is one of a batch.
+    pub(super) fn is_batch(&self) -> bool {
+        Envelope::of(&self.content_type, &self.headers) == Envelope::Batch
+    }
+
+    /// To be committed as what it was judged to be. Headers of a CloudEvent's context are attributes by now.
+    pub(super) fn into_batch(self, events: Vec<Judged>) -> Batch {
+        let Self { source, mut headers, room, .. } = self;
+        headers.retain(|(name, _)| !name.starts_with(HEADER_PREFIX));
+        Batch { source, headers, room, events }
+    }
+}
+
+impl Receipt {
+    pub(super) fn of(is_batch: bool, mut events: Vec<Accepted>) -> Self {
+        match (is_batch, events.pop()) {
+            (false, Some(event)) => Self::Event(event),
+            (_, last) => Self::Batch { events: events.into_iter().chain(last).collect() },
+        }
     }
 }
 
@@ -192,28 +290,84 @@ impl Accepted {
     }
 }
 
-/// The type and the body of an event that `revision` accepts.
+/// What there is to a conflict, if one event of the call met one. Another of the same call that it contradicts was never
+/// stored, so that it has no id to tell.
+fn conflict(appended: &[Appended], promised: &[Promised]) -> Option<Refusal> {
+    let (event, place) = appended.iter().zip(promised).find_map(|(appended, promised)| match appended {
+        Appended::Conflict { event } => Some((*event, promised.place.clone())),
+        Appended::Stored { .. } | Appended::Repeated { .. } | Appended::Withheld => None,
+    })?;
+    let other = promised.iter().find(|promised| promised.id == event).map(|promised| promised.place.clone());
+    Some(match other {
+        Some(other) => {
+            let message = format!("is that of {other} too, from the same source and with other data");
+            let fault = Violation { pointer: format!("{place}/id"), keyword: "uniqueItems".to_owned(), message };
+            Refusal::NotAnEvent { shape: Shape::CloudEvent, violations: vec![fault] }
+        }
+        None => Refusal::Conflict { event, place },
+    })
+}
+
+/// The settings of a source; none, if it is not configured (any more).
+fn source_of<'r>(revision: &'r Revision, name: &SourceName) -> Option<&'r Source> {
+    revision.server.sources.iter().find(|source| source.name == *name)
+}
+
+/// The type and the data of a stored event, if `revision` would accept it.
 ///
 /// # Errors
-/// Why it does not.
-pub(crate) fn judge(revision: &Revision, source: &SourceName, data: &[u8]) -> Result<(EventType, Value), Refusal> {
-    let body = shape::parse(data).map_err(Refusal::Malformed)?;
-    let event_type = shape::event_type(&body)?;
-    let check = revision.schemas.check(&event_type, &body);
-    rule(check, revision.server.schemas, &event_type, source)?;
+/// Why it would not.
+pub(crate) fn judge_again(revision: &Revision, event: &Event) -> Result<(EventType, Value), Refusal> {
+    let (event_type, body) = message::read_again(event, source_of(revision, &event.source))?;
+    judge(revision, &event.source, &event_type, &body, &Place::default())?;
     Ok((event_type, body))
 }
 
+/// Types and data of the events in a refused body, if `revision` would accept them.
+///
+/// # Errors
+/// Why it would not.
+pub(crate) fn judge_refused(revision: &Revision, entry: &Quarantined) -> Result<Vec<(EventType, Value)>, Refusal> {
+    let raw = Raw { content_type: &entry.content_type, headers: &entry.headers, data: &entry.data };
+    let messages = message::read(raw, source_of(revision, &entry.source))?;
+    let judged = messages.into_iter().map(|message| {
+        judge(revision, &entry.source, &message.event_type, &message.body, &message.place)?;
+        Ok((message.event_type, message.body))
+    });
+    judged.collect()
+}
+
+/// Whether an event fits its schema, or may be as it is.
+pub(super) fn judge(
+    revision: &Revision,
+    source: &SourceName,
+    event_type: &EventType,
+    body: &Value,
+    place: &Place,
+) -> Result<(), Refusal> {
+    let check = match revision.schemas.check(event_type, body) {
+        Check::Violations(violations) if !place.data.is_empty() => {
+            let whole = |one: Violation| Violation { pointer: format!("{}{}", place.data, one.pointer), ..one };
+            Check::Violations(violations.into_iter().map(whole).collect())
+        }
+        check => check,
+    };
+    rule(check, revision.server.schemas, event_type, source, place)
+}
+
 /// What the configuration makes of a schema's verdict.
-pub(super) fn rule(
+fn rule(
     check: Check,
     rules: SchemaRules,
     event_type: &EventType,
     source: &SourceName,
+    place: &Place,
 ) -> Result<(), Refusal> {
     match (check, rules) {
         (Check::Valid, _) | (Check::Unknown, SchemaRules { unknown_events: UnknownEvents::Accept, .. }) => Ok(()),
-        (Check::Unknown, _) => Err(Refusal::UnknownEvent(event_type.clone())),
+        (Check::Unknown, _) => {
+            Err(Refusal::UnknownEvent { event_type: event_type.clone(), place: place.event_type.clone() })
+        }
         (Check::Violations(violations), SchemaRules { mode: SchemaMode::Enforce, .. }) => {
             Err(Refusal::SchemaViolation { event_type: event_type.clone(), violations })
         }
@@ -239,12 +393,13 @@ mod tests {
             || Check::Violations(vec![Violation { pointer: "/a".into(), keyword: "type".into(), message: "b".into() }]);
         let judge = |check, mode, unknown_events| {
             let rules = SchemaRules { mode, unknown_events };
-            rule(check, rules, &"entry.create".parse().expect("valid"), &"strapi".parse().expect("valid"))
+            let place = Place { event_type: "/event".into(), ..Place::default() };
+            rule(check, rules, &"entry.create".parse().expect("valid"), &"strapi".parse().expect("valid"), &place)
         };
         assert!(judge(Check::Valid, Enforce, Reject).is_ok());
         assert!(judge(Check::Unknown, Warn, Accept).is_ok());
         assert!(judge(broken(), Warn, Reject).is_ok());
-        assert!(matches!(judge(Check::Unknown, Warn, Reject), Err(Refusal::UnknownEvent(_))));
+        assert!(matches!(judge(Check::Unknown, Warn, Reject), Err(Refusal::UnknownEvent { .. })));
         assert!(matches!(judge(broken(), Enforce, Accept), Err(Refusal::SchemaViolation { .. })));
     }
 

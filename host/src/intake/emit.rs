@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::accept::{Judged, rule};
-use super::{Accepted, Candidate, Intake, Refusal, shape};
+use super::accept::{Batch, Judged, judge};
+use super::message::Place;
+use super::{Accepted, Intake, Refusal, shape};
 use crate::clock::Timestamp;
 use crate::ids::{EventType, SourceName};
+use crate::store::StoreError;
 
 /// What a program emits.
 #[derive(Clone, Debug)]
@@ -30,17 +32,12 @@ impl Intake {
             return Err(Refusal::TooLarge { max_bytes });
         }
         let body = shape::parse(&data).map_err(Refusal::Malformed)?;
-        rule(revision.schemas.check(&event_type, &body), revision.server.schemas, &event_type, &source)?;
+        judge(&revision, &source, &event_type, &body, &Place::default())?;
         let takers = self.takers(&revision, &event_type, &body);
         drop(body);
-        let candidate = Candidate {
-            source,
-            content_type: "application/json".into(),
-            headers: Vec::new(),
-            data,
-            idempotency_key,
-            room: None,
-        };
-        self.commit(candidate, Judged { event_type, takers }, now).await
+        let mut judged = Judged::plain(event_type, data, takers);
+        judged.key = idempotency_key;
+        let mut accepted = self.commit(Batch::of(source, judged), now).await?;
+        accepted.pop().ok_or_else(|| Refusal::Store(StoreError::Failed("nothing was accepted".into())))
     }
 }

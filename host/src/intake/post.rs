@@ -9,9 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Accepted, BODIES_IN_FLIGHT_BYTES, Candidate, Intake, Refusal, token};
+use super::message::Envelope;
+use super::{BODIES_IN_FLIGHT_BYTES, Candidate, Intake, Receipt, Refusal, token};
 use crate::clock;
-use crate::config::IntakeLimits;
+use crate::cloudevent::HEADER_PREFIX;
+use crate::config::{IntakeLimits, Source};
 use crate::event::PASSED_HEADERS;
 use crate::http::body::{self, BodyLimits};
 use crate::http::problem::Problem;
@@ -23,18 +25,21 @@ const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// A content type has two words and a charset; a longer one is nonsense.
 const MAX_CONTENT_TYPE_BYTES: usize = 127;
 
+/// By these a CloudEvent in binary mode is known, or what was meant to be one.
+const CLOUDEVENT_HEADERS: [&str; 2] = ["ce-specversion", "ce-type"];
+
 /// A passed header with a longer value is left out: it travels with every delivery and is not in the body's limit.
 const MAX_PASSED_HEADER_BYTES: usize = 4 << 10;
 
 pub(super) async fn post_event(State(intake): State<Arc<Intake>>, request: Request) -> Response {
     match intake.receive(request).await {
-        Ok(accepted) => (StatusCode::ACCEPTED, Json(accepted)).into_response(),
+        Ok(receipt) => (StatusCode::ACCEPTED, Json(receipt)).into_response(),
         Err(problem) => problem.into_response(),
     }
 }
 
 impl Intake {
-    async fn receive(self: &Arc<Self>, request: Request) -> Result<Accepted, Problem> {
+    async fn receive(self: &Arc<Self>, request: Request) -> Result<Receipt, Problem> {
         let candidate = self.candidate(request).await;
         // An event is received when its last byte is here.
         let now = clock::now();
@@ -46,7 +51,11 @@ impl Intake {
         // What is in force now: the body may have taken its time.
         let revision = self.parts.live.load_full();
         match self.judge(&revision, &candidate) {
-            Ok(judged) => self.commit(candidate, judged, now).await.map_err(refused),
+            Ok(events) => {
+                let is_batch = candidate.is_batch();
+                let accepted = self.commit(candidate.into_batch(events), now).await.map_err(refused)?;
+                Ok(Receipt::of(is_batch, accepted))
+            }
             Err(refusal) => {
                 let kept_for = refusal.is_kept().then(|| refusal.to_string());
                 let problem = refused(refusal);
@@ -63,9 +72,11 @@ impl Intake {
         let (head, body) = request.into_parts();
         let revision = self.parts.live.load_full();
         let source = token::authenticate(&head.headers, self.sources(&revision))?;
-        let content_type = json_type(&head.headers)?.into();
-        let idempotency_key = idempotency_key(&head.headers)?.map(Into::into);
-        let headers = passed_headers(&head.headers);
+        let headers = kept_headers(&head.headers, source);
+        let content_type: Arc<str> = content_type(&head.headers, &headers)?.into();
+        let envelope = Envelope::of(&content_type, &headers);
+        let idempotency_key = idempotency_key(&head.headers, envelope, source)?.map(Into::into);
+        let source = source.name.clone();
         let limits = revision.server.limits;
         drop(revision);
         let room = self.room_for(&body, &limits)?;
@@ -87,23 +98,37 @@ impl Intake {
     }
 }
 
+/// The content type. The data of a CloudEvent in binary mode, which `kept` headers tell, may be JSON of any family, and
+/// is JSON if nothing is said.
+fn content_type<'h>(headers: &'h HeaderMap, kept: &[(String, String)]) -> Result<&'h str, Refusal> {
+    if !kept.iter().any(|(name, _)| name.starts_with(HEADER_PREFIX)) {
+        return json_type(headers);
+    }
+    if headers.contains_key(header::CONTENT_TYPE) {
+        checked_type(headers, is_json_of_any_family)
+    } else {
+        unpacked(headers, "application/json")
+    }
+}
+
 /// The content type, if it is JSON in UTF-8.
 pub(crate) fn json_type(headers: &HeaderMap) -> Result<&str, Refusal> {
-    let unusable = |found: Option<&str>| Refusal::MediaType { found: found.map(str::to_owned) };
+    checked_type(headers, |text| is_utf8_json(text, |family| family.eq_ignore_ascii_case("application")))
+}
+
+fn checked_type(headers: &HeaderMap, is_taken: impl FnOnce(&str) -> bool) -> Result<&str, Refusal> {
     let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let text = text.filter(|text| text.len() <= MAX_CONTENT_TYPE_BYTES).ok_or_else(|| unusable(None))?;
-    let mut parts = text.split(';').map(str::trim_ascii);
-    let is_json = parts.next().is_some_and(is_json);
-    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
-            value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-        }
-        _ => true,
-    });
-    if let Some(coding) = content_coding(headers) {
-        return Err(unusable(Some(&format!("{text} encoded as {coding}"))));
+    let text = text.filter(|text| text.len() <= MAX_CONTENT_TYPE_BYTES).ok_or(Refusal::MediaType { found: None })?;
+    let text = unpacked(headers, text)?;
+    if is_taken(text) { Ok(text) } else { Err(Refusal::MediaType { found: Some(text.to_owned()) }) }
+}
+
+/// The content type of a body that is not packed.
+fn unpacked<'h>(headers: &HeaderMap, content_type: &'h str) -> Result<&'h str, Refusal> {
+    match content_coding(headers) {
+        Some(coding) => Err(Refusal::MediaType { found: Some(format!("{content_type} encoded as {coding}")) }),
+        None => Ok(content_type),
     }
-    if is_json && is_utf8 { Ok(text) } else { Err(unusable(Some(text))) }
 }
 
 /// How the body is packed, if it is. Not unpacked: what is delivered are the bytes that came.
@@ -115,35 +140,88 @@ fn content_coding(headers: &HeaderMap) -> Option<&str> {
         .find(|coding| !coding.eq_ignore_ascii_case("identity"))
 }
 
-fn is_json(media_type: &str) -> bool {
-    let Some((family, subtype)) = media_type.split_once('/') else { return false };
-    let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
-    family.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
+/// Whether this is JSON in UTF-8 as CloudEvents see it: `*/json` or `*/*+json`.
+pub(super) fn is_json_of_any_family(content_type: &str) -> bool {
+    content_type.len() <= MAX_CONTENT_TYPE_BYTES && is_utf8_json(content_type, |family| !family.is_empty())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+fn is_utf8_json(content_type: &str, of_family: impl FnOnce(&str) -> bool) -> bool {
+    let mut parts = content_type.split(';').map(str::trim_ascii);
+    let Some((family, subtype)) = parts.next().and_then(|essence| essence.split_once('/')) else { return false };
+    let suffix = subtype.rsplit_once('+').map_or(subtype, |(_, suffix)| suffix);
+    let is_utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+            value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    of_family(family) && suffix.eq_ignore_ascii_case("json") && is_utf8
+}
+
+/// The sender's own word first, then the header that its source is known to send. The events of a batch have keys of
+/// their own: one for all of them would say nothing.
+fn idempotency_key<'h>(
+    headers: &'h HeaderMap,
+    envelope: Envelope,
+    source: &Source,
+) -> Result<Option<&'h str>, Refusal> {
+    let names = [Some(&IDEMPOTENCY_KEY), source.idempotency_header()];
+    let sent = names.into_iter().flatten().find_map(|name| Some((name, headers.get(name)?)));
+    let Some((name, value)) = sent else { return Ok(None) };
+    if envelope == Envelope::Batch {
+        return Err(Refusal::KeyOfBatch);
+    }
     let visible = value.as_bytes().iter().all(u8::is_ascii_graphic);
     match value.to_str() {
         Ok(key) if visible && (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len()) => Ok(Some(key)),
-        _ => Err(Refusal::BadIdempotencyKey),
+        _ => Err(Refusal::BadIdempotencyKey { header: name.clone() }),
     }
 }
 
-fn passed_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+/// Headers that go out again, the one that says the type of this source's events among them; and the context of a
+/// CloudEvent in binary mode, until it is read.
+fn kept_headers(headers: &HeaderMap, source: &Source) -> Vec<(String, String)> {
     let passed = |name: &str| {
         let value = headers.get(name)?.to_str().ok()?;
         (value.len() <= MAX_PASSED_HEADER_BYTES).then(|| (name.to_owned(), value.to_owned()))
     };
-    PASSED_HEADERS.into_iter().filter_map(passed).collect()
+    let of_source = source.type_header().map(HeaderName::as_str).filter(|name| !PASSED_HEADERS.contains(name));
+    let mut kept: Vec<_> = PASSED_HEADERS.into_iter().chain(of_source).filter_map(passed).collect();
+    if CLOUDEVENT_HEADERS.iter().any(|name| headers.contains_key(*name)) {
+        let context = headers.iter().filter(|(name, _)| name.as_str().starts_with(HEADER_PREFIX));
+        kept.extend(
+            context.map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            }),
+        );
+    }
+    kept
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{IdempotencyRule, TypePlace, TypeRule};
+    use crate::ids::Digest;
 
     fn headers(name: HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, value.parse().expect(value))])
+    }
+
+    fn strapi() -> Source {
+        Source::plain("strapi".parse().expect("valid"), Digest::of(b"token"))
+    }
+
+    #[test]
+    fn the_data_of_a_cloudevent_is_json_of_any_family_or_of_no_name() {
+        let kept = [("ce-type".to_owned(), "a".to_owned())];
+        for (sent, taken) in [("text/json", true), ("a/b+json", true), ("text/plain", false), ("/json", false)] {
+            assert_eq!(content_type(&headers(header::CONTENT_TYPE, sent), &kept).is_ok(), taken, "{sent}");
+        }
+        assert_eq!(content_type(&HeaderMap::new(), &kept).expect("as JSON"), "application/json");
+        let packed = headers(header::CONTENT_ENCODING, "gzip");
+        assert!(content_type(&packed, &kept).is_err());
+        assert!(content_type(&HeaderMap::new(), &[]).is_err());
     }
 
     #[test]
@@ -169,13 +247,30 @@ mod tests {
 
     #[test]
     fn an_idempotency_key_is_visible_and_short() {
-        let key = |text: &str| idempotency_key(&headers(IDEMPOTENCY_KEY, text)).map(|key| key.map(str::to_owned));
+        let key = |text: &str| {
+            let sent = headers(IDEMPOTENCY_KEY, text);
+            idempotency_key(&sent, Envelope::Plain, &strapi()).map(|key| key.map(str::to_owned))
+        };
         assert_eq!(key("a-1").expect("good"), Some("a-1".into()));
         assert_eq!(key(&"k".repeat(255)).expect("good").map(|key| key.len()), Some(255));
         for bad in ["", "a b", "ü", &"k".repeat(256)] {
             assert!(key(bad).is_err(), "{bad}");
         }
-        assert_eq!(idempotency_key(&HeaderMap::new()).expect("absent is fine"), None);
+        let none = HeaderMap::new();
+        assert_eq!(idempotency_key(&none, Envelope::Plain, &strapi()).expect("absent is fine"), None);
+        let sent = headers(IDEMPOTENCY_KEY, "a-1");
+        assert!(matches!(idempotency_key(&sent, Envelope::Batch, &strapi()), Err(Refusal::KeyOfBatch)));
+    }
+
+    #[test]
+    fn a_source_may_send_its_key_in_a_header_of_its_own() {
+        let rule = IdempotencyRule::Header("X-Request-Id".parse().expect("valid"));
+        let source = Source { idempotency: Some(rule), ..strapi() };
+        let mut sent = headers("x-request-id".parse().expect("valid"), "7");
+        assert_eq!(idempotency_key(&sent, Envelope::Plain, &source).expect("good"), Some("7"));
+        assert_eq!(idempotency_key(&sent, Envelope::Plain, &strapi()).expect("good"), None);
+        sent.insert(IDEMPOTENCY_KEY, "8".parse().expect("valid"));
+        assert_eq!(idempotency_key(&sent, Envelope::Plain, &source).expect("good"), Some("8"));
     }
 
     #[test]
@@ -183,6 +278,17 @@ mod tests {
         let mut sent = headers("x-strapi-event".parse().expect("valid"), "entry.create");
         sent.insert(header::AUTHORIZATION, "Bearer x".parse().expect("valid"));
         sent.insert("tracestate", "k".repeat(MAX_PASSED_HEADER_BYTES + 1).parse().expect("valid"));
-        assert_eq!(passed_headers(&sent), [("x-strapi-event".to_owned(), "entry.create".to_owned())]);
+        sent.insert("x-topic", "Entry.publish".parse().expect("valid"));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let strapis = pair("x-strapi-event", "entry.create");
+        assert_eq!(kept_headers(&sent, &strapi()), std::slice::from_ref(&strapis));
+        let topic = TypePlace::Header("X-Topic".parse().expect("valid"));
+        let rule = TypeRule { place: topic, prefix: String::new() };
+        let source = Source { event_type: Some(rule), ..strapi() };
+        assert_eq!(kept_headers(&sent, &source), [strapis, pair("x-topic", "Entry.publish")]);
+        sent.insert("ce-id", "7".parse().expect("valid"));
+        assert_eq!(kept_headers(&sent, &strapi()).len(), 1, "an id alone is no CloudEvent");
+        sent.insert("ce-type", "a".parse().expect("valid"));
+        assert_eq!(kept_headers(&sent, &strapi())[1..].len(), 2);
     }
 }

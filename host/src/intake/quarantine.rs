@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Accepted, Candidate, Intake, Refusal};
+use super::{Candidate, Intake, Receipt, Refusal};
 use crate::clock::Timestamp;
 use crate::http::problem::Problem;
 use crate::ids::QuarantineId;
@@ -63,23 +63,27 @@ impl Intake {
     ///
     /// # Errors
     /// When it is not there, or is refused again.
-    pub async fn admit(self: &Arc<Self>, id: QuarantineId, now: Timestamp) -> Result<Accepted, AdmitError> {
+    pub async fn admit(self: &Arc<Self>, id: QuarantineId, now: Timestamp) -> Result<Receipt, AdmitError> {
         let entry = self.quarantined(id).await?;
         let candidate = Candidate {
             source: entry.source,
             content_type: entry.content_type,
             headers: entry.headers,
             data: entry.data,
-            idempotency_key: Some(entry.idempotency_key.unwrap_or_else(|| format!("admit:{id}").into())),
+            idempotency_key: entry.idempotency_key,
             room: None,
         };
         let revision = self.parts.live.load_full();
-        let judged = self.judge(&revision, &candidate).map_err(AdmitError::Refused)?;
-        let accepted = self.commit(candidate, judged, now).await.map_err(AdmitError::Refused)?;
-        if let Err(error) = self.parts.administration.unquarantine(id).await {
-            tracing::warn!(%error, %id, event = %accepted.id, "failed to take an admitted event out of quarantine");
+        let mut events = self.judge(&revision, &candidate).map_err(AdmitError::Refused)?;
+        for event in &mut events {
+            event.key.get_or_insert_with(|| format!("admit:{id}").into());
         }
-        Ok(accepted)
+        let is_batch = candidate.is_batch();
+        let accepted = self.commit(candidate.into_batch(events), now).await.map_err(AdmitError::Refused)?;
+        if let Err(error) = self.parts.administration.unquarantine(id).await {
+            tracing::warn!(%error, %id, ?accepted, "failed to take an admitted event out of quarantine");
+        }
+        Ok(Receipt::of(is_batch, accepted))
     }
 
     /// Looks at one entry without taking it.

@@ -1,7 +1,10 @@
 //! Why something was not accepted, and how often.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use http::HeaderName;
 
 use super::shape::Malformed;
 use crate::clock::Timestamp;
@@ -21,8 +24,13 @@ pub enum Refusal {
     /// `found` is short enough to show.
     #[error("the content type is not JSON")]
     MediaType { found: Option<String> },
-    #[error("the idempotency key is empty, too long or not visible ASCII")]
-    BadIdempotencyKey,
+    /// JSON in UTF-8 alone can be judged; `place` is the pointer of the content type, `found` short enough to show.
+    #[error("the data of the CloudEvent is not JSON")]
+    DataType { place: String, found: String },
+    #[error("the idempotency key in {header} is empty, too long or not visible ASCII")]
+    BadIdempotencyKey { header: HeaderName },
+    #[error("a batch came with an idempotency key")]
+    KeyOfBatch,
     #[error("the body is larger than {max_bytes} bytes")]
     TooLarge { max_bytes: usize },
     #[error("the body did not arrive within {timeout:?}")]
@@ -32,17 +40,28 @@ pub enum Refusal {
     #[error("the body is not JSON: {0}")]
     Malformed(#[source] Malformed),
     #[error("the body has not the shape of an event")]
-    NotAnEvent(Vec<Violation>),
-    #[error("there is no schema for {0}")]
-    UnknownEvent(EventType),
+    NotAnEvent { shape: Shape, violations: Vec<Violation> },
+    /// `place` is the pointer of the type; empty: it is not in the body.
+    #[error("there is no schema for {event_type}")]
+    UnknownEvent { event_type: EventType, place: Cow<'static, str> },
     #[error("the event {event_type} does not fit its schema")]
     SchemaViolation { event_type: EventType, violations: Vec<Violation> },
+    /// `place` is the pointer of the event in its batch.
     #[error("the idempotency key was used for other bytes, accepted as {event}")]
-    Conflict { event: EventId },
+    Conflict { event: EventId, place: String },
     #[error("too many bytes in flight")]
     Overloaded,
     #[error("the store did not take it")]
     Store(#[source] StoreError),
+}
+
+/// What a body was taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Strapi,
+    CloudEvent,
+    /// As `type` of its source says.
+    OfSource,
 }
 
 /// The names under which refusals are counted, in the order of [`Refusal::index`].
@@ -65,14 +84,14 @@ impl Refusal {
     const fn index(&self) -> usize {
         match self {
             Self::NoToken | Self::WrongToken => 0,
-            Self::MediaType { .. } => 1,
-            Self::BadIdempotencyKey => 2,
+            Self::MediaType { .. } | Self::DataType { .. } => 1,
+            Self::BadIdempotencyKey { .. } | Self::KeyOfBatch => 2,
             Self::TooLarge { .. } => 3,
             Self::TooSlow { .. } => 4,
             Self::BrokenOff => 5,
             Self::Malformed(_) => 6,
-            Self::NotAnEvent(_) => 7,
-            Self::UnknownEvent(_) => 8,
+            Self::NotAnEvent { .. } => 7,
+            Self::UnknownEvent { .. } => 8,
             Self::SchemaViolation { .. } => 9,
             Self::Conflict { .. } => 10,
             Self::Overloaded | Self::Store(_) => 11,
@@ -81,7 +100,7 @@ impl Refusal {
 
     /// Whether the body is kept: these are the refusals that a mended schema can undo, and a CMS never sends twice.
     pub const fn is_kept(&self) -> bool {
-        matches!(self, Self::NotAnEvent(_) | Self::UnknownEvent(_) | Self::SchemaViolation { .. })
+        matches!(self, Self::NotAnEvent { .. } | Self::UnknownEvent { .. } | Self::SchemaViolation { .. })
     }
 }
 

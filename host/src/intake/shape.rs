@@ -7,7 +7,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::Refusal;
+use super::refusal::Shape;
+use super::{Refusal, naming};
 use crate::ids::EventType;
 use crate::schemas::Violation;
 
@@ -59,24 +60,23 @@ fn position(before: &[u8]) -> (usize, usize) {
 pub(crate) fn event_type(body: &Value) -> Result<EventType, Refusal> {
     let Value::Object(members) = body else {
         let message = format!("must be an object with \"event\" and \"createdAt\", is {}", kind_of(body));
-        return Err(Refusal::NotAnEvent(vec![violation("", "type", message)]));
+        return Err(not_strapis(vec![violation("", "type", message)]));
     };
     match (named_type(members), sent_at(members)) {
         (Ok(event_type), Ok(())) => Ok(event_type),
-        (event_type, time) => Err(Refusal::NotAnEvent(event_type.err().into_iter().chain(time.err()).collect())),
+        (event_type, time) => Err(not_strapis(event_type.err().into_iter().chain(time.err()).collect())),
     }
+}
+
+fn not_strapis(violations: Vec<Violation>) -> Refusal {
+    Refusal::NotAnEvent { shape: Shape::Strapi, violations }
 }
 
 fn named_type(members: &Map<String, Value>) -> Result<EventType, Violation> {
     let fault = |keyword, message| Err(violation("/event", keyword, message));
     match members.get("event") {
         None => fault("required", "is absent; it must name the event, such as \"entry.create\"".to_owned()),
-        Some(Value::String(text)) => match text.parse::<EventType>() {
-            // Ours alone: a sender must not be able to say that a delivery failed.
-            Ok(own) if own.is_operational() => fault("not", format!("{own} is reserved for the host itself")),
-            Ok(event_type) => Ok(event_type),
-            Err(error) => fault("pattern", error.to_string()),
-        },
+        Some(Value::String(text)) => naming::sent(text, "/event"),
         Some(other) => fault("type", format!("must be a text, is {}", kind_of(other))),
     }
 }
@@ -93,7 +93,7 @@ fn sent_at(members: &Map<String, Value>) -> Result<(), Violation> {
     }
 }
 
-fn kind_of(value: &Value) -> &'static str {
+pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -104,7 +104,7 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-fn violation(pointer: &str, keyword: &str, message: String) -> Violation {
+pub(super) fn violation(pointer: &str, keyword: &str, message: String) -> Violation {
     Violation { pointer: pointer.to_owned(), keyword: keyword.to_owned(), message }
 }
 
@@ -165,7 +165,9 @@ mod tests {
             (json!([1]), vec![("", "type")]),
         ];
         for (body, expected) in cases {
-            let Err(Refusal::NotAnEvent(found)) = event_type(&body) else { panic!("{body} is no event") };
+            let Err(Refusal::NotAnEvent { violations: found, .. }) = event_type(&body) else {
+                panic!("{body} is no event")
+            };
             let found: Vec<_> = found.iter().map(|one| (one.pointer.as_str(), one.keyword.as_str())).collect();
             assert_eq!(found, expected, "{body}");
         }

@@ -13,6 +13,7 @@ use super::words::shown;
 use super::{ChainJob, Plugin, binding, changes};
 use crate::bundled;
 use crate::delivery::{ChainRecord, ChainVerdict, Changes, Conditions, PluginRun, RunVerdict};
+use crate::event::Event;
 use crate::ids::PluginName;
 use crate::webhook::{OnError, PluginUse};
 
@@ -127,7 +128,7 @@ impl Chain<'_> {
     fn call(&self, plugin: &Plugin, step: &PluginUse) -> Ran<Result<Verdict, Failure>> {
         let ChainJob { event, webhook, delivery, run, now, .. } = self.job;
         let headers: Vec<_> = event.headers.iter().map(|(name, value)| FieldParam { name, value }).collect();
-        let attributes: Vec<_> = headers.iter().filter(|header| ATTRIBUTES.contains(&header.name)).cloned().collect();
+        let attributes = attributes(event, &headers);
         let labels: Vec<_> = webhook.labels.iter().map(|(name, value)| FieldParam { name, value }).collect();
         let input = Delivery {
             event_id: &event.id.to_string(),
@@ -174,6 +175,14 @@ impl Chain<'_> {
         self.runs.push(not_run(name, plugin.map(AsRef::as_ref), verdict, reason.clone()));
         ChainVerdict::Hold { plugin: name.clone(), reason }
     }
+}
+
+/// The context of a CloudEvent, and what headers say where it says nothing.
+fn attributes<'e>(event: &'e Event, headers: &[FieldParam<'e>]) -> Vec<FieldParam<'e>> {
+    let mut attributes: Vec<_> = event.attributes.iter().map(|(name, value)| FieldParam { name, value }).collect();
+    let unsaid = |header: &&FieldParam<'_>| event.attributes.iter().all(|(name, _)| name != header.name);
+    attributes.extend(headers.iter().filter(|header| ATTRIBUTES.contains(&header.name)).filter(unsaid).cloned());
+    attributes
 }
 
 /// Holds a delivery without running anything, because `plugin` kept breaking.
@@ -276,5 +285,32 @@ fn broke(name: &PluginName, broken: &super::broken::Broken) -> Ended {
         code: None,
         annotations: Vec::new(),
         ends: Some(ChainVerdict::Hold { plugin: name.clone(), reason }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Catalog;
+    use super::super::tests::job;
+    use super::*;
+
+    #[test]
+    fn the_context_of_a_cloudevent_goes_before_what_headers_say() {
+        let named = |attributes: &[(&str, &str)]| {
+            let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let event = Event {
+                headers: [("traceparent", "hop"), ("tracestate", "a=b"), ("x-strapi-event", "e")]
+                    .iter()
+                    .map(pair)
+                    .collect(),
+                attributes: attributes.iter().map(pair).collect(),
+                ..(*job("site", vec![], Catalog::default()).event).clone()
+            };
+            let headers: Vec<_> = event.headers.iter().map(|(name, value)| FieldParam { name, value }).collect();
+            let fields = super::attributes(&event, &headers);
+            fields.iter().map(|field| format!("{}={}", field.name, field.value)).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[]), ["traceparent=hop", "tracestate=a=b"]);
+        assert_eq!(named(&[("id", "7"), ("traceparent", "origin")]), ["id=7", "traceparent=origin", "tracestate=a=b"]);
     }
 }

@@ -87,6 +87,7 @@ pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> Cha
         received: Timestamp::from_ms(1_000),
         content_type: "application/json".into(),
         headers: vec![("x-strapi-event".into(), "entry.create".into()), ("traceparent".into(), "00-1-2-3".into())],
+        attributes: Vec::new(),
         data: Bytes::from_static(BODY.as_bytes()),
     };
     ChainJob {

@@ -40,7 +40,8 @@ pub(crate) trait Database {
 macro_rules! conformance_suite {
     ($fresh:expr) => {
         $crate::store::conformance::conformance_suite!($fresh;
-            appending: reads_back, all_or_nothing, repeated_keys, keys_in_one_batch, keys_are_forgotten,
+            appending: reads_back, all_or_nothing, repeated_keys, keys_in_one_batch,
+                a_conflict_withholds_the_whole_call, keys_are_forgotten,
                 one_event_for_concurrent_keys;
             claiming: one_lane_oldest_first, bounded_pages, one_copy_of_an_event, lanes_in_order;
             settling: delivered_is_history, outcomes_have_reasons, released_is_untouched, a_sent_outcome_is_fixed,
@@ -96,6 +97,7 @@ fn event(ms: i64) -> Arc<Event> {
         received: at(ms),
         content_type: "application/json".into(),
         headers: vec![("x-strapi-event".into(), "entry.create".into())],
+        attributes: vec![("subject".into(), "Zürich".into())],
         data: Bytes::from(format!(r#"{{"at":{ms}}}"#)),
     })
 }

@@ -35,6 +35,7 @@ impl Case {
             received: at(0),
             content_type: "application/json".into(),
             headers: vec![],
+            attributes: Vec::new(),
             data: Bytes::from_static(br#"{"event":"entry.create","model":"article"}"#),
         };
         let webhook = Webhook {

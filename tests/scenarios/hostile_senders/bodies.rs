@@ -7,7 +7,7 @@ use super::case::{Case, event, post};
 const NOT_JSON: &[u16] = &[400];
 
 pub(super) fn cases() -> Vec<Case> {
-    [not_json(), oddities(), types()].into_iter().flatten().collect()
+    [not_json(), oddities(), types(), cloudevents()].into_iter().flatten().collect()
 }
 
 fn not_json() -> Vec<Case> {
@@ -57,12 +57,49 @@ fn oddities() -> Vec<Case> {
     ]
 }
 
+fn typed(content_type: &str, body: &str) -> String {
+    let usual = String::from_utf8(post("", body)).unwrap();
+    usual.replace("content-type: application/json\r\n", content_type)
+}
+
+fn cloudevents() -> Vec<Case> {
+    let of = |name, mode: &str, body: &str, status, word| {
+        let content_type = format!("content-type: application/cloudevents{mode}+json\r\n");
+        Case::refused(name, typed(&content_type, body), status, word)
+    };
+    let context = r#""specversion":"1.0","id":"1","source":"/","type":"entry.create""#;
+    let flood: String = (0..70).map(|number| format!("ce-x{number}: y\r\n")).collect();
+    let headers = "ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /\r\nce-type: entry.create\r\n";
+    let mut raw_byte = post(&format!("{headers}ce-subject: ~\r\n"), "{}");
+    raw_byte.iter_mut().filter(|byte| **byte == b'~').for_each(|byte| *byte = 0xff);
+    vec![
+        Case::refused("a-flood-of-attributes", post(&format!("{headers}{flood}"), "{}"), &[422], "at most 64"),
+        Case::refused("an-attribute-of-raw-bytes", raw_byte, &[422], "/subject: its header is not UTF-8"),
+        of("a-batch-of-300000", "-batch", &format!("[{}{{}}]", "{},".repeat(299_999)), &[422], "at most 1000"),
+        of("a-batch-cut-short", "-batch", "[{", &[400], "line 1 column 2"),
+        of(
+            "an-attribute-of-a-mebibyte",
+            "",
+            &format!("{{{context},\"x\":\"{}\"}}", "y".repeat(1 << 20)),
+            &[422],
+            "8192",
+        ),
+        of("data-100000-deep", "", &format!("{{{context},\"data\":{}", "[".repeat(100_000)), &[400], "recursion limit"),
+        of("data-twice", "", &format!("{{{context},\"data\":1,\"data\":2}}"), &[422], "/data: must stand there once"),
+        of("no-base64", "", &format!("{{{context},\"data_base64\":\"====\"}}"), &[422], "/data_base64: is not Base64"),
+        of(
+            "our-own-type",
+            "",
+            &format!("{{{}}}", context.replace("entry", "hookwright")),
+            &[422],
+            "reserved for the host",
+        ),
+    ]
+}
+
 fn types() -> Vec<Case> {
     let body = event(r#""n":"types""#);
-    let typed = |content_type: &str| {
-        let usual = String::from_utf8(post("", &body)).unwrap();
-        usual.replace("content-type: application/json\r\n", content_type)
-    };
+    let typed = |content_type: &str| typed(content_type, &body);
     let refused = |name, content_type: &str, word| Case::refused(name, typed(content_type), &[415], word);
     vec![
         refused("no-type", "", "No usable content type was sent"),

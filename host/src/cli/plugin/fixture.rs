@@ -97,14 +97,16 @@ fn document(home: &Home, recorded: &Recorded, plugin: Option<&PluginName>) -> an
         run: recorded.run,
         now: recorded.now,
     };
-    let headers: Map<String, Value> =
-        recorded.event.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let object = |pairs: &[(String, String)]| -> Map<String, Value> {
+        pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect()
+    };
     let content_type = left.content_type.as_deref().unwrap_or(&recorded.event.content_type);
     let mut document = json!({
         "type": recorded.event.event_type,
         "source": recorded.event.source,
         "contentType": content_type,
-        "headers": headers,
+        "headers": object(&recorded.event.headers),
+        "attributes": object(&recorded.event.attributes),
         "labels": trial.labels,
         "config": config,
         "run": recorded.run,
@@ -127,7 +129,7 @@ fn leave_out_what_goes_without_saying(document: &mut Value, body_type: Option<&s
         "contentType" => value != "application/json",
         "source" => value != "strapi",
         "run" => value != 1,
-        "headers" | "labels" | "config" => value.as_object().is_none_or(|members| !members.is_empty()),
+        "headers" | "attributes" | "labels" | "config" => value.as_object().is_none_or(|members| !members.is_empty()),
         _ => true,
     });
 }

@@ -74,6 +74,7 @@ fn event(answer: &Value) -> anyhow::Result<Event> {
         received: time(answer, "/received").unwrap_or_else(clock::now),
         content_type: text("/contentType").into(),
         headers: json::list(answer, "/headers").iter().map(pair).collect(),
+        attributes: json::list(answer, "/attributes").iter().map(pair).collect(),
         data: data.into(),
     })
 }

@@ -83,6 +83,7 @@ fn trial(event: &Path, event_type: Option<EventType>, config: Option<&str>) -> a
         received: now,
         content_type: "application/json".into(),
         headers: headers.into_iter().collect(),
+        attributes: Vec::new(),
         data,
     };
     Ok(Trial {

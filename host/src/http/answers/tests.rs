@@ -40,7 +40,7 @@ fn a_schema_violation_names_each_place() {
 
 #[test]
 fn an_unknown_event_says_what_to_add() {
-    let refusal = Refusal::UnknownEvent("order.paid".parse().expect("valid"));
+    let refusal = Refusal::UnknownEvent { event_type: "order.paid".parse().expect("valid"), place: "/event".into() };
     insta::assert_json_snapshot!(Problem::from(&refusal), @r#"
     {
       "type": "/problems/unknown-event",
@@ -80,11 +80,14 @@ fn sentences_say_what_to_do() {
         Refusal::WrongToken,
         Refusal::MediaType { found: Some("text/xml".into()) },
         Refusal::MediaType { found: None },
-        Refusal::BadIdempotencyKey,
+        Refusal::DataType { place: "/3/datacontenttype".into(), found: "\"text/xml\"".into() },
+        Refusal::BadIdempotencyKey { header: http::HeaderName::from_static("idempotency-key") },
+        Refusal::KeyOfBatch,
         Refusal::TooLarge { max_bytes: 1_048_576 },
         Refusal::TooSlow { timeout: Duration::from_millis(1_500) },
         Refusal::BrokenOff,
-        Refusal::Conflict { event: EventId::from_bytes([1; 16]) },
+        Refusal::Conflict { event: EventId::from_bytes([1; 16]), place: String::new() },
+        Refusal::Conflict { event: EventId::from_bytes([1; 16]), place: "/3".into() },
         Refusal::Overloaded,
     ]
     .iter()
@@ -94,15 +97,18 @@ fn sentences_say_what_to_do() {
     })
     .collect();
     insta::assert_snapshot!(sentences.join("\n"), @r#"
-    Unauthorized: No token was sent. Send a source's token in the header `Authorization: Bearer <token>`.
+    Unauthorized: No token was sent. Send a source's token in the header `Authorization: Bearer <token>`, or in the one that `tokenHeader` of the source names.
     Unauthorized: The token sent is not the token of any source. Compare it with `sources` in config/server.json.
     UnsupportedMediaType: The content type text/xml is not taken. Send application/json or an application/…+json, in UTF-8.
     UnsupportedMediaType: No usable content type was sent. Send application/json or an application/…+json, in UTF-8.
-    BadRequest: The header Idempotency-Key must be 1 to 255 visible ASCII characters.
+    UnsupportedMediaType: The data of the CloudEvent is not JSON. /3/datacontenttype: is "text/xml"; only JSON in UTF-8 is taken.
+    BadRequest: The header idempotency-key must be 1 to 255 visible ASCII characters.
+    BadRequest: One idempotency key cannot stand for the events of a batch, which are known by source and id. Leave it out.
     BodyTooLarge: The body is larger than the 1048576 bytes that `server.maxBodyBytes` allows.
     BodyTooSlow: The body did not arrive within 1.5 s (`server.bodyTimeout`).
     BadRequest: The body broke off before its end.
-    IdempotencyConflict: This Idempotency-Key was used within 24 hours for other bytes, accepted as evt_01040G2081040G2081040G2081.
+    IdempotencyConflict: An event with this idempotency key was accepted within 24 hours with other bytes, as evt_01040G2081040G2081040G2081.
+    IdempotencyConflict: The batch is refused whole: an event with the source and id of /3 was accepted within 24 hours with other bytes, as evt_01040G2081040G2081040G2081.
     Overloaded: Too many bytes are being received at once. Try again in a second.
     "#);
 }

@@ -46,14 +46,16 @@ pub(crate) async fn repeated_keys(database: &impl Database) {
     // The first answer is repeated as long as the key is known, finished or not.
     settle(&store, settlement(&lease, 1, Next::Delivered)).await;
 
-    let answers = store.append(vec![keyed(1, "k", "same"), keyed(2, "k", "other"), keyed(3, "l", "other")]).await;
-    match &answers.expect("appends")[..] {
-        [Appended::Repeated { event, deliveries }, Appended::Conflict { event: other }, Appended::Stored { .. }] => {
-            assert_eq!((*event, *other), (first.event.id, first.event.id));
+    let answers = store.append(vec![keyed(1, "k", "same"), keyed(2, "l", "other")]).await.expect("appends");
+    match &answers[..] {
+        [Appended::Repeated { event, deliveries }, Appended::Stored { .. }] => {
+            assert_eq!(*event, first.event.id);
             assert_eq!(deliveries, &[(first.deliveries[0].id, webhook("site"))]);
         }
         other => panic!("{other:?}"),
     }
+    let conflict = store.append(vec![keyed(3, "k", "other")]).await.expect("appends");
+    assert!(matches!(conflict[..], [Appended::Conflict { event }] if event == first.event.id), "{conflict:?}");
     assert_eq!(store.counts().await.expect("counts").events, 2);
 
     let mut elsewhere = keyed(4, "k", "same");
@@ -65,9 +67,33 @@ pub(crate) async fn keys_in_one_batch(database: &impl Database) {
     let store = database.handle().await;
     let first = keyed(0, "k", "same");
     let id = first.event.id;
-    let answers = store.append(vec![first, keyed(1, "k", "same"), keyed(2, "k", "other")]).await.expect("appends");
+    let answers = store.append(vec![first, keyed(1, "k", "same")]).await.expect("appends");
     assert!(matches!(&answers[1], Appended::Repeated { event, .. } if *event == id), "{answers:?}");
-    assert!(matches!(&answers[2], Appended::Conflict { event } if *event == id), "{answers:?}");
+}
+
+/// A conflict with an earlier event, or within the call.
+pub(crate) async fn a_conflict_withholds_the_whole_call(database: &impl Database) {
+    let store = database.handle().await;
+    let first = keyed(0, "k", "same");
+    append(&store, first.clone()).await;
+    let one = keyed(4, "m", "one");
+    let id = one.event.id;
+    for (call, conflict, of) in [
+        (vec![keyed(1, "l", "new"), keyed(2, "k", "other"), keyed(3, "k", "same")], 1, first.event.id),
+        (vec![one, keyed(5, "m", "one"), keyed(6, "m", "other")], 2, id),
+    ] {
+        let answers = store.append(call).await.expect("appends");
+        for (index, answer) in answers.iter().enumerate() {
+            match answer {
+                Appended::Conflict { event } => assert_eq!((index, *event), (conflict, of)),
+                Appended::Withheld => assert_ne!(index, conflict),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(store.counts().await.expect("counts").events, 1);
+    assert_eq!(store.lanes(None, 10).await.expect("lanes"), [], "and no delivery waits");
+    append(&store, keyed(7, "l", "new")).await;
 }
 
 pub(crate) async fn keys_are_forgotten(database: &impl Database) {

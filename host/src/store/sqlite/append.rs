@@ -1,5 +1,7 @@
 //! Storing events with their deliveries, and recognising those that came before.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -11,7 +13,7 @@ use super::writer::Batch;
 use crate::clock::Timestamp;
 use crate::delivery::State;
 use crate::event::Event;
-use crate::ids::{DeliveryId, EventId, WebhookId};
+use crate::ids::{DeliveryId, Digest, EventId, WebhookId};
 use crate::store::{
     Appended, IDEMPOTENCY_MS, Idempotency, Lease, LeaseToken, NewDelivery, NewEvent, Place, Placed, StoreError,
 };
@@ -22,25 +24,76 @@ const FORGET_AT_ONCE: i64 = 4;
 /// An event, written as it will be stored. Made outside of the writer's thread.
 pub(super) struct Encoded {
     new: NewEvent,
-    headers: String,
+    texts: Texts,
     deliveries: Vec<u8>,
 }
 
 impl Encoded {
     pub(super) fn new(new: NewEvent) -> Result<Self, StoreError> {
-        let headers = rows::json(&new.event.headers)?;
+        let texts = Texts::of(&new.event)?;
         let deliveries = new.deliveries.iter().flat_map(|delivery| delivery.id.to_bytes()).collect();
-        Ok(Self { new, headers, deliveries })
+        Ok(Self { new, texts, deliveries })
     }
 
     /// What it takes up while it waits.
     pub(super) fn bytes(&self) -> usize {
-        self.new.event.weight() + self.headers.len() + self.deliveries.len() * 8
+        self.new.event.weight() + self.texts.bytes() + self.deliveries.len() * 8
+    }
+}
+
+/// What an event has beside its bytes, as the table keeps it.
+#[derive(Default)]
+pub(super) struct Texts {
+    pub(super) headers: String,
+    /// None: it is no CloudEvent.
+    pub(super) attributes: Option<String>,
+}
+
+impl Texts {
+    pub(super) fn of(event: &Event) -> Result<Self, StoreError> {
+        let attributes = Some(&event.attributes).filter(|attributes| !attributes.is_empty());
+        Ok(Self { headers: rows::json(&event.headers)?, attributes: attributes.map(rows::json).transpose()? })
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.headers.len() + self.attributes.as_ref().map_or(0, String::len)
     }
 }
 
 pub(super) fn append(batch: &mut Batch<'_>, events: &[Encoded]) -> Result<Vec<Appended>, StoreError> {
+    if let [_, _, ..] = events {
+        let conflicts = conflicts(batch, events)?;
+        if conflicts.iter().any(Option::is_some) {
+            let told =
+                conflicts.into_iter().map(|one| one.map_or(Appended::Withheld, |event| Appended::Conflict { event }));
+            return Ok(told.collect());
+        }
+    }
     events.iter().map(|event| append_one(batch, event)).collect()
+}
+
+/// For each event of a call, the one of the same key and other bytes: looked for before anything is written, because a
+/// call cannot be taken back without the others of its commit.
+fn conflicts(batch: &Batch<'_>, events: &[Encoded]) -> Result<Vec<Option<EventId>>, StoreError> {
+    let mut of_call = HashMap::new();
+    let mut conflicts = Vec::with_capacity(events.len());
+    for encoded in events {
+        let NewEvent { event, idempotency, .. } = &encoded.new;
+        let Some(key) = idempotency else {
+            conflicts.push(None);
+            continue;
+        };
+        let first = match of_call.entry((event.source.as_str(), &*key.key)) {
+            Entry::Occupied(known) => Some(*known.get()),
+            Entry::Vacant(unknown) => {
+                let first = first_of(batch, event, key)?;
+                unknown.insert(first.unwrap_or((key.digest, event.id)));
+                first
+            }
+        };
+        conflicts.push(first.filter(|(digest, _)| *digest != key.digest).map(|(_, event)| event));
+    }
+    Ok(conflicts)
 }
 
 fn append_one(batch: &mut Batch<'_>, encoded: &Encoded) -> Result<Appended, StoreError> {
@@ -61,7 +114,8 @@ fn append_one(batch: &mut Batch<'_>, encoded: &Encoded) -> Result<Appended, Stor
         event.source.as_str(),
         event.received.as_ms(),
         &*event.content_type,
-        encoded.headers,
+        encoded.texts.headers,
+        encoded.texts.attributes,
         ids.as_ref().unwrap_or(&encoded.deliveries),
         &event.data[..],
     ])?;
@@ -132,16 +186,20 @@ fn insert(batch: &mut Batch<'_>, event: &Arc<Event>, delivery: &NewDelivery, row
 
 /// What the key says, if it was seen within its time.
 fn earlier(batch: &Batch<'_>, encoded: &Encoded, key: &Idempotency) -> Result<Option<Appended>, StoreError> {
-    let event = &encoded.new.event;
+    let Some((digest, event)) = first_of(batch, &encoded.new.event, key)? else { return Ok(None) };
+    if digest != key.digest {
+        return Ok(Some(Appended::Conflict { event }));
+    }
+    Ok(Some(Appended::Repeated { event, deliveries: deliveries_of(batch, event)? }))
+}
+
+/// The event that first had this key, within its time.
+fn first_of(batch: &Batch<'_>, event: &Event, key: &Idempotency) -> Result<Option<(Digest, EventId)>, StoreError> {
     let mut statement = batch.connection.prepare_cached(FIND_KEY)?;
     let mut found = statement.query(params![event.source.as_str(), &*key.key, forgotten(event.received)])?;
     let Some(row) = found.next()? else { return Ok(None) };
     let fields = Fields::new("idempotency", row);
-    let first = fields.id(2, EventId::from_bytes)?;
-    if fields.get::<[u8; 32]>(1)? != *key.digest.as_bytes() {
-        return Ok(Some(Appended::Conflict { event: first }));
-    }
-    Ok(Some(Appended::Repeated { event: first, deliveries: deliveries_of(batch, first)? }))
+    Ok(Some((Digest::from_bytes(fields.get(1)?), fields.id(2, EventId::from_bytes)?)))
 }
 
 fn remember(batch: &Batch<'_>, encoded: &Encoded, key: &Idempotency) -> Result<(), StoreError> {
@@ -188,8 +246,8 @@ pub(super) fn delivery_ids(
     }
 }
 
-pub(super) const INSERT_EVENT: &str = "INSERT INTO events (id, type, source, received, content_type, headers, deliveries, data) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub(super) const INSERT_EVENT: &str = "INSERT INTO events (id, type, source, received, content_type, headers, attributes, deliveries, data) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 pub(super) const INSERT_DELIVERY: &str = "INSERT INTO queue (id, event, webhook, lane_key, state, created, changed, due, owner, \
      fence, attempts, runs, chain_sent, place, behind, debounced) \

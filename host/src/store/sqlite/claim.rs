@@ -137,7 +137,8 @@ pub(super) fn event(fields: Fields<'_, '_>) -> Result<Event, StoreError> {
         received: fields.time(3)?,
         content_type: fields.text(4)?.into(),
         headers: fields.json(5)?,
-        data: fields.bytes(6)?,
+        attributes: fields.optional_json(6)?.unwrap_or_default(),
+        data: fields.bytes(7)?,
     })
 }
 
@@ -178,7 +179,7 @@ fn lane_in(mut rows: Rows<'_>) -> Result<Option<LaneDue>, StoreError> {
 
 macro_rules! event_columns {
     () => {
-        "id, type, source, received, content_type, headers, data"
+        "id, type, source, received, content_type, headers, attributes, data"
     };
 }
 pub(super) use event_columns;

@@ -45,7 +45,7 @@ impl Leases for Vec<Appended> {
     fn tokens(&self) -> Vec<LeaseToken> {
         let placed = self.iter().filter_map(|appended| match appended {
             Appended::Stored { deliveries } => Some(deliveries),
-            Appended::Repeated { .. } | Appended::Conflict { .. } => None,
+            Appended::Repeated { .. } | Appended::Conflict { .. } | Appended::Withheld => None,
         });
         let tokens = placed.flatten().filter_map(|placed| match &placed.place {
             Place::Leased(lease) => Some(lease.token),

@@ -2,9 +2,9 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::append::delivery_ids;
+use super::append::{Texts, delivery_ids};
 use super::parcel::Leases;
-use super::rows::{self, Fields};
+use super::rows::Fields;
 use super::writer::Batch;
 use crate::delivery::{ChainRecord, ChainVerdict, State};
 use crate::event::Event;
@@ -14,18 +14,18 @@ use crate::store::{Lane, NoReplay, PAGE_ROWS, Replay, Replayed, StoreError};
 /// A replay, written as it will be stored. Made outside of the writer's thread.
 pub(super) struct Encoded {
     replay: Replay,
-    headers: String,
+    texts: Texts,
 }
 
 impl Encoded {
     pub(super) fn new(replay: Replay) -> Result<Self, StoreError> {
-        let headers = replay.event.as_ref().map(|event| rows::json(&event.headers)).transpose()?.unwrap_or_default();
-        Ok(Self { replay, headers })
+        let texts = replay.event.as_ref().map(|event| Texts::of(event)).transpose()?.unwrap_or_default();
+        Ok(Self { replay, texts })
     }
 
     /// What it takes up while it waits.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.headers.len() + self.replay.event.as_ref().map_or(0, |event| event.weight())
+        size_of::<Self>() + self.texts.bytes() + self.replay.event.as_ref().map_or(0, |event| event.weight())
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn replay(batch: &mut Batch<'_>, encoded: &Encoded) -> Result<Replaye
     let Replay { of, id, now, event } = &encoded.replay;
     let Some(old) = find(batch, *of)? else { return Ok(Replayed::Refused(NoReplay::Absent)) };
     let made = match event {
-        Some(event) => old.may_be_done_anew().map(|()| insert_event(batch, event, *id, &encoded.headers)),
+        Some(event) => old.may_be_done_anew().map(|()| insert_event(batch, event, *id, &encoded.texts)),
         None => old.has_an_outcome().and_then(|()| join_event(batch, old.event, *id)),
     };
     match made {
@@ -100,14 +100,15 @@ impl Old {
     }
 }
 
-fn insert_event(batch: &mut Batch<'_>, event: &Event, delivery: DeliveryId, headers: &str) -> Result<(), StoreError> {
+fn insert_event(batch: &mut Batch<'_>, event: &Event, delivery: DeliveryId, texts: &Texts) -> Result<(), StoreError> {
     batch.hot.insert_event(batch.connection)?.execute(params![
         event.id.to_bytes(),
         event.event_type.as_str(),
         event.source.as_str(),
         event.received.as_ms(),
         &*event.content_type,
-        headers,
+        texts.headers,
+        texts.attributes,
         delivery.to_bytes(),
         &event.data[..],
     ])?;

@@ -9,6 +9,7 @@ CREATE TABLE events (
     received     INTEGER NOT NULL,
     content_type TEXT NOT NULL,
     headers      TEXT NOT NULL,  -- JSON
+    attributes   TEXT,           -- JSON: the context of a CloudEvent
     deliveries   BLOB NOT NULL,  -- ids of its deliveries, one after the other: spares an index on two tables
     data         BLOB NOT NULL
 ) STRICT;
