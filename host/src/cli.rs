@@ -27,6 +27,7 @@ mod init;
 mod json;
 mod listen;
 mod logging;
+mod pages;
 mod plugin;
 mod progress;
 mod receiver;
