@@ -23,10 +23,12 @@ mod diff;
 mod differences;
 mod discovery;
 mod event;
+mod import;
 mod init;
 mod json;
 mod listen;
 mod logging;
+mod pages;
 mod plugin;
 mod progress;
 mod receiver;
@@ -97,6 +99,9 @@ enum Command {
     /// Write, build and add plugins; look at them, go back to an earlier version, repeat a run
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Take over webhooks from Strapi or Svix
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Make signing secrets; change the master key
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -166,6 +171,7 @@ async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
         Command::Delivery(command) => delivery::run(&home, command).await,
         Command::Webhook(command) => webhook::run(&home, command).await,
         Command::Plugin(command) => plugin::run(asked_for.as_deref(), command).await,
+        Command::Import(command) => import::run(&home, &command),
         Command::Secret(command) => secret::run(&home, &command).await,
         Command::Openapi => {
             screen::line(&format!("{:#}", crate::admin::openapi::document()))?;

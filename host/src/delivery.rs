@@ -73,7 +73,7 @@ pub enum HeldCause {
     WebhookDisabled,
     /// The webhook's file or row is gone.
     WebhookRemoved,
-    /// The receiver answered 410 Gone; a changed URL clears it.
+    /// The receiver answered 410 Gone; enabling the webhook clears it, or a changed URL.
     WebhookGone,
     /// Out of attempts, first in its order, and its webhook says that those behind wait (`onStuck.failed: block`).
     Stuck,
@@ -231,6 +231,9 @@ pub struct Window {
 const fn is_false(flag: &bool) -> bool {
     !*flag
 }
+
+/// How the reason of a delivery begins that somebody gave up. No other reason of one that failed does.
+pub const DISCARDED_BY: &str = "discarded by ";
 
 /// What happens to a delivery after a run or an attempt.
 #[derive(Clone, Debug, PartialEq)]

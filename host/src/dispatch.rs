@@ -127,6 +127,15 @@ pub struct Notice {
     pub plugins: Vec<String>,
 }
 
+/// What [`Dispatcher::enable`] took back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enabled {
+    /// It was switched off.
+    pub was_off: bool,
+    /// Its receiver was failing, or was left alone for a while: it is tried again at once.
+    pub was_ill: bool,
+}
+
 impl Dispatcher {
     /// Reads the run states, brings the store in line with the first revision, and begins to claim.
     ///
@@ -211,16 +220,17 @@ impl Dispatcher {
         self.see_through(|inner| async move { switch::disable(&inner, &webhook, by, None).await }).await
     }
 
-    /// Takes back whatever switched it off here, a receiver's 410 included. False: nothing did.
+    /// Takes back whatever switched it off here, a receiver's 410 included, and forgets what its receiver failed.
     #[expect(clippy::missing_errors_doc, reason = "as above")]
-    pub async fn enable(&self, webhook: Arc<Webhook>) -> Result<bool, StoreError> {
+    pub async fn enable(&self, webhook: Arc<Webhook>) -> Result<Enabled, StoreError> {
         self.see_through(|inner| async move { switch::enable(&inner, &webhook).await }).await
     }
 
     /// Whoever asks may hang up: half of it would hold what nothing releases.
-    async fn see_through<F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<bool, StoreError>
+    async fn see_through<T, F>(&self, work: impl FnOnce(Arc<Inner>) -> F) -> Result<T, StoreError>
     where
-        F: Future<Output = Result<bool, StoreError>> + Send + 'static,
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         tasks::see_through("switch", OnPanic::Log, work(Arc::clone(&self.inner))).await
     }

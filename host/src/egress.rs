@@ -80,17 +80,17 @@ enum ExchangeError {
 }
 
 impl Egress {
-    /// A client under this policy. Without system certificates it still starts: every https delivery then
+    /// A client under this policy, which `file` has the last word on. Without system certificates it still starts: every https delivery then
     /// fails with a TLS error that says so, and the log says it now.
     ///
     /// # Errors
     /// When TLS cannot be set up at all.
-    pub fn new(allow: &[IpNet]) -> Result<Self, EgressError> {
-        Self::asking(Arc::new(resolver::system), allow)
+    pub fn new(allow: &[IpNet], file: &str) -> Result<Self, EgressError> {
+        Self::asking(Arc::new(resolver::system), allow, file)
     }
 
-    fn asking(names: Names, allow: &[IpNet]) -> Result<Self, EgressError> {
-        let policy = Arc::new(Policy::new(allow));
+    fn asking(names: Names, allow: &[IpNet], file: &str) -> Result<Self, EgressError> {
+        let policy = Arc::new(Policy::new(allow, file));
         let client = client(PolicyResolver::new(Arc::clone(&policy), names), tls()?);
         Ok(Self { policy, client, exhausted: Throttle::new() })
     }

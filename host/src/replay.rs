@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::{ManyError, ReplayError};
-pub use self::many::{RunView, Wanted};
+pub use self::many::{Counted, RunView, Wanted};
 
 use self::many::Runs;
 use crate::clock::Timestamp;
@@ -125,9 +125,15 @@ impl Parts {
         let remedy = if !webhook.enabled {
             format!("its file config/webhooks/{id}.json says \"enabled\": false")
         } else if is(RunStateKind::Gone) {
-            "its receiver answered 410 Gone, and a changed `url` clears that".to_owned()
+            format!(
+                "its receiver answered 410 Gone; `hookwright webhook enable {id}` takes that back, and so does another `url`"
+            )
         } else {
-            format!("it is switched off; `hookwright why` of one of its deliveries says by whom ({id})")
+            {
+                let by = states.iter().find(|state| state.kind == RunStateKind::Disabled);
+                let by = by.map(|state| format!(" by {} since {}", state.by, state.since)).unwrap_or_default();
+                format!("it was switched off{by}; `hookwright webhook enable {id}` takes that back")
+            }
         };
         Err(ReplayError::Off { webhook: id.clone(), remedy })
     }

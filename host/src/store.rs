@@ -19,22 +19,24 @@ use serde::Serialize;
 use url::Url;
 
 use crate::clock::Timestamp;
-use crate::delivery::{Attempt, ChainRecord, DeliveryView, HeldCause, Next, State};
+use crate::delivery::{Attempt, ChainRecord, DeliveryView, HeldCause, Next};
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, QuarantineId, SourceName, WebhookId};
 
 #[cfg(test)]
 mod conformance;
+mod looking;
 mod managed;
 mod registry;
 pub mod sqlite;
 mod upkeep;
 
+pub use looking::{Ahead, COUNTED_AT_MOST, DeliveryFilter, EventFilter, EventHead, Page, Waiting};
 pub use managed::{MOST_MANAGED, Managed, ManagedRow, Written};
 pub use registry::{CHANGES_KEPT, Change, Recorded, Registry};
 pub use upkeep::{
-    Discarded, DiscardedHeld, NoReplay, Purged, Replay, Replayed, Retried, Selected, Selection, Space, Sweep, Swept,
-    Upkeep,
+    Discarded, DiscardedHeld, LeftOut, NoReplay, Purged, Replay, Replayed, Retried, Selected, Selection, Space, Sweep,
+    Swept, Upkeep,
 };
 
 /// A store's answer, some time later.
@@ -118,13 +120,28 @@ pub trait Administration: Send + Sync + 'static {
     /// With its rewritten payload, if it has one.
     fn delivery(&self, id: DeliveryId) -> Answer<'_, Option<DeliveryView>>;
 
-    /// The newest deliveries that fit, newest first, those with an id below `before` only; without rewritten payloads.
+    /// Events that fit, newest first, those with an id below `before` only. Looks at a bounded number.
+    fn event_heads(
+        &self,
+        filter: EventFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Answer<'_, Page<EventHead, EventId>>;
+
+    /// Deliveries that fit, newest first, those with an id below `before` only; without rewritten payloads. Looks at a
+    /// bounded number.
     fn deliveries(
         &self,
         filter: DeliveryFilter,
         before: Option<DeliveryId>,
         limit: usize,
-    ) -> Answer<'_, Vec<DeliveryView>>;
+    ) -> Answer<'_, Page<DeliveryView, DeliveryId>>;
+
+    /// What an unfinished delivery waits for in the order of its lane; none: nothing.
+    fn ahead_of(&self, delivery: DeliveryId) -> Answer<'_, Option<Ahead>>;
+
+    /// Of each of these webhooks, in their order.
+    fn waiting(&self, webhooks: Vec<WebhookId>) -> Answer<'_, Vec<Waiting>>;
 
     /// In order of their numbers.
     fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>>;
@@ -419,13 +436,6 @@ pub enum RunStateKind {
     Disabled,
     /// The receiver is ill since then: its circuit breaker opened, and nothing was delivered after.
     Failing,
-}
-
-/// Which deliveries to list.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryFilter {
-    pub webhook: Option<WebhookId>,
-    pub state: Option<State>,
 }
 
 /// How much of everything there is.

@@ -5,6 +5,7 @@
 
 mod conclusion;
 mod gates;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,11 +17,14 @@ use url::Url;
 
 use crate::clock::Timestamp;
 use crate::delivery::{Attempt, DeliveryView, State};
+use crate::dispatch::Condition;
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, EventType, PluginName, SourceName, WebhookId};
 use crate::revision::{self, Fault};
-use crate::store::RunState;
+use crate::store::{Ahead, RunState};
 use crate::webhook::Webhook;
+
+pub(crate) use self::waits::{behind, held_up, off};
 
 /// What is known of one event.
 pub struct Facts<'a> {
@@ -29,6 +33,8 @@ pub struct Facts<'a> {
     pub body: Option<&'a Value>,
     pub deliveries: &'a [(DeliveryView, Vec<Attempt>)],
     pub run_states: &'a [RunState],
+    /// What unfinished deliveries wait for in the order of their lanes.
+    pub ahead: &'a BTreeMap<DeliveryId, Ahead>,
 }
 
 /// The rules in force today.
@@ -37,8 +43,8 @@ pub struct Rules<'a> {
     pub webhooks: &'a BTreeMap<WebhookId, Arc<Webhook>>,
     pub faults: &'a [Fault],
     pub is_loaded: &'a dyn Fn(&PluginName) -> bool,
-    /// Until when a webhook's receiver is left alone.
-    pub open_until: &'a dyn Fn(&Webhook) -> Option<Timestamp>,
+    /// How a webhook's receiver is.
+    pub condition: &'a dyn Fn(&Webhook) -> Condition,
     /// What the address policy says of a URL.
     pub judge: &'a dyn Fn(&Url) -> Result<(), String>,
 }
@@ -146,9 +152,10 @@ fn explain_one(
         run_states: facts.run_states.iter().filter(|state| state.webhook == *id).collect(),
         fault: rules.faults.iter().find(|fault| fault.webhook() == Some(id.as_str())),
         made,
+        ahead: made.and_then(|(delivery, _)| facts.ahead.get(&delivery.id)),
     };
     let gates = gates::all(facts, rules, &subject);
-    let (conclusion, next_command) = conclusion::of(&subject, &gates);
+    let (conclusion, next_command) = conclusion::of(rules, &subject, &gates);
     WebhookWhy {
         webhook: id.clone(),
         delivery: made.map(|(delivery, _)| delivery.id),
@@ -170,6 +177,8 @@ struct Subject<'a> {
     /// What is wrong with its file.
     fault: Option<&'a Fault>,
     made: Option<Made<'a>>,
+    /// What it waits for in the order of its lane.
+    ahead: Option<&'a Ahead>,
 }
 
 impl Subject<'_> {

@@ -14,6 +14,7 @@ mod guides;
 mod hostile;
 mod hostile_senders;
 mod languages;
+mod moving_in;
 mod operations;
 mod pace;
 mod plugin_swaps;

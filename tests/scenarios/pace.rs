@@ -68,6 +68,11 @@ async fn a_held_delivery_stops_its_own_order_only_until_it_is_given_up() {
     assert_eq!((&waiting[0]["state"], &waiting[0]["attempts"]), (&json!("pending"), &json!(0)));
 
     let id = held[0]["id"].as_str().unwrap();
+    let why = host.command(&["why", behind.event()]).await;
+    let why = String::from_utf8_lossy(&why.stdout).into_owned();
+    assert!(why.contains("`order`: before it is") && why.contains(&format!("next: hookwright why {id}")), "{why}");
+    let status = host.api("/v1/status").await;
+    assert_eq!((&status["webhooks"][0]["waiting"], &status["webhooks"][0]["held"]), (&json!(1), &json!(1)), "{status}");
     let discarded = host.admin_request(Method::POST, &format!("/v1/deliveries/{id}/discard")).await;
     assert_eq!(discarded.status, 200, "{discarded:?}");
     host.deliveries(behind.event(), |delivery| delivery["state"] == "delivered").await;
@@ -99,6 +104,8 @@ async fn sixty_saves_build_the_site_once_whatever_happens_meanwhile() {
     assert!(received[0].verified());
     let status = host.api("/v1/status").await;
     assert_eq!(status["counts"]["superseded"], SAVES - 1, "{status}");
+    let shown = host.api(&format!("/v1/deliveries/{}", shared.as_str().unwrap())).await;
+    assert_eq!(shown["window"], json!({ "count": SAVES }), "{shown}");
 }
 
 #[tokio::test]
@@ -177,6 +184,9 @@ async fn a_dead_receiver_is_left_alone_and_burns_no_attempts() {
     assert!((10..=14).contains(&seen), "{seen} attempts");
 
     is_well.store(true, Ordering::Relaxed);
+    let enabled = host.command(&["webhook", "enable", "w"]).await;
+    let enabled = String::from_utf8_lossy(&enabled.stdout).into_owned();
+    assert!(enabled.contains("was not switched off") && enabled.contains("tried again at once"), "{enabled}");
     let status = host.status("all delivered", |status| status["counts"]["delivered"] == 50).await;
     assert_eq!(status["webhooks"][0]["runStates"], json!([]), "{status}");
 }

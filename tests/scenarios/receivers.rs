@@ -159,7 +159,7 @@ fn objections(case: &Case, delivery: &Value, slowdown: f64) -> Vec<String> {
     match &case.ending {
         Ending::Answered { status, body } => {
             check("status", result["status"] == *status);
-            let (told_state, told_reason) = told(*status);
+            let (told_state, told_reason) = told(case, *status);
             check("state and reason", (state, reason) == (told_state, told_reason.as_str()));
             check("body", is_kept(result, body));
             check("headers", header_bytes(result) <= KEPT_HEADER_BYTES);
@@ -183,11 +183,14 @@ fn objections(case: &Case, delivery: &Value, slowdown: f64) -> Vec<String> {
 }
 
 /// State and reason of a delivery that got this answer to its only attempt.
-fn told(status: u16) -> (&'static str, String) {
+fn told(case: &Case, status: u16) -> (&'static str, String) {
     match status {
         200..=299 => ("delivered", String::new()),
         300..=399 => ("failed", format!("answered {status}; redirects are not followed; that was attempt 1, the last")),
-        410 => ("held", "the receiver answered 410 Gone; a changed URL releases this".to_owned()),
+        410 => {
+            let enable = format!("`hookwright webhook enable {}`", case.name);
+            ("held", format!("the receiver answered 410 Gone; {enable} or another `url` releases this"))
+        }
         _ => ("failed", format!("answered {status}; that was attempt 1, the last")),
     }
 }

@@ -133,6 +133,21 @@ async fn many_are_counted_replayed_and_watched() {
     assert_eq!((&run["state"], &run["counted"], &run["done"]), (&json!("done"), &json!(20), &json!(20)), "{run}");
     host.status("20 delivered", |status| status["counts"]["delivered"] == 20).await;
     assert_eq!(host.api("/v1/replays").await["replays"][0]["id"], run["id"]);
+    let rest = json_of(&host, &[&many[..], &["--dry-run"]].concat()).await;
+    assert_eq!((&rest["count"], &rest["leftOut"]["replayed"]), (&json!(0), &json!(20)), "not twice unasked: {rest}");
+    assert_eq!(json_of(&host, &[&many[..], &["--dry-run", "--again"]].concat()).await["count"], 20);
+
+    let list = ["delivery", "list", "--type", "media.*", "--state", "failed", "--limit", "15"];
+    let listed = json_of(&host, &list).await;
+    assert_eq!(listed["deliveries"].as_array().map(Vec::len), Some(15));
+    let rest = [&list[..], &["--before", listed["next"].as_str().expect("there is more")]].concat();
+    assert_eq!(json_of(&host, &rest).await["deliveries"].as_array().map(Vec::len), Some(5));
+    let events = async |arguments: &[&str]| {
+        let events = json_of(&host, &[&["event", "list"], arguments].concat()).await;
+        events["events"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(events(&["--type", "entry.*", "--since", "1h"]).await, 20);
+    assert_eq!(events(&["--source", "nobody"]).await + events(&["--until", "1h"]).await, 0);
     let said = refusal(&host, &["delivery", "replay", "--webhook", "w", "--state", "dropped", "--yes"]).await;
     assert!(said.contains("--today"), "{said}");
 }
@@ -188,6 +203,11 @@ async fn unfinished_ones_are_hurried_given_up_and_forgotten() {
     .await;
     assert_eq!(show(&held[1]).await["changed"], held[1]["changed"], "only the one that was named");
 
+    host.command(&["webhook", "pause", "holds"]).await;
+    let hurried = text(&host.command(&["delivery", "retry", "last"]).await);
+    assert!(hurried.contains("waits all the same") && hurried.contains("webhook resume holds"), "{hurried}");
+    host.command(&["webhook", "resume", "holds"]).await;
+    host.status("all are held again", |status| status["counts"]["held"] == 4).await;
     let given_up = json_of(&host, &["delivery", "discard", id(&held[0])]).await;
     assert!(given_up["reason"].as_str().is_some_and(|reason| reason.starts_with("discarded")), "{given_up}");
     assert_eq!(show(&held[0]).await["state"], "failed");
@@ -197,7 +217,10 @@ async fn unfinished_ones_are_hurried_given_up_and_forgotten() {
     assert!(said.contains("is finished: failed"), "{said}");
 
     let purge = ["delivery", "purge", "--state", "failed", "--webhook", "holds"];
-    assert!(refusal(&host, &purge).await.contains("--yes"));
+    let asked = refusal(&host, &purge).await;
+    assert!(asked.contains("Forget 4 failed deliveries of webhook holds?") && asked.contains("--yes"), "{asked}");
+    let counted = json_of(&host, &[&purge[..], &["--dry-run"]].concat()).await;
+    assert_eq!(counted["count"], 4);
     let purge = [&purge[..], &["--yes"]].concat();
     assert_eq!(json_of(&host, &[&purge[..], &["--before", "1h"]].concat()).await["count"], 0);
     assert_eq!(json_of(&host, &purge).await["count"], 4);

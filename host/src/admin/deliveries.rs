@@ -9,35 +9,51 @@ use serde::{Deserialize, Serialize};
 use super::Admin;
 use super::params::{self, Page};
 use super::views::{Delivery, FullDelivery};
+use crate::clock::Timestamp;
 use crate::delivery;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{DeliveryId, WebhookId};
+use crate::pattern::EventPattern;
 use crate::rerun::{Rerun, Terms};
 use crate::store::DeliveryFilter;
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Filter {
     webhook: Option<WebhookId>,
+    #[schemars(extend("enum" = ["pending", "retrying", "held", "delivered", "dropped", "failed"]))]
     state: Option<delivery::State>,
+    #[schemars(with = "Option<EventPattern>")]
+    event_type: Option<String>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
     before: Option<DeliveryId>,
     #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
 }
 
+/// What is superseded is an event, not a delivery.
+pub(super) const NONE_IS_SUPERSEDED: &str = "No delivery is `superseded`: the events of a debounce window share the one \
+     delivery that carries the newest of them. `why` of an event says which; a delivery shows its `window`.";
+
 #[derive(Serialize, JsonSchema)]
 pub(super) struct DeliveryList {
     deliveries: Vec<Delivery>,
-    /// The `before` of the next page. Pages of large entries are short: only none is the end.
+    /// The `before` of the next page. A page may be short, or empty, before the end: so many are looked at, whether they
+    /// fit or not. Only none is the end.
     next: Option<DeliveryId>,
 }
 
 pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<DeliveryList>, Problem> {
-    let Filter { webhook, state, before, limit } = params::query(&uri)?;
+    let Filter { webhook, state, event_type, since, until, before, limit } = params::query(&uri)?;
     let limit = Page::new(before, limit).limit()?;
-    let found = admin.administration.deliveries(DeliveryFilter { webhook, state }, before, limit).await?;
-    let next = found.last().map(|delivery| delivery.id);
-    Ok(Json(DeliveryList { deliveries: found.iter().map(Delivery::of).collect(), next }))
+    if state == Some(delivery::State::Superseded) {
+        return Err(Problem::new(Kind::BadRequest, NONE_IS_SUPERSEDED).with("field", "state"));
+    }
+    let event_type = params::pattern("eventType", event_type)?;
+    let filter = DeliveryFilter { webhook, state, event_type, since, until };
+    let found = admin.administration.deliveries(filter, before, limit).await?;
+    Ok(Json(DeliveryList { deliveries: found.found.iter().map(Delivery::of).collect(), next: found.next }))
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -1,55 +1,54 @@
 //! `/v1/events`: what came in, and why it was or was not delivered.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use http::Uri;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
 use super::params::{self, Page};
 use super::views::{Data, EventSummary, FullDelivery};
 use super::{Admin, AdminState};
+use crate::clock::Timestamp;
 use crate::delivery::{Attempt, DeliveryView};
 use crate::event::Event;
 use crate::http::problem::{Kind, Problem};
-use crate::ids::EventId;
-use crate::store::StoreError;
+use crate::ids::{DeliveryId, EventId, SourceName};
+use crate::pattern::EventPattern;
+use crate::store::{Ahead, EventFilter};
 use crate::why::{self, Why};
-
-/// The store answers with whole events: so many are read at a time, so that a list of large ones stays small here.
-const EVENTS_AT_ONCE: usize = 10;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct EventList {
     events: Vec<EventSummary>,
-    /// The `before` of the next page. Pages of large entries are short: only none is the end.
+    /// The `before` of the next page. A page may be short, or empty, before the end: so many are looked at, whether they
+    /// fit or not. Only none is the end.
     next: Option<EventId>,
 }
 
-pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<EventList>, Problem> {
-    let page: Page<EventId> = params::query(&uri)?;
-    let limit = page.limit()?;
-    let read = |before, wanted| admin.administration.events(before, wanted);
-    let events = newest(page.before, limit, read).await?;
-    let next = events.last().map(|event| event.id);
-    Ok(Json(EventList { events, next }))
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    #[serde(rename = "type")]
+    #[schemars(with = "Option<EventPattern>")]
+    event_type: Option<String>,
+    source: Option<SourceName>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    before: Option<EventId>,
+    #[schemars(range(min = 1, max = 200))]
+    limit: Option<usize>,
 }
 
-/// The newest `limit` events before `before`. The store ends its pages early: only an empty one is the end.
-async fn newest<Found: Future<Output = Result<Vec<Event>, StoreError>>>(
-    mut before: Option<EventId>,
-    limit: usize,
-    read: impl Fn(Option<EventId>, usize) -> Found,
-) -> Result<Vec<EventSummary>, StoreError> {
-    let mut events: Vec<EventSummary> = Vec::new();
-    while events.len() < limit {
-        let found = read(before, EVENTS_AT_ONCE.min(limit - events.len())).await?;
-        let Some(last) = found.last() else { break };
-        before = Some(last.id);
-        events.extend(found.iter().map(EventSummary::of));
-    }
-    Ok(events)
+pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<EventList>, Problem> {
+    let Filter { event_type, source, since, until, before, limit } = params::query(&uri)?;
+    let limit = Page::new(before, limit).limit()?;
+    let filter = EventFilter { event_type: params::pattern("type", event_type)?, source, since, until };
+    let found = admin.administration.event_heads(filter, before, limit).await?;
+    Ok(Json(EventList { events: found.found.into_iter().map(EventSummary::from).collect(), next: found.next }))
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -72,15 +71,22 @@ pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<J
 pub(super) async fn why(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Why>, Problem> {
     let Found { event, deliveries, cut: _ } = admin.event_with_deliveries(&id).await?;
     let run_states = admin.administration.run_states().await?;
+    let ahead = admin.ahead_of(&deliveries).await?;
     let revision = admin.live.load_full();
     let body = event.body();
-    let facts = why::Facts { event: &event, body: body.as_ref(), deliveries: &deliveries, run_states: &run_states };
+    let facts = why::Facts {
+        event: &event,
+        body: body.as_ref(),
+        deliveries: &deliveries,
+        run_states: &run_states,
+        ahead: &ahead,
+    };
     let rules = why::Rules {
         revision: revision.number,
         webhooks: &revision.webhooks,
         faults: &revision.faults,
         is_loaded: &|plugin| revision.plugins.get(plugin).is_some(),
-        open_until: &|webhook| admin.dispatcher.condition(webhook).open_until,
+        condition: &|webhook| admin.dispatcher.condition(webhook),
         judge: &|url| revision.egress.judge(url).map_err(|refusal| refusal.to_string()),
     };
     Ok(Json(why::explain(&facts, &rules)))
@@ -94,6 +100,20 @@ struct Found {
 }
 
 impl AdminState {
+    /// Of these, what those that are unfinished wait for in the order of their lanes.
+    async fn ahead_of(
+        &self,
+        deliveries: &[(DeliveryView, Vec<Attempt>)],
+    ) -> Result<BTreeMap<DeliveryId, Ahead>, Problem> {
+        let mut found = BTreeMap::new();
+        for (delivery, _) in deliveries.iter().filter(|(delivery, _)| !delivery.state.is_finished()) {
+            if let Some(ahead) = self.administration.ahead_of(delivery.id).await? {
+                found.insert(delivery.id, ahead);
+            }
+        }
+        Ok(found)
+    }
+
     async fn event_with_deliveries(&self, id: &str) -> Result<Found, Problem> {
         let id: EventId = params::id(id)?;
         let absent = || Problem::new(Kind::NotFound, format!("There is no event {id}."));
@@ -105,45 +125,5 @@ impl AdminState {
             deliveries.push((view, attempts));
         }
         Ok(Found { event, deliveries, cut: budget.cut() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::ready;
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::clock::Timestamp;
-
-    fn event(number: u8) -> Event {
-        Event {
-            id: EventId::from_bytes([number; 16]),
-            event_type: "entry.create".parse().expect("a type"),
-            source: "strapi".parse().expect("a name"),
-            received: Timestamp::from_ms(0),
-            content_type: "application/json".into(),
-            headers: vec![],
-            attributes: Vec::new(),
-            data: Bytes::from_static(b"{}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_short_page_of_the_store_is_not_the_end() {
-        // Three at a time, whatever is asked for, as if they were large.
-        let read = |before: Option<EventId>, wanted: usize| {
-            let older = (1..=20).rev().map(event).filter(|event| before.is_none_or(|before| event.id < before));
-            ready(Ok(older.take(wanted.min(3)).collect()))
-        };
-        let numbers = async |before: Option<u8>, limit| {
-            let before = before.map(|number| EventId::from_bytes([number; 16]));
-            let events = newest(before, limit, read).await.expect("reads");
-            events.iter().map(|event| event.id.to_bytes()[0]).collect::<Vec<_>>()
-        };
-        assert_eq!(numbers(None, 8).await, [20, 19, 18, 17, 16, 15, 14, 13]);
-        assert_eq!(numbers(Some(5), 8).await, [4, 3, 2, 1]);
-        assert_eq!(numbers(Some(1), 8).await, [0; 0]);
     }
 }

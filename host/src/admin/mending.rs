@@ -8,12 +8,13 @@ use http::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, params};
+use super::{Admin, AdminState, deliveries, params};
 use crate::clock::{self, Timestamp};
-use crate::delivery;
+use crate::delivery::{self, DISCARDED_BY};
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{DeliveryId, WebhookId};
-use crate::store::{Discarded, DiscardedHeld, Purged, Retried, Selection};
+use crate::store::{Discarded, DiscardedHeld, Purged, Retried, Selected, Selection};
+use crate::why;
 
 /// One request works on many for so long; then it answers that there is more.
 const WORK_TIME: Duration = Duration::from_secs(5);
@@ -25,6 +26,9 @@ pub(super) struct Hurried {
     id: DeliveryId,
     webhook: WebhookId,
     due: Timestamp,
+    /// What it waits for all the same, each with what ends that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits: Vec<String>,
 }
 
 pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Hurried>, Problem> {
@@ -34,15 +38,38 @@ pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result
     match admin.upkeep.retry(id, now).await? {
         Retried::Due(lane) => {
             admin.dispatcher.wake(&lane, now);
-            Ok(Json(Hurried { id, webhook: lane.webhook, due: now }))
+            let waits = waits(&admin, id, &lane.webhook).await?;
+            Ok(Json(Hurried { id, webhook: lane.webhook, due: now, waits }))
         }
         Retried::Absent => Err(absent(id)),
         Retried::Finished(state) => {
             wrong(format!("Delivery {id} is finished: {state}. `hookwright delivery replay {id}` sends it again."))
         }
         Retried::UnderWay => wrong(under_way(id)),
-        Retried::Waiting => wrong(format!("Delivery {id} waits for its turn; it is sent by itself.")),
+        Retried::Waiting => {
+            let view = admin.administration.delivery(id).await?.ok_or_else(|| absent(id))?;
+            wrong(not_tried_yet(id, &waits(&admin, id, &view.webhook).await?))
+        }
     }
+}
+
+fn not_tried_yet(id: DeliveryId, waits: &[String]) -> String {
+    match waits {
+        [] => format!("Delivery {id} waits for its turn; it is sent by itself."),
+        waits => format!("Delivery {id} was not tried yet, and is sent by itself. It waits: {}.", waits.join("; ")),
+    }
+}
+
+/// What keeps a delivery that is due from going out.
+async fn waits(admin: &AdminState, id: DeliveryId, webhook: &WebhookId) -> Result<Vec<String>, Problem> {
+    let Some(webhook) = admin.live.load().webhooks.get(webhook).cloned() else {
+        return Ok(vec!["the webhook is gone".to_owned()]);
+    };
+    let run_states = admin.dispatcher.run_states(&webhook.id);
+    let off = why::off(&webhook, &run_states).map(|off| format!("the webhook is off, so it is held again: {off}"));
+    let behind = admin.administration.ahead_of(id).await?.map(|ahead| why::behind(&ahead));
+    let held_up = why::held_up(&webhook, &run_states, &admin.dispatcher.condition(&webhook));
+    Ok(off.into_iter().chain(behind).chain(held_up).collect())
 }
 
 /// Who asks, for the record.
@@ -97,6 +124,9 @@ pub(super) struct Counted {
     count: u64,
     /// Not everything is done: ask again.
     more: bool,
+    /// The `after` to go on with, where that is to be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<DeliveryId>,
 }
 
 /// Gives up what a webhook holds, whether it is still there or not.
@@ -116,36 +146,49 @@ pub(super) async fn discard_held(State(admin): Admin, request: Request) -> Resul
         }
         count += lanes.len() as u64;
         if !more || began.elapsed() > WORK_TIME {
-            return Ok(Json(Counted { count, more }));
+            return Ok(Json(Counted { count, more, next: None }));
         }
     }
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct PurgeQuery {
-    #[schemars(extend("enum" = ["failed", "delivered", "dropped", "superseded"]))]
+    #[schemars(extend("enum" = ["failed", "delivered", "dropped"]))]
     state: delivery::State,
     webhook: Option<WebhookId>,
     before: Option<Timestamp>,
+    /// Only count them.
+    #[serde(default)]
+    dry_run: bool,
+    /// Where an earlier count ended.
+    after: Option<DeliveryId>,
 }
 
 /// Forgets finished deliveries. Their events stay until retention takes them.
 pub(super) async fn purge(State(admin): Admin, uri: Uri) -> Result<Json<Counted>, Problem> {
-    let PurgeQuery { state, webhook, before } = params::query(&uri)?;
-    if !state.is_finished() {
-        let detail =
-            format!("`state` must be failed, delivered, dropped or superseded: what is {state} is not finished.");
+    let PurgeQuery { state, webhook, before, dry_run, mut after } = params::query(&uri)?;
+    let detail = match state {
+        delivery::State::Superseded => Some(deliveries::NONE_IS_SUPERSEDED.to_owned()),
+        state if state.is_finished() => None,
+        state => Some(format!("`state` must be failed, delivered or dropped: what is {state} is not finished.")),
+    };
+    if let Some(detail) = detail {
         return Err(Problem::new(Kind::BadRequest, detail).with("field", "state"));
     }
-    let selection = Selection { webhook, state, since: None, until: before, event_type: None };
-    let (began, mut count, mut after) = (Instant::now(), 0, None);
+    let selection = Selection { webhook, state, since: None, until: before, event_type: None, untouched: false };
+    let (began, mut count) = (Instant::now(), 0);
     loop {
-        let Purged { count: gone, next } = admin.upkeep.purge(selection.clone(), after).await?;
-        count += gone;
-        let more = next.is_some();
-        if !more || began.elapsed() > WORK_TIME {
-            return Ok(Json(Counted { count, more }));
+        let (found, next) = if dry_run {
+            let Selected { found, next, .. } = admin.upkeep.select(selection.clone(), after).await?;
+            (found.len() as u64, next)
+        } else {
+            let Purged { count, next } = admin.upkeep.purge(selection.clone(), after).await?;
+            (count, next)
+        };
+        count += found;
+        if next.is_none() || began.elapsed() > WORK_TIME {
+            return Ok(Json(Counted { count, more: next.is_some(), next }));
         }
         after = next;
     }
@@ -160,7 +203,7 @@ fn under_way(id: DeliveryId) -> String {
 }
 
 fn discarded_by(who: Option<&str>) -> String {
-    format!("discarded by {}", named(who))
+    format!("{DISCARDED_BY}{}", named(who))
 }
 
 /// Whoever asks, as far as he says.
@@ -175,6 +218,13 @@ pub(super) fn named(who: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_tried_yet_is_told_what_it_waits_for() {
+        let id = DeliveryId::from_bytes([1; 16]);
+        assert!(not_tried_yet(id, &[]).ends_with("waits for its turn; it is sent by itself."));
+        assert!(not_tried_yet(id, &["paused by ana".to_owned()]).ends_with("It waits: paused by ana."));
+    }
 
     #[test]
     fn who_discarded_is_a_short_name() {

@@ -11,6 +11,7 @@ use super::AdminState;
 use crate::http::body::{self, BodyError};
 use crate::http::problem::{Kind, Problem};
 use crate::ids::NameError;
+use crate::pattern::{EventPattern, PatternError};
 
 /// Entries of a list when the caller does not say.
 const DEFAULT_LIMIT: usize = 50;
@@ -90,6 +91,17 @@ pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
         Ok(Query(value)) => Ok(value),
         Err(rejection) => Err(Problem::new(Kind::BadRequest, format!("{}.", rejection.body_text()))),
     }
+}
+
+/// An event pattern out of a query or a body.
+///
+/// # Errors
+/// A problem, when it is no event pattern.
+pub(super) fn pattern(field: &str, text: Option<String>) -> Result<Option<EventPattern>, Problem> {
+    let wrong = |error: PatternError| {
+        Problem::new(Kind::BadRequest, format!("`{field}`: {error}.")).with("field", field.to_owned())
+    };
+    text.map(|text| text.parse()).transpose().map_err(wrong)
 }
 
 /// Reads an id out of a path.

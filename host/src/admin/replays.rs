@@ -14,7 +14,8 @@ use crate::delivery;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::WebhookId;
 use crate::pattern::EventPattern;
-use crate::replay::{Content, Made, Mode, RunView, Wanted};
+use crate::replay::{Content, Counted, Made, Mode, RunView, Wanted};
+use crate::store::LeftOut;
 
 /// An edited payload, escaped, with what stands around it.
 fn most_bytes(admin: &AdminState) -> usize {
@@ -84,6 +85,9 @@ pub(super) struct ManyBody {
     event_type: Option<String>,
     #[serde(default)]
     mode: Mode,
+    /// Also what was replayed already, and what somebody gave up.
+    #[serde(default)]
+    again: bool,
     #[serde(default)]
     dry_run: bool,
 }
@@ -96,8 +100,10 @@ const fn failed() -> delivery::State {
 #[serde(untagged)]
 pub(super) enum Begun {
     /// What a run with this `until` would replay.
+    #[serde(rename_all = "camelCase")]
     Counted {
         count: u64,
+        left_out: LeftOut,
         until: Timestamp,
     },
     Run(Box<RunView>),
@@ -105,16 +111,14 @@ pub(super) enum Begun {
 
 pub(super) async fn begin(State(admin): Admin, request: Request) -> Result<(StatusCode, Json<Begun>), Problem> {
     let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
-    let ManyBody { webhook, state, since, until, event_type, mode, dry_run } = params::body(request, limits).await?;
-    let wrong = |error: crate::pattern::PatternError| {
-        Problem::new(Kind::BadRequest, format!("`eventType`: {error}.")).with("field", "eventType")
-    };
-    let event_type = event_type.map(|text| text.parse::<EventPattern>()).transpose().map_err(wrong)?;
-    let wanted = Wanted { webhook, state, since, until, event_type, mode };
+    let ManyBody { webhook, state, since, until, event_type, mode, again, dry_run } =
+        params::body(request, limits).await?;
+    let event_type = params::pattern("eventType", event_type)?;
+    let wanted = Wanted { webhook, state, since, until, event_type, mode, again };
     let now = clock::now();
     if dry_run {
-        let (count, until) = admin.replays.count(&wanted, now).await?;
-        return Ok((StatusCode::OK, Json(Begun::Counted { count, until })));
+        let (Counted { count, left_out }, until) = admin.replays.count(&wanted, now).await?;
+        return Ok((StatusCode::OK, Json(Begun::Counted { count, left_out, until })));
     }
     Ok((StatusCode::ACCEPTED, Json(Begun::Run(Box::new(admin.replays.begin(wanted, now)?)))))
 }

@@ -104,7 +104,7 @@ pub(super) fn all() -> Vec<Route> {
             .answers::<switches::Switched>(200),
         Route::get("/v1/events", Viewer, events::list)
             .about("Events, newest first")
-            .query::<params::Page<crate::ids::EventId>>()
+            .query::<events::Filter>()
             .answers::<events::EventList>(200),
         Route::get("/v1/events/{id}", Viewer, events::one)
             .about("An event with its bytes and deliveries")

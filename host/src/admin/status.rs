@@ -18,7 +18,7 @@ use crate::plugin::Plugin;
 use crate::retention::RetentionStatus;
 use crate::revision::{self, Fault, Revision};
 use crate::shadow::ShadowSummary;
-use crate::store::{Counts, RunState, RunStateKind};
+use crate::store::{Counts, RunState, RunStateKind, Waiting};
 use crate::webhook::Webhook;
 
 #[derive(Serialize, JsonSchema)]
@@ -62,6 +62,10 @@ pub(super) struct WebhookStatus {
     /// By kind; none for most.
     run_states: Vec<RunStateView>,
     receiver: Condition,
+    /// Deliveries that are to be sent and that nobody is at; 1000: there may be more.
+    waiting: u64,
+    /// Counted as far as those that wait.
+    held: u64,
     events: Vec<String>,
     plugins: Vec<PluginName>,
     managed_by: &'static str,
@@ -104,6 +108,8 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
     let (durability, counts, retention) =
         tokio::try_join!(administration.durability(), administration.counts(), admin.retention.status())?;
     let revision = admin.live.load_full();
+    let waiting = administration.waiting(revision.webhooks.keys().cloned().collect()).await?;
+    let webhooks = revision.webhooks.values().zip(waiting);
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION"),
         environment: info.environment.clone(),
@@ -112,7 +118,9 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         admin: info.admin,
         revision: RevisionStatus::of(&revision),
         sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
-        webhooks: revision.webhooks.values().map(|webhook| WebhookStatus::of(webhook, &revision, dispatcher)).collect(),
+        webhooks: webhooks
+            .map(|(webhook, waiting)| WebhookStatus::of(webhook, waiting, &revision, dispatcher))
+            .collect(),
         left_out: revision::left_out(&revision.faults, &revision.webhooks),
         plugins: plugin_statuses(&revision, dispatcher),
         shadows: admin.shadows.summaries(),
@@ -149,7 +157,8 @@ impl RevisionStatus {
 }
 
 impl WebhookStatus {
-    pub(super) fn of(webhook: &Webhook, revision: &Revision, dispatcher: &Dispatcher) -> Self {
+    pub(super) fn of(webhook: &Webhook, waiting: Waiting, revision: &Revision, dispatcher: &Dispatcher) -> Self {
+        let Waiting { waiting, held } = waiting;
         let is_outdated = |fault: &&Fault| fault.last_good_in_force && fault.webhook() == Some(webhook.id.as_str());
         Self {
             id: webhook.id.clone(),
@@ -159,6 +168,8 @@ impl WebhookStatus {
             takes_new: dispatcher.takes_new(webhook),
             run_states: dispatcher.run_states(&webhook.id).into_iter().map(RunStateView::from).collect(),
             receiver: dispatcher.condition(webhook),
+            waiting,
+            held,
             events: webhook.events.iter().map(ToString::to_string).collect(),
             plugins: webhook.plugins.iter().map(|used| used.plugin.clone()).collect(),
             managed_by: if webhook.managed().is_some() { "here" } else { "file" },

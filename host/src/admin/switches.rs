@@ -13,6 +13,7 @@ use super::mending::named;
 use super::params;
 use super::status::RunStateView;
 use crate::access::Principal;
+use crate::dispatch::Enabled;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::WebhookId;
 use crate::managed::Asked;
@@ -31,6 +32,9 @@ pub(super) struct Switched {
     id: WebhookId,
     /// False: so it was already.
     changed: bool,
+    /// Of `enable`: its receiver was failing, and is tried again at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    was_ill: Option<bool>,
     takes_new: bool,
     run_states: Vec<RunStateView>,
 }
@@ -72,8 +76,9 @@ pub(super) async fn enable(
         );
         return Err(Problem::new(Kind::WrongState, detail));
     }
-    changed |= admin.dispatcher.enable(Arc::clone(&webhook)).await?;
-    Ok(answer(&admin, &webhook, changed))
+    let Enabled { was_off, was_ill } = admin.dispatcher.enable(Arc::clone(&webhook)).await?;
+    let Json(answer) = answer(&admin, &webhook, changed || was_off);
+    Ok(Json(Switched { was_ill: Some(was_ill), ..answer }))
 }
 
 async fn asked(
@@ -93,5 +98,5 @@ async fn asked(
 fn answer(State(admin): &Admin, webhook: &Webhook, changed: bool) -> Json<Switched> {
     let run_states = admin.dispatcher.run_states(&webhook.id).into_iter().map(RunStateView::from).collect();
     let takes_new = admin.dispatcher.takes_new(webhook);
-    Json(Switched { id: webhook.id.clone(), changed, takes_new, run_states })
+    Json(Switched { id: webhook.id.clone(), changed, was_ill: None, takes_new, run_states })
 }

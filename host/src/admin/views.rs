@@ -11,7 +11,7 @@ use crate::config::carries_credentials;
 use crate::delivery::{Attempt, ChainRecord, ChainVerdict, DeliveryView, HeldCause, State};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, EventType, QuarantineId, SourceName, WebhookId};
-use crate::store::Quarantined;
+use crate::store::{EventHead, Quarantined};
 
 /// Stands for what is not shown, as in the headers of attempts.
 const MASK: &str = "…";
@@ -45,6 +45,13 @@ impl EventSummary {
             attributes: event.attributes.clone(),
             bytes: event.data.len(),
         }
+    }
+}
+
+impl From<EventHead> for EventSummary {
+    fn from(head: EventHead) -> Self {
+        let EventHead { id, event_type, source, received, content_type, headers, bytes } = head;
+        Self { id, event_type, source, received, content_type, headers, bytes }
     }
 }
 
@@ -86,6 +93,19 @@ pub(super) struct Delivery {
     held_for: Option<HeldCause>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay_of: Option<DeliveryId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<WindowView>,
+}
+
+/// What a debounced delivery gathered, or gathers.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct WindowView {
+    /// How many events came.
+    count: u64,
+    /// When it takes no more, unless another comes before; none: it takes no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closes: Option<Timestamp>,
 }
 
 impl Delivery {
@@ -103,6 +123,7 @@ impl Delivery {
             reason: view.reason.clone(),
             held_for: view.held_for.clone(),
             replay_of: view.replay_of,
+            window: view.window.as_ref().map(|window| WindowView { count: window.count, closes: window.closes }),
         }
     }
 }
@@ -118,6 +139,9 @@ pub(super) struct FullDelivery {
     /// The payload that goes out instead of the event's, if a plugin rewrote it; invalid UTF-8 replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     rewritten_data: Option<String>,
+    /// The newest events of its window, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    window_members: Vec<EventId>,
     attempt_list: Vec<Attempt>,
 }
 
@@ -130,6 +154,7 @@ impl FullDelivery {
             delivery: Delivery::of(&view),
             rewritten_data: rewritten.map(|data: &Bytes| String::from_utf8_lossy(data).into_owned()),
             chain: view.chain,
+            window_members: view.window.map(|window| window.members).unwrap_or_default(),
             attempt_list: attempts,
         }
     }

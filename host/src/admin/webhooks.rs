@@ -55,8 +55,12 @@ pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<WebhookLi
     let mut found = revision.webhooks.values().filter(|webhook| is_after(&webhook.id));
     let webhooks: Vec<_> = found.by_ref().take(limit).collect();
     let next = found.next().and(webhooks.last()).map(|webhook| webhook.id.clone());
-    let webhooks =
-        webhooks.into_iter().map(|webhook| WebhookStatus::of(webhook, &revision, &admin.dispatcher)).collect();
+    let waiting = admin.administration.waiting(webhooks.iter().map(|webhook| webhook.id.clone()).collect()).await?;
+    let webhooks = webhooks
+        .into_iter()
+        .zip(waiting)
+        .map(|(webhook, waiting)| WebhookStatus::of(webhook, waiting, &revision, &admin.dispatcher))
+        .collect();
     Ok(Json(WebhookList { webhooks, left_out: revision::left_out(&revision.faults, &revision.webhooks), next }))
 }
 
@@ -87,7 +91,7 @@ struct ManagedFacts {
 pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<Response, Problem> {
     let id = params::id(&id)?;
     let revision = admin.live.load_full();
-    admin.full(&revision, &id, StatusCode::OK, None)
+    admin.full(&revision, &id, StatusCode::OK, None).await
 }
 
 /// The `id` stands beside the definition.
@@ -105,7 +109,7 @@ pub(super) async fn create(
     };
     let edited = admin.managed.create(NewWebhook { id, draft, key }, who).await?;
     let status = if edited.changed { StatusCode::CREATED } else { StatusCode::OK };
-    admin.edited(edited, status)
+    admin.edited(edited, status).await
 }
 
 pub(super) async fn replace(
@@ -121,7 +125,7 @@ pub(super) async fn replace(
     };
     let draft = definition(&admin, request).await?;
     let edited = admin.managed.replace(id, draft, Asked { who, known }).await?;
-    admin.edited(edited, StatusCode::OK)
+    admin.edited(edited, StatusCode::OK).await
 }
 
 pub(super) async fn patch(
@@ -134,7 +138,7 @@ pub(super) async fn patch(
     let known = admin.known(&id, request.headers())?.version();
     let patch = definition(&admin, request).await?;
     let edited = admin.managed.patch(id, patch, Asked { who, known }).await?;
-    admin.edited(edited, StatusCode::OK)
+    admin.edited(edited, StatusCode::OK).await
 }
 
 pub(super) async fn remove(
@@ -186,7 +190,7 @@ pub(super) async fn rotate(
         }
     };
     let edited = admin.managed.rotate(id, keep_old, Asked { who, known }).await?;
-    admin.edited(edited, StatusCode::OK)
+    admin.edited(edited, StatusCode::OK).await
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -323,12 +327,12 @@ impl AdminState {
         Err(Problem::new(Kind::PreconditionFailed, detail).with("etag", current))
     }
 
-    fn edited(&self, edited: Edited, status: StatusCode) -> Result<Response, Problem> {
+    async fn edited(&self, edited: Edited, status: StatusCode) -> Result<Response, Problem> {
         let secret = edited.secret.map(|secret| secret.expose());
-        self.full(&self.live.load_full(), &edited.id, status, secret)
+        self.full(&self.live.load_full(), &edited.id, status, secret).await
     }
 
-    fn full(
+    async fn full(
         &self,
         revision: &Revision,
         id: &WebhookId,
@@ -339,6 +343,7 @@ impl AdminState {
             let detail = format!("There is no webhook {id}. `hookwright webhook list` shows all.");
             return Err(Problem::new(Kind::NotFound, detail));
         };
+        let waiting = self.administration.waiting(vec![id.clone()]).await?.into_iter().next().unwrap_or_default();
         let facts = |managed: &Arc<crate::webhook::Managed>| ManagedFacts {
             version: managed.version,
             created: managed.created,
@@ -346,7 +351,7 @@ impl AdminState {
             retiring: managed.retiring.clone(),
         };
         let full = FullWebhook {
-            status: WebhookStatus::of(webhook, revision, &self.dispatcher),
+            status: WebhookStatus::of(webhook, waiting, revision, &self.dispatcher),
             definition: webhook.shown(),
             managed: webhook.managed().map(facts),
             secret,

@@ -13,9 +13,11 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::Client;
-use super::{Exit, Format, discovery, json, screen, tail};
+use super::when::When;
+use super::{Exit, Format, discovery, json, pages, screen, tail};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, WebhookId};
+use crate::pattern::EventPattern;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeliveryCommand {
@@ -38,9 +40,18 @@ pub(super) struct ListArgs {
     /// Only those of this webhook
     #[arg(long, value_name = "ID")]
     webhook: Option<WebhookId>,
-    /// Only those in this state: pending, retrying, held, delivered, dropped, superseded or failed
+    /// Only those in this state: pending, retrying, held, delivered, dropped or failed
     #[arg(long, value_name = "STATE", value_parser = state)]
     state: Option<State>,
+    /// Only those of events of this type, such as entry.*
+    #[arg(long = "type", value_name = "PATTERN")]
+    event_type: Option<EventPattern>,
+    /// Only those made since: 2h (ago), 03:00 or 2026-11-23 (UTC), or a time
+    #[arg(long, value_name = "AGE|TIME")]
+    since: Option<When>,
+    /// Only those made before
+    #[arg(long, value_name = "AGE|TIME")]
+    until: Option<When>,
     /// Only deliveries older than this one
     #[arg(long, value_name = "ID")]
     before: Option<DeliveryId>,
@@ -93,19 +104,29 @@ impl Which {
 }
 
 fn state(text: &str) -> Result<State, &'static str> {
-    State::from_name(text).ok_or("expected pending, retrying, held, delivered, dropped, superseded or failed")
+    match State::from_name(text) {
+        // Of an event.
+        Some(State::Superseded) => {
+            Err("no delivery is superseded: the events of a debounce window share the one that carries the \
+             newest of them (`why EVENT` says which, `delivery show` how many)")
+        }
+        Some(state) => Ok(state),
+        None => Err("expected pending, retrying, held, delivered, dropped or failed"),
+    }
 }
 
 pub(super) async fn run(home: &Path, command: DeliveryCommand) -> anyhow::Result<Exit> {
     let client = discovery::admin(home)?;
     let (answer, json, render): (Value, bool, fn(&Value) -> String) = match command {
-        DeliveryCommand::List(args) => (client.get(&list_path(&args)).await?, args.format.json, list),
+        DeliveryCommand::List(args) => {
+            (pages::all(&client, &list_path(&args), "deliveries", args.limit).await?, args.format.json, list)
+        }
         DeliveryCommand::Show(args) => {
             let id = args.id.find(&client).await?;
             (client.get(&format!("/v1/deliveries/{id}")).await?, args.format.json, show)
         }
         DeliveryCommand::Replay(args) => return replay::run(&client, home, args).await,
-        DeliveryCommand::Retry(args) => return mend::retry(&client, args).await,
+        DeliveryCommand::Retry(args) => return mend::retry(&client, home, args).await,
         DeliveryCommand::Discard(args) => return mend::discard(&client, args).await,
         DeliveryCommand::Purge(args) => return mend::purge(&client, args).await,
     };
@@ -113,16 +134,19 @@ pub(super) async fn run(home: &Path, command: DeliveryCommand) -> anyhow::Result
     Ok(Exit::Ok)
 }
 
+/// Without `limit` and `before` of the first page.
 fn list_path(args: &ListArgs) -> String {
-    // Ids, names and states hold nothing that would need escaping in a query.
-    let mut path = format!("/v1/deliveries?limit={}", args.limit);
+    // Ids, names, patterns, times and states hold nothing that would need escaping in a query.
     let parts = [
-        args.webhook.as_ref().map(|webhook| format!("&webhook={webhook}")),
-        args.state.map(|state| format!("&state={state}")),
-        args.before.map(|before| format!("&before={before}")),
+        args.webhook.as_ref().map(|webhook| format!("webhook={webhook}")),
+        args.state.map(|state| format!("state={state}")),
+        args.event_type.as_ref().map(|pattern| format!("eventType={pattern}")),
+        args.since.map(|since| format!("since={}", since.0)),
+        args.until.map(|until| format!("until={}", until.0)),
+        args.before.map(|before| format!("before={before}")),
     ];
-    path.extend(parts.into_iter().flatten());
-    path
+    let query: Vec<_> = parts.into_iter().flatten().collect();
+    format!("/v1/deliveries?{}", query.join("&"))
 }
 
 fn list(answer: &Value) -> String {
@@ -157,7 +181,11 @@ fn show(delivery: &Value) -> String {
             head.row([screen::dim(name), if name == "state" { screen::state(text) } else { screen::plain(text) }]);
         }
     }
+    if let Some(window) = delivery.pointer("/window") {
+        head.row([screen::dim("window"), screen::plain(gathered(window))]);
+    }
     let mut parts = vec![head.render(0)];
+    parts.extend(members(delivery));
     let runs: Vec<String> = json::list(delivery, "/chain/runs").iter().map(plugin_run).collect();
     if !runs.is_empty() {
         parts.push(format!("{}\n{}", screen::heading("Plugins"), runs.join("\n")));
@@ -172,6 +200,24 @@ fn show(delivery: &Value) -> String {
         parts.push(format!("{}\n{}", screen::heading("Attempts"), attempts.join("\n")));
     }
     parts.join("\n\n")
+}
+
+/// `3 events; gathers more until …`
+fn gathered(window: &Value) -> String {
+    let count = json::number(window, "/count");
+    let events = if count == 1 { "1 event".to_owned() } else { format!("{count} events, of which the newest is sent") };
+    match json::text(window, "/closes") {
+        closes if closes.is_empty() => events,
+        closes => format!("{events}; gathers more until {closes}"),
+    }
+}
+
+/// The events of a window that are not the one that is sent.
+fn members(delivery: &Value) -> Option<String> {
+    let carried = json::text(delivery, "/event");
+    let ids = json::list(delivery, "/windowMembers").iter().map(|id| json::text(id, ""));
+    let others: Vec<_> = ids.filter(|id| *id != carried).map(|id| format!("  {}", screen::inert(&id))).collect();
+    (!others.is_empty()).then(|| format!("{}\n{}", screen::heading("Superseded in its window"), others.join("\n")))
 }
 
 pub(super) fn plugin_run(run: &Value) -> String {
@@ -297,10 +343,36 @@ mod tests {
         let args = ListArgs {
             webhook: Some("site-build".parse().expect("a name")),
             state: Some(State::Held),
+            event_type: Some("entry.*".parse().expect("a pattern")),
+            since: Some("2026-11-23".parse().expect("a day")),
+            until: None,
             before: None,
             limit: 5,
             format: Format { json: false },
         };
-        assert_eq!(list_path(&args), "/v1/deliveries?limit=5&webhook=site-build&state=held");
+        let query = "webhook=site-build&state=held&eventType=entry.*&since=2026-11-23T00:00:00.000Z";
+        assert_eq!(list_path(&args), format!("/v1/deliveries?{query}"));
+    }
+
+    #[test]
+    fn no_state_is_offered_that_no_delivery_has() {
+        assert_eq!(state("failed"), Ok(State::Failed));
+        assert!(state("superseded").expect_err("an event's").starts_with("no delivery is superseded"));
+    }
+
+    #[test]
+    fn shows_what_a_window_gathered() {
+        let answer = json!({"id": "dlv_1", "event": "evt_3", "state": "pending", "window": {"count": 3, "closes": "2026-11-23T20:46:15.196Z"},
+            "windowMembers": ["evt_3", "evt_2", "evt_1"]});
+        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @r"
+        id      dlv_1
+        event   evt_3
+        state   pending
+        window  3 events, of which the newest is sent; gathers more until 2026-11-23T20:46:15.196Z
+
+        Superseded in its window
+          evt_2
+          evt_1
+        ");
     }
 }

@@ -66,6 +66,15 @@ pub(super) fn command(command: &str, home: &Path) -> String {
     }
 }
 
+/// A text of the host with our commands in it, each as it must be typed here: the host knows the home by another path.
+pub(super) fn typed_in(text: &str, home: &Path) -> String {
+    let typed = |(index, part): (usize, &str)| match part.strip_prefix("hookwright ") {
+        Some(arguments) if index % 2 == 1 => command(arguments, home),
+        _ => part.to_owned(),
+    };
+    text.split('`').enumerate().map(typed).collect::<Vec<_>>().join("`")
+}
+
 /// A path below `home`, without a `./` that says nothing.
 pub(super) fn below(home: &Path, name: &str) -> PathBuf {
     if home == Path::new(".") { name.into() } else { home.join(name) }
@@ -149,6 +158,10 @@ mod tests {
         assert_eq!(command("status", Path::new(".")), "hookwright status");
         assert_eq!(command("status", Path::new("a b")), "hookwright status --home 'a b'");
         assert_eq!(quoted(Path::new("it's")), r"'it'\''s'");
+        let text = "off; `hookwright webhook enable a` ends it, hookwright says; `url`";
+        assert_eq!(typed_in(text, Path::new(".")), text);
+        let typed = "off; `hookwright webhook enable a --home x` ends it, hookwright says; `url`";
+        assert_eq!(typed_in(text, Path::new("x")), typed);
     }
 
     #[test]

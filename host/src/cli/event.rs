@@ -9,8 +9,10 @@ use owo_colors::Style;
 use serde_json::Value;
 
 use super::client::{Client, Problem};
-use super::{Exit, Format, discovery, json, screen};
-use crate::ids::{EventId, NameError, QuarantineId};
+use super::when::When;
+use super::{Exit, Format, discovery, json, pages, screen};
+use crate::ids::{EventId, NameError, QuarantineId, SourceName};
+use crate::pattern::EventPattern;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EventCommand {
@@ -26,6 +28,18 @@ pub(super) enum EventCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {
+    /// Only events of this type, such as entry.*
+    #[arg(long = "type", value_name = "PATTERN")]
+    event_type: Option<EventPattern>,
+    /// Only events from this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<SourceName>,
+    /// Only those received since: 2h (ago), 03:00 or 2026-11-23 (UTC), or a time
+    #[arg(long, value_name = "AGE|TIME")]
+    since: Option<When>,
+    /// Only those received before
+    #[arg(long, value_name = "AGE|TIME")]
+    until: Option<When>,
     /// Only events older than this one
     #[arg(long, value_name = "ID")]
     before: Option<EventId>,
@@ -71,8 +85,7 @@ pub(super) async fn run(home: &Path, command: EventCommand) -> anyhow::Result<Ex
     let client = discovery::admin(home)?;
     let (answer, json, render): (Value, bool, fn(&Value) -> String) = match command {
         EventCommand::List(args) => {
-            let before = args.before.map(|id| format!("&before={id}")).unwrap_or_default();
-            (client.get(&format!("/v1/events?limit={}{before}", args.limit)).await?, args.format.json, list)
+            (pages::all(&client, &list_path(&args), "events", args.limit).await?, args.format.json, list)
         }
         EventCommand::Show(ShowArgs { id: Shown::Quarantined(id), format }) => {
             return show_quarantined(&client, id, home, format).await;
@@ -87,6 +100,19 @@ pub(super) async fn run(home: &Path, command: EventCommand) -> anyhow::Result<Ex
     };
     screen::line(&if json { answer.to_string() } else { render(&answer) })?;
     Ok(Exit::Ok)
+}
+
+fn list_path(args: &ListArgs) -> String {
+    // Ids, names, patterns and times hold nothing that would need escaping in a query.
+    let parts = [
+        args.event_type.as_ref().map(|pattern| format!("type={pattern}")),
+        args.source.as_ref().map(|source| format!("source={source}")),
+        args.since.map(|since| format!("since={}", since.0)),
+        args.until.map(|until| format!("until={}", until.0)),
+        args.before.map(|before| format!("before={before}")),
+    ];
+    let query: Vec<_> = parts.into_iter().flatten().collect();
+    format!("/v1/events?{}", query.join("&"))
 }
 
 /// One refused body: why it was refused, how to let it in, what it is.

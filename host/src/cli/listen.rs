@@ -20,7 +20,7 @@ pub(super) struct ListenArgs {
     /// The port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = DEFAULT_PORT, value_name = "PORT")]
     port: u16,
-    /// The status to answer: try 500 to see retries (410: the webhook is off until its url changes)
+    /// The status to answer: try 500 to see retries (410: the webhook is off until `webhook enable`, or until its url changes)
     #[arg(long, default_value = "204", value_name = "STATUS", value_parser = status)]
     status: StatusCode,
     /// Verify with this secret (whsec_…) or public key (whpk_…), more than once if need be; else with every one in the

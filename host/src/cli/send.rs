@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderMap, HeaderValue, header};
+use owo_colors::Style;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::client::{Answer, Client, Problem};
 use super::{Exit, Format, discovery, event, json, screen, webhook};
+use crate::ids::EventId;
 
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
@@ -46,14 +48,21 @@ pub(super) async fn run(home: &Path, args: SendArgs) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     for file in &args.files {
         let (headers, body) = prepare(file, &args)?;
+        // All copies of a file go to the same webhooks.
+        let off = OnceCell::new();
         for _ in 0..args.repeat {
             let answer = post(&client, &headers, &body).await?;
             let name = file.display().to_string();
             if args.format.json {
                 screen::line(&as_json(&name, &answer))?;
             } else {
-                let at_fault = if went_nowhere(&answer) { at_fault.get_or_init(|| ask(home)).await } else { &None };
-                screen::line(&as_text(&name, &answer, home, at_fault.as_deref()))?;
+                let (at_fault, off) = if went_nowhere(&answer) {
+                    let off = off.get_or_init(|| ask_for_those_off(&answer, home)).await;
+                    (at_fault.get_or_init(|| ask(home)).await, &**off)
+                } else {
+                    (&None, &[][..])
+                };
+                screen::line(&as_text(&name, &answer, home, at_fault.as_deref(), off))?;
             }
             if !answer.status.is_success() {
                 exit = Exit::Failure;
@@ -75,6 +84,32 @@ async fn ask(home: &Path) -> Option<String> {
     let status = discovery::admin(home).ok()?.get("/v1/status").await.ok()?;
     webhook::at_fault_text(&status, home)
 }
+
+/// What is said of the webhooks that would have taken the event, were they not switched off; if the host may be asked.
+async fn ask_for_those_off(answer: &Answer, home: &Path) -> Vec<String> {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let Ok(event) = json::text(&body, "/id").parse::<EventId>() else { return Vec::new() };
+    let Ok(client) = discovery::admin(home) else { return Vec::new() };
+    client.get(&format!("/v1/events/{event}/why")).await.map(|why| those_off(&why, home)).unwrap_or_default()
+}
+
+fn those_off(why: &Value, home: &Path) -> Vec<String> {
+    let of = |webhook: &Value| {
+        let is_stop = |gate: &&Value| json::text(gate, "/verdict") == "stop";
+        let rules = ["enabled", "pattern", "filter"];
+        let gates = json::list(webhook, "/gates").iter().filter(is_stop);
+        let stops: Vec<_> = gates.filter(|gate| rules.contains(&&*json::text(gate, "/name"))).collect();
+        let [only] = stops[..] else { return None };
+        (json::text(only, "/name") == "enabled").then(|| {
+            let detail = discovery::typed_in(&json::text(only, "/detail"), home);
+            format!("{} would take it, but is off: {detail}", json::text(webhook, "/webhook"))
+        })
+    };
+    json::list(why, "/webhooks").iter().filter_map(of).take(WEBHOOKS_NAMED).collect()
+}
+
+/// More webhooks that are off are not named.
+const WEBHOOKS_NAMED: usize = 5;
 
 async fn post(client: &Client, headers: &HeaderMap, body: &Bytes) -> anyhow::Result<Answer> {
     Ok(client.post("/v1/events", headers.clone(), body.clone()).await?)
@@ -139,7 +174,7 @@ fn as_json(file: &str, answer: &Answer) -> String {
     json!({"file": file, "status": answer.status.as_u16(), "answer": body}).to_string()
 }
 
-fn as_text(file: &str, answer: &Answer, home: &Path, at_fault: Option<&str>) -> String {
+fn as_text(file: &str, answer: &Answer, home: &Path, at_fault: Option<&str>, off: &[String]) -> String {
     use owo_colors::OwoColorize as _;
     let file = screen::inert(file);
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -153,21 +188,25 @@ fn as_text(file: &str, answer: &Answer, home: &Path, at_fault: Option<&str>) -> 
     }
     let one = |event: &Value| {
         let head = format!("{} {file}  {}", "✓".green(), answer.status.as_u16());
-        accepted_text(&head, event)
+        accepted_text(&head, event, off)
     };
     let mut text = event::accepted(&body).iter().map(one).collect::<Vec<_>>().join("\n");
+    for line in off {
+        text = format!("{text}\n    {}", screen::styled(line, Style::new().yellow()));
+    }
     for line in at_fault.into_iter().flat_map(str::lines) {
         text = format!("{text}\n    {line}");
     }
     text
 }
 
-fn accepted_text(head: &str, event: &Value) -> String {
+fn accepted_text(head: &str, event: &Value, off: &[String]) -> String {
     let id = screen::styled(&json::text(event, "/id"), owo_colors::Style::new().bold());
     let mut text = format!("{head}  {id}");
     let deliveries = json::list(event, "/deliveries");
     if deliveries.is_empty() {
-        text.push_str(&screen::faint("  (no webhook wants it)"));
+        let why = if off.is_empty() { "  (no webhook wants it)" } else { "  (no webhook that is on wants it)" };
+        text.push_str(&screen::faint(why));
     }
     let mut table = screen::Table::bare();
     for delivery in deliveries {
@@ -194,7 +233,7 @@ mod tests {
 
     fn told_with(status: StatusCode, body: &'static str, at_fault: Option<&str>) -> String {
         let answer = Answer { status, body: Bytes::from_static(body.as_bytes()) };
-        screen::uncoloured(&as_text("a.json", &answer, Path::new("."), at_fault))
+        screen::uncoloured(&as_text("a.json", &answer, Path::new("."), at_fault, &[]))
     }
 
     #[test]
@@ -211,6 +250,24 @@ mod tests {
             1 webhook is left out, because its file is at fault: config/webhooks/site.json. What is wrong: hookwright check
             1 webhook is as it was before, because its file is at fault: config/webhooks/search.json. What is wrong: hookwright check
         ");
+    }
+
+    #[test]
+    fn names_the_webhooks_that_wanted_it_and_are_off() {
+        let gate = |name: &str, verdict: &str| json!({"name": name, "verdict": verdict, "detail": "switched off by ana; `hookwright webhook enable a` takes that back"});
+        let why = json!({"webhooks": [
+            {"webhook": "a", "gates": [gate("enabled", "stop"), gate("pattern", "pass"), gate("plugin x", "stop")]},
+            {"webhook": "b", "gates": [gate("enabled", "stop"), gate("pattern", "stop")]},
+            {"webhook": "c", "gates": [gate("enabled", "pass"), gate("pattern", "stop")]}
+        ]});
+        let off = those_off(&why, Path::new("."));
+        let body = br#"{"id":"evt_1","deliveries":[]}"#;
+        let answer = Answer { status: StatusCode::ACCEPTED, body: Bytes::from_static(body) };
+        insta::assert_snapshot!(screen::uncoloured(&as_text("a.json", &answer, Path::new("."), None, &off)), @r"
+        ✓ a.json  202  evt_1  (no webhook that is on wants it)
+            a would take it, but is off: switched off by ana; `hookwright webhook enable a` takes that back
+        ");
+        assert!(those_off(&json!(null), Path::new(".")).is_empty());
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn counts(status: &Value) -> String {
         table.row([(format!("{count:>8}"), style), (name.to_owned(), style)]);
     };
     row("events", Style::new().bold());
-    for state in ["pending", "retrying", "held", "delivered", "dropped", "failed"] {
+    for state in ["pending", "retrying", "held", "delivered", "dropped", "superseded", "failed"] {
         row(state, screen::state_style(state));
     }
     row("quarantined", Style::new().yellow());
@@ -186,7 +186,7 @@ mod tests {
             "leftOut": [{"file": "config/webhooks/new.json", "pointer": "", "message": "expected JSON"}],
             "sources": ["strapi"],
             "webhooks": [{"id": "site-build", "name": "Site build", "url": "https://build.example/hook", "enabled": true,
-                "takesNew": true, "events": ["entry.*"], "plugins": ["redact"], "managedBy": "file"}],
+                "takesNew": true, "waiting": 3, "events": ["entry.*"], "plugins": ["redact"], "managedBy": "file"}],
             "plugins": [{"name": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0", "description": "Remove or mask values", "stopped": [
                 {"webhook": "site-build", "breaks": 10, "since": "2026-11-23T20:41:15.196Z", "reason": "panicked: no"}]}],
             "shadows": [{"webhook": "site-build", "plugin": {"name": "redact", "version": "0.1.0"}, "shadow": {"name": "next", "version": "0.2.0"},
@@ -211,12 +211,13 @@ mod tests {
                2  held
               10  delivered
                0  dropped
+               0  superseded
                0  failed
                0  quarantined
 
         Webhooks
-          ID          STATE  EVENTS   PLUGINS  URL
-          site-build  on     entry.*  redact   https://build.example/hook
+          ID          STATE  WAITING  HELD  EVENTS   PLUGINS  URL
+          site-build  on     3        0     entry.*  redact   https://build.example/hook
 
         1 webhook is left out, because its file is at fault: config/webhooks/new.json. What is wrong: hookwright check
 

@@ -3,6 +3,7 @@
 mod define;
 mod trial;
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::{Args, Subcommand};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Exit, Format, discovery, json, screen, who};
 use crate::ids::WebhookId;
+use crate::store::COUNTED_AT_MOST;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WebhookCommand {
@@ -59,28 +61,76 @@ pub(super) async fn run(home: &Path, command: WebhookCommand) -> anyhow::Result<
         WebhookCommand::Delete(args) => define::delete(home, args).await,
         WebhookCommand::RotateSecret(args) => define::rotate(home, args).await,
         WebhookCommand::Export(args) => define::export(home, args).await,
-        WebhookCommand::Pause(args) => {
-            switch(home, args, "pause", ["is paused: what comes gathers", "was paused already"]).await
+        WebhookCommand::Pause(args) => switch(home, args, Switch::Pause).await,
+        WebhookCommand::Resume(args) => switch(home, args, Switch::Resume).await,
+        WebhookCommand::Disable(args) => switch(home, args, Switch::Disable).await,
+        WebhookCommand::Enable(args) => switch(home, args, Switch::Enable).await,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Switch {
+    Pause,
+    Resume,
+    Disable,
+    Enable,
+}
+
+impl Switch {
+    const fn verb(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Disable => "disable",
+            Self::Enable => "enable",
         }
-        WebhookCommand::Resume(args) => switch(home, args, "resume", ["sends again", "was not paused"]).await,
-        WebhookCommand::Disable(args) => {
-            switch(home, args, "disable", ["is off: it takes no events, and what waits is held", "was off already"])
-                .await
+    }
+
+    /// What is said when it changed something, and when it did not.
+    const fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Pause => ["is paused: what comes gathers", "was paused already"],
+            Self::Resume => ["sends again", "was not paused"],
+            Self::Disable => ["is off: it takes no events, and what waits is held", "was off already"],
+            Self::Enable => ["is on: what was held for that is sent", "was not switched off"],
         }
-        WebhookCommand::Enable(args) => {
-            switch(home, args, "enable", ["is on: what was held for that is sent", "was not switched off"]).await
+    }
+
+    /// The other states of a webhook that this one does not end, and the verb that does.
+    const fn not_ended(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Enable => &[("paused", "resume")],
+            Self::Resume => &[("gone", "enable"), ("disabled", "enable")],
+            Self::Pause | Self::Disable => &[],
         }
     }
 }
 
-async fn switch(home: &Path, args: Named, verb: &str, [done, was_so]: [&str; 2]) -> anyhow::Result<Exit> {
+async fn switch(home: &Path, args: Named, switch: Switch) -> anyhow::Result<Exit> {
     let Named { id, format } = args;
-    let path = format!("/v1/webhooks/{id}/{verb}");
+    let path = format!("/v1/webhooks/{id}/{}", switch.verb());
     let answer = discovery::admin(home)?.send_json(Method::POST, &path, &json!({ "by": who::name() })).await?;
-    let changed = answer.pointer("/changed") == Some(&Value::Bool(true));
-    let text = format!("{id} {}.", if changed { done } else { was_so });
-    screen::line(&if format.json { answer.to_string() } else { text })?;
+    screen::line(&if format.json { answer.to_string() } else { switched(&id, switch, &answer, home) })?;
     Ok(Exit::Ok)
+}
+
+fn switched(id: &WebhookId, switch: Switch, answer: &Value, home: &Path) -> String {
+    let is = |pointer| answer.pointer(pointer) == Some(&Value::Bool(true));
+    let [done, was_so] = switch.words();
+    let mut text = format!("{id} {}.", if is("/changed") { done } else { was_so });
+    if is("/wasIll") {
+        text.push_str(" Its receiver was left alone or was failing; that is forgotten, and it is tried again at once.");
+    }
+    for (kind, verb) in switch.not_ended() {
+        let states = json::list(answer, "/runStates").iter();
+        for state in states.filter(|state| json::text(state, "/kind") == *kind) {
+            let by = format!("{} since {}", json::text(state, "/by"), json::text(state, "/since"));
+            let what = if *kind == "paused" { "paused" } else { "switched off" };
+            let command = screen::command(&discovery::command(&format!("webhook {verb} {id}"), home));
+            let _ = write!(text, " It is {what} by {}; what ends that: {command}", screen::inert(&by));
+        }
+    }
+    text
 }
 
 async fn list(home: &Path, format: Format) -> anyhow::Result<Exit> {
@@ -135,11 +185,13 @@ fn files_text(faults: &[&Value], [one_is, many_are]: [&str; 2], home: &Path) -> 
 
 /// Webhooks as `/v1/status` tells of them.
 pub(super) fn table(webhooks: &[Value]) -> screen::Table {
-    let mut table = screen::Table::new(["ID", "STATE", "EVENTS", "PLUGINS", "URL"]);
+    let mut table = screen::Table::new(["ID", "STATE", "WAITING", "HELD", "EVENTS", "PLUGINS", "URL"]);
     for webhook in webhooks {
         table.row([
             screen::plain(json::text(webhook, "/id")),
             run_state(webhook),
+            count(webhook, "/waiting"),
+            count(webhook, "/held"),
             screen::plain(json::joined(webhook, "/events")),
             screen::plain(plugins(webhook)),
             screen::dim(json::text(webhook, "/url")),
@@ -148,12 +200,23 @@ pub(super) fn table(webhooks: &[Value]) -> screen::Table {
     table
 }
 
+/// How many deliveries, as far as the host counts.
+fn count(webhook: &Value, pointer: &str) -> (String, Style) {
+    match json::number(webhook, pointer) {
+        0 => screen::dim("0"),
+        many if many >= COUNTED_AT_MOST => (format!("{COUNTED_AT_MOST}+"), Style::new().yellow()),
+        some => (some.to_string(), Style::new().yellow()),
+    }
+}
+
 fn run_state(webhook: &Value) -> (String, Style) {
     let kinds: Vec<_> = json::list(webhook, "/runStates").iter().map(|state| json::text(state, "/kind")).collect();
+    let is_only_failing = kinds.iter().all(|kind| kind == "failing");
     if webhook.pointer("/enabled") == Some(&Value::Bool(false)) {
         ("disabled".into(), Style::new().dimmed())
-    } else if let (true, Some(until)) = (kinds.is_empty(), webhook.pointer("/receiver/openUntil")) {
-        (format!("ill, probed {}", json::text(until, "")), Style::new().yellow())
+    } else if let (true, Some(until)) = (is_only_failing, webhook.pointer("/receiver/openUntil")) {
+        let how = if kinds.is_empty() { "ill" } else { "failing" };
+        (format!("{how}, probed {}", json::text(until, "")), Style::new().yellow())
     } else if kinds.is_empty() {
         ("on".into(), Style::new().green())
     } else {
@@ -196,18 +259,43 @@ mod tests {
     }
 
     #[test]
+    fn says_what_a_switch_did_and_which_one_was_meant() {
+        let id = "site".parse().expect("an id");
+        let told = |switch, answer: &Value| screen::uncoloured(&switched(&id, switch, answer, Path::new(".")));
+        let paused = json!({"changed": false, "runStates": [{"kind": "paused", "by": "ana", "since": "03:00Z"}]});
+        let gone =
+            json!({"changed": false, "runStates": [{"kind": "gone", "by": "receiver (410 Gone)", "since": "03:00Z"}]});
+        let texts = [
+            told(Switch::Enable, &json!({"changed": true, "wasIll": false})),
+            told(Switch::Enable, &json!({"changed": false, "wasIll": true})),
+            told(Switch::Enable, &paused),
+            told(Switch::Resume, &gone),
+            told(Switch::Pause, &paused),
+        ];
+        insta::assert_snapshot!(texts.join("\n"), @r"
+        site is on: what was held for that is sent.
+        site was not switched off. Its receiver was left alone or was failing; that is forgotten, and it is tried again at once.
+        site was not switched off. It is paused by ana since 03:00Z; what ends that: hookwright webhook resume site
+        site was not paused. It is switched off by receiver (410 Gone) since 03:00Z; what ends that: hookwright webhook enable site
+        site was paused already.
+        ");
+    }
+
+    #[test]
     fn says_what_keeps_a_webhook_from_taking_events() {
         let webhooks = [
             json!({"id": "a", "enabled": true, "runStates": [{"kind": "gone"}], "events": ["entry.*", "media.*"], "url": "http://a/",
                    "plugins": [{"plugin": "redact"}, {"plugin": "add-headers"}]}),
             json!({"id": "b", "enabled": false, "events": ["*"], "plugins": [], "url": "http://b/"}),
-            json!({"id": "c", "enabled": true, "events": ["*"], "plugins": ["redact"], "url": "http://c/"}),
+            json!({"id": "c", "enabled": true, "events": ["*"], "plugins": ["redact"], "url": "http://c/", "waiting": 12, "held": 1000}),
+            json!({"id": "d", "enabled": true, "runStates": [{"kind": "failing"}], "receiver": {"openUntil": "03:00Z"}, "url": "http://d/"}),
         ];
         insta::assert_snapshot!(screen::uncoloured(&table(&webhooks).render(0)), @r"
-        ID  STATE     EVENTS            PLUGINS               URL
-        a   gone      entry.*, media.*  redact → add-headers  http://a/
-        b   disabled  *                 –                     http://b/
-        c   on        *                 redact                http://c/
+        ID  STATE                   WAITING  HELD   EVENTS            PLUGINS               URL
+        a   gone                    0        0      entry.*, media.*  redact → add-headers  http://a/
+        b   disabled                0        0      *                 –                     http://b/
+        c   on                      12       1000+  *                 redact                http://c/
+        d   failing, probed 03:00Z  0        0                        –                     http://d/
         ");
     }
 }

@@ -10,13 +10,16 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::{Exit, Format, discovery, event, json, screen, webhook};
-use crate::ids::{DeliveryId, EventId, QuarantineId};
+use crate::ids::{DeliveryId, EventId, QuarantineId, WebhookId};
 
 #[derive(Debug, Args)]
 pub(super) struct WhyArgs {
     /// An event's id, a delivery's, that of a refused body in quarantine, or `last` for the newest event
     #[arg(value_name = "EVENT|DELIVERY|QUARANTINED|last")]
     what: Target,
+    /// Only what is about this webhook
+    #[arg(long, value_name = "ID")]
+    webhook: Option<WebhookId>,
     #[command(flatten)]
     format: Format,
 }
@@ -49,28 +52,33 @@ pub(super) async fn run(home: &Path, args: WhyArgs) -> anyhow::Result<Exit> {
     let client = discovery::admin(home)?;
     let (event, webhook) = match args.what {
         Target::Quarantined(id) => return event::show_quarantined(&client, id, home, args.format).await,
-        Target::Event(event) => (event, None),
+        Target::Event(event) => (event, args.webhook.as_ref().map(ToString::to_string)),
         Target::Delivery(delivery) => {
             let answer = client.get(&format!("/v1/deliveries/{delivery}")).await?;
             (json::text(&answer, "/event").parse()?, Some(json::text(&answer, "/webhook")))
         }
-        Target::Last => (newest(&client).await?, None),
+        Target::Last => (newest(&client).await?, args.webhook.as_ref().map(ToString::to_string)),
     };
     let mut answer = client.get(&format!("/v1/events/{event}/why")).await?;
     if let Some(webhook) = webhook {
         of_interest(&mut answer, &webhook);
+        if json::list(&answer, "/webhooks").is_empty() && json::list(&answer, "/leftOut").is_empty() {
+            let list = discovery::command("webhook list", home);
+            anyhow::bail!("there is no webhook {webhook}, and {event} has no delivery for one; `{list}` shows all");
+        }
     }
     screen::line(&if args.format.json { answer.to_string() } else { as_text(&answer, home) })?;
     Ok(Exit::Ok)
 }
 
-/// Leaves only what is about the webhook of the delivery that was asked about.
+/// Leaves only what is about this webhook.
 fn of_interest(answer: &mut Value, webhook: &str) {
     if let Some(webhooks) = answer.pointer_mut("/webhooks").and_then(Value::as_array_mut) {
         webhooks.retain(|one| json::text(one, "/webhook") == webhook);
     }
     if let Some(left_out) = answer.pointer_mut("/leftOut").and_then(Value::as_array_mut) {
-        left_out.clear();
+        let file = format!("/{webhook}.json");
+        left_out.retain(|fault| json::text(fault, "/file").ends_with(&file));
     }
 }
 
@@ -99,14 +107,47 @@ fn as_text(answer: &Value, home: &Path) -> String {
     if webhooks.is_empty() && left_out.is_none() {
         let _ = write!(text, "\n\n{}", webhook::NONE);
     }
-    for webhook in webhooks {
+    let (uninterested, told): (Vec<_>, Vec<_>) = webhooks.iter().partition(|webhook| is_uninterested(webhook));
+    // One alone is told of in full: it may be what was asked about.
+    let (uninterested, told) =
+        if uninterested.len() < 2 { (Vec::new(), webhooks.iter().collect()) } else { (uninterested, told) };
+    for webhook in told {
         text.push_str("\n\n");
         text.push_str(&one_webhook(webhook, home));
+    }
+    if !uninterested.is_empty() {
+        let _ = write!(text, "\n\n{}", uninterested_text(answer, &uninterested, home));
     }
     if let Some(left_out) = left_out {
         let _ = write!(text, "\n\n{left_out}");
     }
     text
+}
+
+/// Whether all there is to say of a webhook is that it asks for other types of events.
+fn is_uninterested(webhook: &Value) -> bool {
+    let stops = |name: &str| {
+        let gates = json::list(webhook, "/gates").iter();
+        gates.filter(|gate| json::text(gate, "/verdict") == "stop").any(|gate| json::text(gate, "/name") == name)
+    };
+    json::text(webhook, "/delivery").is_empty()
+        && stops("pattern")
+        && !stops("enabled")
+        && json::text(webhook, "/nextCommand").is_empty()
+}
+
+/// More webhooks are not named.
+const WEBHOOKS_NAMED: usize = 10;
+
+fn uninterested_text(answer: &Value, webhooks: &[&Value], home: &Path) -> String {
+    let mut names: Vec<_> = webhooks.iter().take(WEBHOOKS_NAMED).map(|one| json::text(one, "/webhook")).collect();
+    if webhooks.len() > WEBHOOKS_NAMED {
+        names.push(format!("{} more", webhooks.len() - WEBHOOKS_NAMED));
+    }
+    let (count, event_type) = (webhooks.len(), json::text(answer, "/event/type"));
+    let text = format!("{count} webhooks do not ask for {event_type}: {}.", names.join(", "));
+    let more = discovery::command(&format!("why {} --webhook ID", json::text(answer, "/event/id")), home);
+    format!("{} {}", screen::faint(&text), screen::command(&more))
 }
 
 fn one_webhook(webhook: &Value, home: &Path) -> String {
@@ -127,10 +168,10 @@ fn one_webhook(webhook: &Value, home: &Path) -> String {
         text.push_str(&screen::faint(&format!("  replay of {replay_of}")));
     }
     text.push('\n');
-    text.push_str(&gates(webhook).render(2));
+    text.push_str(&gates(webhook, home).render(2));
     let conclusion = json::text(webhook, "/conclusion");
     if !conclusion.is_empty() {
-        let _ = write!(text, "\n  {}", screen::inert(&conclusion));
+        let _ = write!(text, "\n  {}", screen::inert(&discovery::typed_in(&conclusion, home)));
     }
     let next = json::text(webhook, "/nextCommand");
     if !next.is_empty() {
@@ -147,7 +188,7 @@ fn typed_for(home: &Path, command: &str) -> String {
     }
 }
 
-fn gates(webhook: &Value) -> screen::Table {
+fn gates(webhook: &Value, home: &Path) -> screen::Table {
     let mut table = screen::Table::bare();
     for gate in json::list(webhook, "/gates") {
         let (mark, style) = match json::text(gate, "/verdict").as_str() {
@@ -160,7 +201,7 @@ fn gates(webhook: &Value) -> screen::Table {
         table.row([
             (mark.into(), style),
             screen::plain(json::text(gate, "/name")),
-            screen::dim(json::text(gate, "/detail")),
+            screen::dim(discovery::typed_in(&json::text(gate, "/detail"), home)),
         ]);
     }
     table
@@ -215,6 +256,36 @@ mod tests {
         drops
           ⊘  plugin a  dropped: no
         "#);
+    }
+
+    #[test]
+    fn webhooks_that_ask_for_other_types_are_one_line() {
+        let stop = |name: &str| json!({"name": name, "verdict": "stop", "detail": "d"});
+        let webhook =
+            |id: &str, gates: &[Value]| json!({"webhook": id, "gates": gates, "delivery": null, "nextCommand": null});
+        let pattern = [stop("pattern")];
+        let webhooks = [
+            webhook("a", &pattern),
+            webhook("b", &[stop("filter")]),
+            webhook("c", &pattern),
+            webhook("d", &[stop("enabled"), stop("pattern")]),
+        ];
+        let answer =
+            json!({"event": {"id": "evt_1", "type": "entry.update", "source": "strapi"}, "webhooks": webhooks});
+        insta::assert_snapshot!(screen::uncoloured(&as_text(&answer, Path::new("."))), @r"
+        entry.update  evt_1  from strapi, 
+
+        b
+          ✗  filter  d
+
+        d
+          ✗  enabled  d
+          ✗  pattern  d
+
+        2 webhooks do not ask for entry.update: a, c. hookwright why evt_1 --webhook ID
+        ");
+        let alone = json!({"event": {"id": "evt_1", "type": "entry.update"}, "webhooks": [webhook("a", &pattern)]});
+        assert!(as_text(&alone, Path::new(".")).contains("pattern"));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! each survives a restart.
 
 use super::scheduler::{Change, Limits};
-use super::{Inner, claim};
+use super::{Enabled, Inner, claim};
 use crate::clock::{self, Timestamp};
 use crate::delivery::HeldCause;
 use crate::event::Event;
+use crate::ids::WebhookId;
 use crate::operations::Occurrence;
 use crate::store::{HeldFor, RunState, RunStateKind, StoreError};
 use crate::webhook::Webhook;
@@ -86,15 +87,20 @@ async fn release(inner: &Inner, webhook: &Webhook, kind: RunStateKind) -> Result
     Ok(())
 }
 
-pub(super) async fn enable(inner: &Inner, webhook: &Webhook) -> Result<bool, StoreError> {
+pub(super) async fn enable(inner: &Inner, webhook: &Webhook) -> Result<Enabled, StoreError> {
+    let limits = Limits::of(webhook);
     let mut was_off = false;
+    let mut was_ill = inner.scheduler().condition(&webhook.id, &limits, clock::now()).open_until.is_some();
     for kind in [RunStateKind::Gone, RunStateKind::Disabled] {
         was_off |= clear(inner, webhook, kind).await?;
         // Also where nothing was recorded any more: an earlier attempt may have been cut off here.
         release(inner, webhook, kind).await?;
     }
-    clear(inner, webhook, RunStateKind::Failing).await?;
-    Ok(was_off)
+    was_ill |= clear(inner, webhook, RunStateKind::Failing).await?;
+    // Also where nothing was recorded: it may only have asked for quiet.
+    let can_claim = inner.scheduler().forgive(&webhook.id, &limits, clock::now());
+    go_on(inner, webhook, can_claim);
+    Ok(Enabled { was_off, was_ill })
 }
 
 /// Takes back what was recorded of this webhook, with what followed from it. False: nothing was.
@@ -126,15 +132,19 @@ pub(super) async fn mark_gone(inner: &Inner, webhook: &Webhook, cause: &Event) -
     let by = "receiver (410 Gone)".to_owned();
     let is_new = record(inner, webhook, RunStateKind::Gone, by.clone()).await?;
     tell(inner, is_new, Some(cause), Occurrence::WebhookDisabled { webhook: webhook.id.clone(), by });
-    tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until its URL changes");
-    let reason = "the receiver answered 410 Gone".to_owned();
-    hold(inner, webhook, RunStateKind::Gone, reason).await?;
+    tracing::warn!(webhook = %webhook.id, "the receiver answered 410 Gone: the webhook is off until it is enabled or its URL changes");
+    hold(inner, webhook, RunStateKind::Gone, gone_reason(&webhook.id)).await?;
     // The URL may have changed since the attempt began: then that change came too early to clear this.
     let today = inner.live.load().webhooks.get(&webhook.id).cloned();
     match today {
         Some(today) => clear_if_moved(inner, &today).await,
         None => Ok(()),
     }
+}
+
+/// Why a delivery is held whose receiver answered 410, and what releases it.
+pub(super) fn gone_reason(webhook: &WebhookId) -> String {
+    format!("the receiver answered 410 Gone; `hookwright webhook enable {webhook}` or another `url` releases this")
 }
 
 /// What the scheduler learned of a receiver. True: the webhook was switched off for it.

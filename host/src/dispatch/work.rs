@@ -10,7 +10,7 @@ use super::{Inner, Notice, Permit, follow, request, switch};
 use crate::clock;
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros};
 use crate::event::Event;
-use crate::ids::EventId;
+use crate::ids::{EventId, WebhookId};
 use crate::operations::{Occurrence, Stopped};
 use crate::revision::Revision;
 use crate::store::{Lease, RunStateKind, Settled, Settlement, StoreError};
@@ -109,9 +109,8 @@ fn removed() -> Next {
     Next::Held { cause: HeldCause::WebhookRemoved, reason: "the webhook was removed".to_owned() }
 }
 
-fn gone() -> Next {
-    let reason = "the receiver answered 410 Gone; a changed URL releases this".to_owned();
-    Next::Held { cause: HeldCause::WebhookGone, reason }
+fn gone(webhook: &WebhookId) -> Next {
+    Next::Held { cause: HeldCause::WebhookGone, reason: switch::gone_reason(webhook) }
 }
 
 fn disabled(webhook: &Webhook) -> Next {
@@ -129,7 +128,7 @@ fn gate(inner: &Inner, revision: &Revision, lease: &Lease) -> Result<Arc<Webhook
         return Err(disabled(webhook));
     }
     if inner.run_states.has(&webhook.id, RunStateKind::Gone) {
-        return Err(gone());
+        return Err(gone(&webhook.id));
     }
     Ok(Arc::clone(webhook))
 }
@@ -199,7 +198,7 @@ async fn after_attempt(inner: &Inner, webhook: &Webhook, event: &Event, number: 
             if let Err(error) = switch::mark_gone(inner, webhook, event).await {
                 tracing::error!(webhook = %webhook.id, %error, "410 Gone could not be recorded");
             }
-            gone()
+            gone(&webhook.id)
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -17,6 +18,8 @@ mod tables;
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     allow: Vec<IpNet>,
+    /// The file that has the last word on `egress.allow`.
+    file: Arc<str>,
 }
 
 /// Why an address may not be reached.
@@ -25,34 +28,38 @@ pub(crate) struct Refusal {
     address: IpAddr,
     kind: &'static str,
     can_be_opened: bool,
+    /// Where it can be opened.
+    file: Arc<str>,
 }
 
 impl Refusal {
-    /// In words. `file`: the one that has the last word on `egress.allow`.
+    /// The same, to be opened in `file`.
     pub(crate) fn told(&self, file: &str) -> String {
-        let told = format!("{} is refused: {}", self.address, self.kind);
-        if !self.can_be_opened {
-            return told;
-        }
-        let range = IpNet::from(self.address.to_canonical());
-        format!("{told}; \"{range}\" under egress.allow in {file} opens it")
+        Self { file: file.into(), ..self.clone() }.to_string()
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told("config/server.json"))
+        let Self { address, kind, can_be_opened, file } = self;
+        write!(f, "{address} is refused: {kind}")?;
+        if !can_be_opened {
+            return Ok(());
+        }
+        let range = IpNet::from(address.to_canonical());
+        write!(f, "; \"{range}\" under egress.allow in {file} opens it")
     }
 }
 
 impl Policy {
-    pub(crate) fn new(allow: &[IpNet]) -> Self {
-        Self { allow: allow.to_vec() }
+    /// `file`: the one that has the last word on what is allowed.
+    pub(crate) fn new(allow: &[IpNet], file: &str) -> Self {
+        Self { allow: allow.to_vec(), file: file.into() }
     }
 
     /// Judges one address, in the form it will be connected to.
     pub(crate) fn judge(&self, address: IpAddr) -> Result<(), Refusal> {
-        let refuse = |kind, can_be_opened| Err(Refusal { address, kind, can_be_opened });
+        let refuse = |kind, can_be_opened| Err(Refusal { address, kind, can_be_opened, file: Arc::clone(&self.file) });
         let canonical = address.to_canonical();
         if is_metadata(address) {
             return refuse("a cloud metadata service, never opened", false);
@@ -105,7 +112,7 @@ mod tests {
 
     fn judge(allow: &[&str], address: &str) -> Result<(), Refusal> {
         let allow: Vec<IpNet> = allow.iter().map(|net| net.parse().unwrap()).collect();
-        Policy::new(&allow).judge(address.parse().unwrap())
+        Policy::new(&allow, "config/server.json").judge(address.parse().unwrap())
     }
 
     #[test]
@@ -232,5 +239,13 @@ mod tests {
             assert!(!closed.can_be_opened, "{closed}");
         }
         assert_eq!(judge(&everything, "127.0.0.1"), Ok(()));
+    }
+
+    #[test]
+    fn a_refusal_names_the_file_that_has_the_last_word() {
+        let file = "config/environments/production/server.json";
+        let refusal = Policy::new(&[], file).judge("10.0.0.1".parse().unwrap()).expect_err("private");
+        assert!(refusal.to_string().ends_with(&format!("under egress.allow in {file} opens it")), "{refusal}");
+        assert!(refusal.told("config/server.json").ends_with("in config/server.json opens it"));
     }
 }

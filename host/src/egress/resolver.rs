@@ -163,7 +163,7 @@ mod tests {
     fn only_the_allowed_addresses_of_a_name_are_connected_to() {
         let judge = |found: &[&str]| {
             let found = found.iter().map(|ip| SocketAddr::new(ip.parse().expect("an address"), 0)).collect();
-            judged(&Policy::new(&[]), "mixed.example", found)
+            judged(&Policy::new(&[], "config/server.json"), "mixed.example", found)
         };
         let allowed = |found: &[&str]| {
             let allowed = judge(found).expect("one is allowed");

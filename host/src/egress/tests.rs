@@ -8,8 +8,10 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::tasks;
 
+const FILE: &str = "config/server.json";
+
 fn loopback() -> Egress {
-    Egress::new(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]).unwrap()
+    Egress::new(&["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()], FILE).unwrap()
 }
 
 fn post(url: &str) -> Outgoing {
@@ -127,7 +129,7 @@ async fn without_descriptors() {
 
 #[tokio::test]
 async fn special_addresses_are_refused_before_a_byte_is_sent() {
-    let closed = Egress::new(&[]).unwrap();
+    let closed = Egress::new(&[], FILE).unwrap();
     for url in [
         "http://127.1/",
         "http://0x7f000001/",
@@ -148,8 +150,8 @@ async fn special_addresses_are_refused_before_a_byte_is_sent() {
 
 #[test]
 fn an_address_is_refused_whatever_its_spelling_in_a_url() {
-    let closed = Egress::new(&[]).unwrap();
-    let opened = Egress::new(&["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()]).unwrap();
+    let closed = Egress::new(&[], FILE).unwrap();
+    let opened = Egress::new(&["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()], FILE).unwrap();
     for (host, is_metadata) in [
         ("0", false),
         ("0x7f.1", false),

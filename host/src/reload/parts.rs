@@ -29,6 +29,9 @@ use plugins::Plugins;
 use settings::Settings;
 use webhooks::{Surroundings, Webhooks};
 
+/// Where the address policy is written.
+const ALLOW: &str = "/egress/allow";
+
 /// Where parts come from.
 pub(super) struct Ground<'a> {
     pub(super) home: &'a Home,
@@ -50,6 +53,8 @@ pub(super) struct Parts {
     webhooks: Webhooks,
     schemas: SchemaFiles<SchemaSet>,
     egress: Arc<Egress>,
+    /// The file that has the last word on what it may reach.
+    allowed_in: String,
     egress_fault: Option<Fault>,
 }
 
@@ -75,8 +80,9 @@ impl Parts {
             None => return Err(StartError::Unusable(settings.faults_of_files())),
         };
         let mut parts = Self {
+            allowed_in: settings.file_with(ALLOW),
             plugins: Plugins::start(&server.plugins, Arc::new(compiler))?,
-            egress: Arc::new(Egress::new(&server.egress_allow)?),
+            egress: Arc::new(Egress::new(&server.egress_allow, &settings.file_with(ALLOW))?),
             egress_fault: None,
             started: Arc::clone(&server),
             server,
@@ -149,20 +155,22 @@ impl Parts {
         Surroundings {
             catalog: Arc::clone(self.plugins.catalog()),
             egress: Arc::clone(&self.egress),
-            allowed_in: self.settings.file_with("/egress/allow"),
+            allowed_in: self.settings.file_with(ALLOW),
         }
     }
 
     /// The client is kept while the policy is the same, and its pooled connections with it.
     fn advance_egress(&mut self, server: &ServerConfig) {
-        if server.egress_allow == self.server.egress_allow && self.egress_fault.is_none() {
+        let file = self.settings.file_with(ALLOW);
+        let is_same = server.egress_allow == self.server.egress_allow && file == self.allowed_in;
+        if is_same && self.egress_fault.is_none() {
             return;
         }
-        match Egress::new(&server.egress_allow) {
-            Ok(egress) => (self.egress, self.egress_fault) = (Arc::new(egress), None),
+        match Egress::new(&server.egress_allow, &file) {
+            Ok(egress) => (self.egress, self.egress_fault, self.allowed_in) = (Arc::new(egress), None, file),
             Err(error) => {
                 let fault = Fault::of_file(SERVER, format!("the earlier address policy stays in force: {error}"));
-                self.egress_fault = Some(Fault { pointer: "/egress/allow".to_owned(), ..fault });
+                self.egress_fault = Some(Fault { pointer: ALLOW.to_owned(), ..fault });
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::clock::{self, Timestamp};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, ReplayId, WebhookId};
 use crate::pattern::EventPattern;
-use crate::store::{Selected, Selection, StoreError};
+use crate::store::{LeftOut, Selected, Selection, StoreError};
 use crate::tasks::{self, OnPanic};
 
 /// Runs under way at once.
@@ -39,6 +39,16 @@ pub struct Wanted {
     pub until: Option<Timestamp>,
     pub event_type: Option<EventPattern>,
     pub mode: Mode,
+    /// Also what was replayed already, and what somebody gave up.
+    pub again: bool,
+}
+
+/// How many deliveries fit what is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    pub count: u64,
+    /// Beyond these.
+    pub left_out: LeftOut,
 }
 
 /// A run as people and programs look at it.
@@ -48,6 +58,8 @@ pub struct RunView {
     pub id: ReplayId,
     pub webhook: WebhookId,
     pub mode: Mode,
+    /// Also what was replayed already, and what somebody gave up.
+    pub again: bool,
     /// Of the deliveries that are replayed.
     pub of_state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +80,8 @@ pub struct Progress {
     pub state: RunState,
     /// How many fit; none: still counting.
     pub counted: Option<u64>,
+    /// How many fit as well, and are not replayed again.
+    pub left_out: LeftOut,
     pub done: u64,
     pub refused: u64,
     pub reasons: BTreeMap<String, u64>,
@@ -104,11 +118,11 @@ struct Run {
 }
 
 impl Replays {
-    /// How many would be replayed, and up to which time: a run with this `until` finds the same.
+    /// How many would be replayed, how many fit as well, and up to which time: a run with this `until` finds the same.
     ///
     /// # Errors
     /// When nothing of the kind can be replayed, or the store fails.
-    pub async fn count(&self, wanted: &Wanted, now: Timestamp) -> Result<(u64, Timestamp), ManyError> {
+    pub async fn count(&self, wanted: &Wanted, now: Timestamp) -> Result<(Counted, Timestamp), ManyError> {
         self.judge(wanted)?;
         let until = wanted.until.map_or(now, |until| until.min(now));
         Ok((count(&self.parts, &wanted.selection(until)).await?, until))
@@ -172,6 +186,7 @@ impl Wanted {
             since: self.since,
             until: Some(until),
             event_type: self.event_type.clone(),
+            untouched: !self.again,
         }
     }
 }
@@ -214,11 +229,12 @@ impl Run {
     }
 
     fn view(&self) -> RunView {
-        let Wanted { webhook, state, since, event_type, mode, until: _ } = &self.wanted;
+        let Wanted { webhook, state, since, event_type, mode, again, until: _ } = &self.wanted;
         RunView {
             id: self.id,
             webhook: webhook.clone(),
             mode: *mode,
+            again: *again,
             of_state: *state,
             since: *since,
             until: self.until,
@@ -230,10 +246,11 @@ impl Run {
 }
 
 impl Progress {
-    const fn new() -> Self {
+    fn new() -> Self {
         Self {
             state: RunState::Running,
             counted: None,
+            left_out: LeftOut::default(),
             done: 0,
             refused: 0,
             reasons: BTreeMap::new(),
@@ -284,10 +301,14 @@ impl Drop for End<'_> {
 async fn replay_all(parts: &Parts, run: &Run) -> Result<(), StoreError> {
     let selection = run.wanted.selection(run.until);
     let counted = count(parts, &selection).await?;
-    run.progress().counted = Some(counted);
+    {
+        let mut progress = run.progress();
+        (progress.counted, progress.left_out) = (Some(counted.count), counted.left_out);
+    }
     let mut after = None;
     loop {
-        let Selected { found, next } = unless_busy(|| parts.upkeep.select(selection.clone(), after)).await?;
+        let Selected { found, next, left_out: _ } =
+            unless_busy(|| parts.upkeep.select(selection.clone(), after)).await?;
         for some in found.chunks(AT_ONCE) {
             replay_some(parts, run, some).await?;
         }
@@ -321,14 +342,15 @@ async fn replay_one(parts: &Parts, mode: Mode, id: DeliveryId) -> Result<(), Rep
     }
 }
 
-async fn count(parts: &Parts, selection: &Selection) -> Result<u64, StoreError> {
-    let (mut count, mut after) = (0, None);
+async fn count(parts: &Parts, selection: &Selection) -> Result<Counted, StoreError> {
+    let (mut counted, mut after) = (Counted::default(), None);
     loop {
-        let Selected { found, next } = unless_busy(|| parts.upkeep.select(selection.clone(), after)).await?;
-        count += found.len() as u64;
+        let Selected { found, next, left_out } = unless_busy(|| parts.upkeep.select(selection.clone(), after)).await?;
+        counted.count += found.len() as u64;
+        counted.left_out += left_out;
         after = next;
         if after.is_none() {
-            return Ok(count);
+            return Ok(counted);
         }
     }
 }
@@ -368,6 +390,7 @@ mod tests {
             until: None,
             event_type: None,
             mode: Mode::Recorded,
+            again: false,
         };
         let now = Timestamp::from_ms(0);
         let progress = Mutex::new(Progress { state, ..Progress::new() });

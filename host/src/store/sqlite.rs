@@ -14,8 +14,9 @@ use crate::delivery::{Attempt, DeliveryView, HeldCause};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, QuarantineId, WebhookId};
 use crate::store::{
-    Administration, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, HeldFor, Lane, LaneDue, NewEvent,
-    QuarantineBounds, Quarantined, RunState, RunStateKind, Settled, Settlement, Store,
+    Administration, Ahead, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, EventFilter, EventHead, HeldFor,
+    Lane, LaneDue, NewEvent, Page, QuarantineBounds, Quarantined, RunState, RunStateKind, Settled, Settlement, Store,
+    Waiting,
 };
 
 mod append;
@@ -30,6 +31,7 @@ mod forget;
 mod holding;
 mod hot;
 mod leases;
+mod list;
 mod look;
 mod managed;
 mod parcel;
@@ -47,6 +49,7 @@ mod settle;
 mod sweep;
 mod tally;
 mod upkeep;
+mod waiting;
 mod windows;
 mod writer;
 
@@ -240,13 +243,30 @@ impl Administration for SqliteStore {
         Box::pin(self.readers().ask(move |connection| look::delivery(connection, id)))
     }
 
+    fn event_heads(
+        &self,
+        filter: EventFilter,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Answer<'_, Page<EventHead, EventId>> {
+        Box::pin(self.readers().ask(move |connection| list::event_heads(connection, &filter, before, limit)))
+    }
+
     fn deliveries(
         &self,
         filter: DeliveryFilter,
         before: Option<DeliveryId>,
         limit: usize,
-    ) -> Answer<'_, Vec<DeliveryView>> {
-        Box::pin(self.readers().ask(move |connection| look::deliveries(connection, &filter, before, limit)))
+    ) -> Answer<'_, Page<DeliveryView, DeliveryId>> {
+        Box::pin(self.readers().ask(move |connection| list::deliveries(connection, &filter, before, limit)))
+    }
+
+    fn ahead_of(&self, delivery: DeliveryId) -> Answer<'_, Option<Ahead>> {
+        Box::pin(self.readers().ask(move |connection| waiting::ahead_of(connection, delivery)))
+    }
+
+    fn waiting(&self, webhooks: Vec<WebhookId>) -> Answer<'_, Vec<Waiting>> {
+        Box::pin(self.readers().ask(move |connection| waiting::waiting(connection, &webhooks)))
     }
 
     fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>> {

@@ -1,6 +1,10 @@
 //! What people and time do to deliveries: repeat them, hurry them, give them up, clear them away.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::delivery::State;
@@ -112,13 +116,33 @@ pub struct Selection {
     /// Made before this time.
     pub until: Option<Timestamp>,
     pub event_type: Option<EventPattern>,
+    /// Without what was replayed, and without what somebody gave up.
+    pub untouched: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selected {
     pub found: Vec<DeliveryId>,
+    /// How many fit as well, were they not left out as touched.
+    pub left_out: LeftOut,
     /// Where to go on; none: there is no more.
     pub next: Option<DeliveryId>,
+}
+
+/// What a selection of untouched deliveries leaves out; each is counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LeftOut {
+    /// A replay of it was made.
+    pub replayed: u64,
+    /// Somebody gave it up.
+    pub discarded: u64,
+}
+
+impl AddAssign for LeftOut {
+    fn add_assign(&mut self, other: Self) {
+        self.replayed += other.replayed;
+        self.discarded += other.discarded;
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, Gate, Made, Rules, Subject, Verdict};
+use super::{Facts, Gate, Made, Rules, Subject, Verdict, waits};
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, DeliveryView, State};
 use crate::ids::PluginName;
 use crate::plugin::has_name;
@@ -11,6 +11,8 @@ use crate::webhook::Webhook;
 
 /// Names of gates that the rules decide, as opposed to what happened.
 pub(super) const RULES: [&str; 3] = ["enabled", "pattern", "filter"];
+/// Its name of what holds up a delivery that may go out.
+pub(super) const PACE: &str = "pace";
 
 pub(super) fn all(facts: &Facts<'_>, rules: &Rules<'_>, subject: &Subject<'_>) -> Vec<Gate> {
     let mut gates = vec![admitted(facts)];
@@ -39,21 +41,17 @@ fn admitted(facts: &Facts<'_>) -> Gate {
 
 fn enabled(webhook: &Webhook, subject: &Subject<'_>) -> Gate {
     let name = "enabled";
-    if !webhook.enabled {
-        return gate(name, Verdict::Stop, "its file says \"enabled\": false");
+    if let Some(off) = waits::off(webhook, subject.run_states.iter().copied()) {
+        return gate(name, Verdict::Stop, off);
     }
-    let off = subject.run_states.iter().find(|state| matches!(state.kind, RunStateKind::Gone | RunStateKind::Disabled));
-    let Some(state) = off else { return gate(name, Verdict::Pass, "enabled") };
-    let by = format!("by {} since {}", state.by, state.since);
-    if state.url != RunState::url_digest(&webhook.url) {
-        // A changed URL clears it, when the next revision is taken.
-        return gate(name, Verdict::Pass, format!("enabled; its URL changed after it was switched off {by}"));
+    let is_off = |state: &&&RunState| matches!(state.kind, RunStateKind::Gone | RunStateKind::Disabled);
+    match subject.run_states.iter().find(is_off) {
+        None => gate(name, Verdict::Pass, "enabled"),
+        Some(RunState { by, since, .. }) => {
+            let detail = format!("enabled; its URL changed after it was switched off by {by} since {since}");
+            gate(name, Verdict::Pass, detail)
+        }
     }
-    let remedy = match state.kind {
-        RunStateKind::Gone => "a changed URL clears that".to_owned(),
-        _ => format!("`hookwright webhook enable {}` clears that", webhook.id),
-    };
-    gate(name, Verdict::Stop, format!("switched off {by}; {remedy}"))
 }
 
 fn pattern(webhook: &Webhook, facts: &Facts<'_>) -> Gate {
@@ -142,21 +140,20 @@ fn address(webhook: &Webhook, rules: &Rules<'_>) -> Gate {
     }
 }
 
-/// Why what waits is not sent now.
-fn pace(webhook: &Webhook, rules: &Rules<'_>, subject: &Subject<'_>) -> Option<Gate> {
-    let (delivery, _) = subject.made.filter(|(delivery, _)| !delivery.state.is_finished())?;
-    let wait = |detail| Some(gate("pace", Verdict::Wait, detail));
-    if let Some(paused) = subject.run_states.iter().find(|state| state.kind == RunStateKind::Paused) {
-        let RunState { by, since, .. } = paused;
-        return wait(format!("paused by {by} since {since}; `hookwright webhook resume {}` lets it go", webhook.id));
-    }
-    if let Some(closes) = delivery.window.as_ref().and_then(|window| window.closes) {
-        return wait(format!("gathers more events until {closes}, or later if more come"));
-    }
-    let until = (rules.open_until)(webhook)?;
-    wait(format!(
-        "the receiver is left alone until {until}, as it failed again and again or asked for it; then it is probed"
-    ))
+/// Why what waits is not sent now: each reason a gate of its own.
+fn pace(webhook: &Webhook, rules: &Rules<'_>, subject: &Subject<'_>) -> Vec<Gate> {
+    let Some((delivery, _)) = subject.made.filter(|(delivery, _)| !delivery.state.is_finished()) else {
+        return Vec::new();
+    };
+    let window = delivery.window.as_ref().and_then(|window| Some((window.count, window.closes?)));
+    let gathers = window.map(|(count, closes)| {
+        let events = if count == 1 { "1 event".to_owned() } else { format!("{count} events") };
+        format!("`debounce`: {events} so far; gathers more until {closes}, or later if more come")
+    });
+    let behind = subject.ahead.map(waits::behind);
+    let held_up = waits::held_up(webhook, subject.run_states.iter().copied(), &(rules.condition)(webhook));
+    let waits = behind.into_iter().chain(gathers).chain(held_up);
+    waits.map(|detail| gate(PACE, Verdict::Wait, detail)).collect()
 }
 
 fn attempts(made: Option<Made<'_>>) -> Vec<Gate> {

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
-use crate::delivery::{AttemptResult, ChainRecord, ChainVerdict, HeldCause, PluginRun, Response, SendErrorKind};
+use crate::delivery::{
+    AttemptResult, ChainRecord, ChainVerdict, HeldCause, PluginRun, Response, SendErrorKind, Window,
+};
 use crate::ids::Digest;
 use crate::store::RunStateKind;
 use crate::webhook::{Filter, Headers, OnError, PluginUse};
@@ -20,6 +22,8 @@ struct Case {
     webhook: Webhook,
     delivery: Option<(DeliveryView, Vec<Attempt>)>,
     run_state: Option<RunState>,
+    ahead: Option<Ahead>,
+    condition: Condition,
     faults: Vec<Fault>,
     is_loaded: bool,
     is_gone: bool,
@@ -61,8 +65,20 @@ impl Case {
             extra_signatures: vec![],
             origin: crate::webhook::Origin::default(),
         };
-        let (delivery, run_state, faults) = (None, None, vec![]);
-        Self { event, webhook, delivery, run_state, faults, is_loaded: true, is_gone: false, address: Ok(()) }
+        let (delivery, run_state, ahead, faults) = (None, None, None, vec![]);
+        let condition = Condition::default();
+        Self {
+            event,
+            webhook,
+            delivery,
+            run_state,
+            ahead,
+            condition,
+            faults,
+            is_loaded: true,
+            is_gone: false,
+            address: Ok(()),
+        }
     }
 
     fn delivery(mut self, state: State, change: impl FnOnce(&mut DeliveryView)) -> Self {
@@ -109,19 +125,26 @@ impl Case {
     }
 
     fn explain(self) -> WebhookWhy {
-        let Self { event, webhook, delivery, run_state, faults, is_loaded, is_gone, address } = self;
+        let Self { event, webhook, delivery, run_state, ahead, condition, faults, is_loaded, is_gone, address } = self;
+        let ahead = ahead.into_iter().map(|ahead| (DeliveryId::from_bytes([2; 16]), ahead)).collect();
         let body = serde_json::from_slice(&event.data).ok();
         let deliveries = Vec::from_iter(delivery);
         let run_states = Vec::from_iter(run_state);
         let webhooks =
             if is_gone { BTreeMap::new() } else { BTreeMap::from([(webhook.id.clone(), Arc::new(webhook))]) };
-        let facts = Facts { event: &event, body: body.as_ref(), deliveries: &deliveries, run_states: &run_states };
+        let facts = Facts {
+            event: &event,
+            body: body.as_ref(),
+            deliveries: &deliveries,
+            run_states: &run_states,
+            ahead: &ahead,
+        };
         let rules = Rules {
             revision: 7,
             webhooks: &webhooks,
             faults: &faults,
             is_loaded: &|_| is_loaded,
-            open_until: &|_| None,
+            condition: &|_| condition,
             judge: &|_| address.clone(),
         };
         let why = explain(&facts, &rules);
@@ -227,7 +250,8 @@ fn conclusions_of_what_was_not_made() {
         by: "the receiver (410 Gone)".into(),
         url: RunState::url_digest(&"https://build.example/hook".parse().expect("a URL")),
     };
-    let conclusions = [
+    let disabled = RunState { kind: RunStateKind::Disabled, by: "ana".into(), ..gone.clone() };
+    let conclusions = vec![
         Case::new(),
         Case::new().with(|case| case.webhook.enabled = false),
         Case::new().with(|case| case.run_state = Some(gone)),
@@ -241,16 +265,18 @@ fn conclusions_of_what_was_not_made() {
         Case::new()
             .with(|case| case.event.data = Bytes::from_static(b"\xff"))
             .with(|case| case.webhook.filter = Some(for_model("page"))),
-    ]
-    .map(Case::conclusion);
+        Case::new().with(|case| case.run_state = Some(disabled)),
+    ];
+    let conclusions: Vec<_> = conclusions.into_iter().map(Case::conclusion).collect();
     insta::assert_snapshot!(conclusions.join("\n"), @r#"
     It would match now, but no delivery was made: the webhook was added, changed or enabled after the event. → nothing
     No delivery was made, and by today's rules none would be: its file says "enabled": false. To change that, edit config/webhooks/site.json. → nothing
-    No delivery was made, and by today's rules none would be: switched off by the receiver (410 Gone) since 2023-11-14T22:12:20.000Z; a changed URL clears that. To change that, edit config/webhooks/site.json. → nothing
+    No delivery was made, and by today's rules none would be: switched off by the receiver (410 Gone) since 2023-11-14T22:12:20.000Z; `hookwright webhook enable site` takes that back, and so does another `url`. → hookwright webhook enable site
     No delivery was made, and by today's rules none would be: entry.create matches none of media.*. To change that, edit config/webhooks/site.json. → nothing
     No delivery was made, and by today's rules none would be: trigger-test matches none of *; * leaves this type out, so name it. To change that, edit config/webhooks/site.json. → nothing
     No delivery was made, and by today's rules none would be: /model is absent (wanted "page"). To change that, edit config/webhooks/site.json. → nothing
     No delivery was made, and whether the filter would pass it today cannot be told. → nothing
+    No delivery was made, and by today's rules none would be: switched off by ana since 2023-11-14T22:12:20.000Z; `hookwright webhook enable site` takes that back. → hookwright webhook enable site
     "#);
 }
 
@@ -260,7 +286,7 @@ fn conclusions_of_what_was_made() {
         let reason = Some(reason.to_owned());
         Case::new().delivery(State::Held, |view| (view.held_for, view.reason) = (Some(cause), reason))
     };
-    let conclusions = [
+    let conclusions = vec![
         Case::new().delivery(State::Pending, |_| ()),
         Case::new()
             .delivery(State::Retrying, |view| (view.due, view.reason) = (Some(at(30)), Some("answered 503".into())))
@@ -274,21 +300,75 @@ fn conclusions_of_what_was_made() {
         held_for("plugin:redact@1f0c66a2b7d4".parse().expect("valid"), "redact trapped: out of fuel"),
         held_for(HeldCause::WebhookGone, "the receiver answered 410"),
         held_for(HeldCause::WebhookDisabled, "the webhook is disabled").with(|case| case.webhook.enabled = false),
+        held_for(HeldCause::WebhookDisabled, "the webhook was switched off by ana"),
         held_for(HeldCause::WebhookRemoved, "its file is gone").with(|case| case.is_gone = true),
-    ]
-    .map(Case::conclusion);
-    insta::assert_snapshot!(conclusions.join("\n"), @r#"
+        held_for(HeldCause::Stuck, "answered 500; that was attempt 10, the last"),
+    ];
+    let conclusions: Vec<_> = conclusions.into_iter().map(Case::conclusion).collect();
+    insta::assert_snapshot!(conclusions.join("\n"), @r"
     Waits for its first attempt. → hookwright tail
-    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. → hookwright tail
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. → hookwright delivery show dlv_02081040G2081040G2081040G2
     Delivered at the first attempt, at 2023-11-14T22:13:29.000Z. → nothing
     Dropped at 2023-11-14T22:13:29.000Z: published-only: not published. → hookwright delivery show dlv_02081040G2081040G2081040G2
     Given up at 2023-11-14T22:13:29.000Z after 10 attempts: answered 500. → hookwright delivery show dlv_02081040G2081040G2081040G2
     Given up at 2023-11-14T22:13:29.000Z after 1 attempt: answered 500. → hookwright delivery show dlv_02081040G2081040G2081040G2
     Held since 2023-11-14T22:13:29.000Z: redact trapped: out of fuel; another plugins/redact.wasm, or another config for it in the webhook, releases it. → hookwright delivery show dlv_02081040G2081040G2081040G2
-    Held since 2023-11-14T22:13:29.000Z: the receiver answered 410; edit config/webhooks/site.json to another URL to release it. → nothing
+    Held since 2023-11-14T22:13:29.000Z: the receiver answered 410 Gone; `hookwright webhook enable site` releases this, and so does another `url` in config/webhooks/site.json. → hookwright webhook enable site
     Held since 2023-11-14T22:13:29.000Z: the webhook is disabled; edit config/webhooks/site.json to enable it, which releases this. → nothing
+    Held since 2023-11-14T22:13:29.000Z: the webhook was switched off by ana; `hookwright webhook enable site` releases this. → hookwright webhook enable site
     Held since 2023-11-14T22:13:29.000Z: its file is gone; bring config/webhooks/site.json back to release it. → nothing
-    "#);
+    Held since 2023-11-14T22:13:29.000Z: answered 500; that was attempt 10, the last; `hookwright delivery retry dlv_02081040G2081040G2081040G2` tries it again, `hookwright delivery discard dlv_02081040G2081040G2081040G2` gives it up. → hookwright delivery show dlv_02081040G2081040G2081040G2
+    ");
+}
+
+#[test]
+fn what_keeps_a_delivery_from_going_out_is_told_with_what_ends_it() {
+    let waits = || {
+        Case::new()
+            .delivery(State::Retrying, |view| (view.due, view.reason) = (Some(at(30)), Some("answered 503".into())))
+            .attempt(answered(503))
+    };
+    let ahead = |state, due| Ahead {
+        first: DeliveryId::from_bytes([3; 16]),
+        state,
+        due,
+        reason: Some("answered 500".into()),
+        under_way: false,
+        count: 3,
+    };
+    let window = Window { count: 4, members: vec![], closes: Some(at(20)) };
+    let paused = RunState {
+        webhook: "site".parse().expect("valid"),
+        kind: RunStateKind::Paused,
+        since: at(-60),
+        by: "ana".into(),
+        url: String::new(),
+    };
+    let condition =
+        |open_until, next_start, narrowed_to| Condition { under_way: 0, narrowed_to, open_until, next_start };
+    let conclusions = vec![
+        waits().with(|case| case.ahead = Some(ahead(State::Held, None))),
+        waits().with(|case| case.ahead = Some(ahead(State::Retrying, Some(at(40))))),
+        Case::new().delivery(State::Pending, |view| view.window = Some(window)),
+        waits().with(|case| case.run_state = Some(paused)),
+        waits().with(|case| case.condition = condition(Some(at(50)), None, None)),
+        waits().with(|case| case.condition = condition(None, Some(at(50)), None)),
+        waits().with(|case| {
+            (case.condition, case.webhook.concurrency) = (condition(None, None, Some(1)), 8.try_into().expect("some"));
+        }),
+        waits().with(|case| case.condition.under_way = 1),
+    ];
+    let conclusions: Vec<_> = conclusions.into_iter().map(Case::conclusion).collect();
+    insta::assert_snapshot!(conclusions.join("\n"), @r"
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. Not now: `order`: 3 are before it, the first of them dlv_030C1G60R30C1G60R30C1G60R3, which is held (answered 500) and has the others wait (`order.onStuck`); `hookwright why dlv_030C1G60R30C1G60R30C1G60R3` says what ends that. → hookwright why dlv_030C1G60R30C1G60R30C1G60R3
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. Not now: `order`: 3 are before it, the first of them dlv_030C1G60R30C1G60R30C1G60R3, which is retrying (answered 500), due at 2023-11-14T22:14:00.000Z. → hookwright why dlv_030C1G60R30C1G60R30C1G60R3
+    Waits for its first attempt. Not now: `debounce`: 4 events so far; gathers more until 2023-11-14T22:13:40.000Z, or later if more come. → nothing
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. Not now: paused by ana since 2023-11-14T22:12:20.000Z; `hookwright webhook resume site` lets it go. → hookwright webhook resume site
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. Not now: the receiver is left alone until 2023-11-14T22:14:10.000Z, as it failed again and again or asked for it; then one delivery probes it; `hookwright webhook enable site` does not wait. → hookwright webhook enable site
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. Not now: `rateLimit` lets no attempt begin before 2023-11-14T22:14:10.000Z. → hookwright delivery show dlv_02081040G2081040G2081040G2
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. Not now: the receiver was overloaded: 1 at once, not 8; each one that it takes allows one more. → hookwright delivery show dlv_02081040G2081040G2081040G2
+    Waits for its next attempt, due at 2023-11-14T22:13:50.000Z: answered 503. Not now: as many attempts are under way as may be at once (1, `concurrency`). → hookwright delivery show dlv_02081040G2081040G2081040G2
+    ");
 }
 
 #[test]
@@ -322,11 +402,17 @@ fn a_webhook_whose_file_was_never_good_is_told_of() {
     let fault = |file: &str| Fault::of_file(file, "expected JSON");
     let faults = [fault("config/webhooks/site.json"), fault("config/webhooks/other.json"), fault("config/server.json")];
     let case = Case::new();
-    let facts = Facts { event: &case.event, body: None, deliveries: &[], run_states: &[] };
+    let facts = Facts { event: &case.event, body: None, deliveries: &[], run_states: &[], ahead: &BTreeMap::new() };
     let webhooks = BTreeMap::from([(case.webhook.id.clone(), Arc::new(case.webhook))]);
     let judge: &dyn Fn(&Url) -> Result<(), String> = &|_| Ok(());
-    let rules =
-        Rules { revision: 7, webhooks: &webhooks, faults: &faults, is_loaded: &|_| true, open_until: &|_| None, judge };
+    let rules = Rules {
+        revision: 7,
+        webhooks: &webhooks,
+        faults: &faults,
+        is_loaded: &|_| true,
+        condition: &|_| Condition::default(),
+        judge,
+    };
     let why = explain(&facts, &rules);
     assert_eq!(why.left_out, [fault("config/webhooks/other.json")]);
 }

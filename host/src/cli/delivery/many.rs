@@ -21,14 +21,17 @@ pub(super) async fn run(client: &Client, webhook: &WebhookId, args: &ReplayArgs)
     let mut body = body(webhook, args);
     put(&mut body, "dryRun", true);
     let counted = client.send_json(Method::POST, "/v1/replays", &body).await?;
-    let count = json::number(&counted, "/count");
+    let (count, state) = (json::number(&counted, "/count"), args.state.unwrap_or(State::Failed));
+    let left_out = left_out(&counted);
     if args.dry_run || count == 0 {
-        let state = args.state.unwrap_or(State::Failed);
-        let text = format!("{} would be replayed.", deliveries(count, state, webhook));
+        let text = format!("{} would be replayed.{left_out}", deliveries(count, state, webhook));
         screen::line(&if args.format.json { counted.to_string() } else { text })?;
         return Ok(Exit::Ok);
     }
-    let question = format!("Replay {}?", deliveries(count, args.state.unwrap_or(State::Failed), webhook));
+    if !left_out.is_empty() {
+        screen::remark(left_out.trim_start());
+    }
+    let question = format!("Replay {}?", deliveries(count, state, webhook));
     if !confirmed(question, args.yes).await? {
         screen::remark("nothing was replayed");
         return Ok(Exit::Failure);
@@ -43,7 +46,7 @@ pub(super) async fn run(client: &Client, webhook: &WebhookId, args: &ReplayArgs)
 }
 
 fn body(webhook: &WebhookId, args: &ReplayArgs) -> Value {
-    let mut body = json!({ "webhook": webhook, "mode": args.mode() });
+    let mut body = json!({ "webhook": webhook, "mode": args.mode(), "again": args.again });
     if let Some(state) = args.state {
         put(&mut body, "state", state.as_str());
     }
@@ -56,6 +59,14 @@ fn body(webhook: &WebhookId, args: &ReplayArgs) -> Value {
         put(&mut body, "eventType", pattern.to_string());
     }
     body
+}
+
+/// ` Left out: 3 that were replayed already and 1 that somebody gave up; --again takes them too.`
+fn left_out(counted: &Value) -> String {
+    let counts = [("/leftOut/replayed", "replayed already"), ("/leftOut/discarded", "given up by somebody")];
+    let counts = counts.map(|(pointer, what)| (json::number(counted, pointer), what)).into_iter();
+    let parts: Vec<_> = counts.filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if parts.is_empty() { String::new() } else { format!(" Left out: {}; --again takes these too.", parts.join(", ")) }
 }
 
 fn put(body: &mut Value, name: &str, value: impl Into<Value>) {
@@ -130,5 +141,13 @@ mod tests {
           go on with --since 2026-11-23T20:41:15.196Z
         ");
         as_text(&json!(null));
+    }
+
+    #[test]
+    fn says_what_is_left_out() {
+        assert_eq!(left_out(&json!({ "leftOut": { "replayed": 0, "discarded": 0 } })), "");
+        assert_eq!(left_out(&json!(null)), "");
+        let told = left_out(&json!({ "leftOut": { "replayed": 3, "discarded": 1 } }));
+        assert_eq!(told, " Left out: 3 replayed already, 1 given up by somebody; --again takes these too.");
     }
 }

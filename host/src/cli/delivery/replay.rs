@@ -17,6 +17,7 @@ use crate::pattern::EventPattern;
 
 /// One delivery: `delivery replay dlv_…`. Many: `delivery replay --webhook site-build --since 2h`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own on the command line")]
 pub(in crate::cli) struct ReplayArgs {
     /// The delivery's id, dlv_…, or `last` for the newest
     #[arg(value_name = "ID|last", required_unless_present = "webhook", conflicts_with = "webhook")]
@@ -36,7 +37,7 @@ pub(in crate::cli) struct ReplayArgs {
     /// Of many, those in this state [default: failed]
     #[arg(long, value_name = "STATE", value_parser = super::state, requires = "webhook")]
     pub(super) state: Option<State>,
-    /// Of many, those made since: 2h (ago), or a time
+    /// Of many, those made since: 2h (ago), 03:00 or 2026-11-23 (UTC), or a time
     #[arg(long, value_name = "AGE|TIME", requires = "webhook")]
     pub(super) since: Option<When>,
     /// Of many, those made before
@@ -45,6 +46,9 @@ pub(in crate::cli) struct ReplayArgs {
     /// Of many, those of events of this type, such as entry.*
     #[arg(long = "type", value_name = "PATTERN", requires = "webhook")]
     pub(super) event_type: Option<EventPattern>,
+    /// Of many, also those that were replayed already, and those that somebody gave up
+    #[arg(long, requires = "webhook")]
+    pub(super) again: bool,
     /// Only count them
     #[arg(long, requires = "webhook")]
     pub(super) dry_run: bool,

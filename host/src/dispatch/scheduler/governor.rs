@@ -136,6 +136,9 @@ pub struct Condition {
     /// Left alone until then, as it is ill or asked for it; after that one delivery at a time probes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_until: Option<Timestamp>,
+    /// Its rate limit lets no attempt begin before then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_start: Option<Timestamp>,
 }
 
 impl Governor {
@@ -239,6 +242,7 @@ impl Governor {
             under_way: self.under_way,
             narrowed_to: self.window.filter(|window| *window < limits.concurrency.get()),
             open_until: (quiet > now || self.breaker != Breaker::Closed).then_some(quiet),
+            next_start: limits.rate.and_then(|rate| self.starts.later(rate, now)),
         }
     }
 

@@ -19,6 +19,11 @@ impl Starts {
         }
     }
 
+    /// When the next may begin, if that is later than now. Forgets nothing.
+    pub(super) fn later(&self, limit: RateLimit, now: Timestamp) -> Option<Timestamp> {
+        self.waiting_for(limit).map(|start| start.min(now).after(limit.per)).filter(|next| *next > now)
+    }
+
     pub(super) fn begin(&mut self, now: Timestamp) {
         self.0.push_back(now);
     }

@@ -41,7 +41,7 @@ impl Script {
 
     fn egress(&self, allow: &[&str]) -> Egress {
         let allow: Vec<IpNet> = allow.iter().map(|net| net.parse().unwrap()).collect();
-        Egress::asking(self.names(), &allow).unwrap()
+        Egress::asking(self.names(), &allow, super::FILE).unwrap()
     }
 
     fn lookups(&self) -> usize {
@@ -130,7 +130,7 @@ async fn a_name_that_changes_is_judged_by_the_lookup_that_it_is_connected_by() {
 #[tokio::test]
 async fn what_is_judged_is_what_is_handed_to_the_connector() {
     let script = Script::of(&[&["1.1.1.1"], &["127.0.0.1"]]);
-    let mut resolver = PolicyResolver::new(Arc::new(Policy::new(&[])), script.names());
+    let mut resolver = PolicyResolver::new(Arc::new(Policy::new(&[], super::FILE)), script.names());
     let mut resolve = async || resolver.call("name.example".parse().unwrap()).await;
     let first: Vec<_> = resolve().await.unwrap().map(|address| address.ip().to_string()).collect();
     assert_eq!((first, script.lookups()), (vec!["1.1.1.1".to_owned()], 1));

@@ -78,7 +78,7 @@ fn outcome(how: usize, ms: i64) -> Next {
 }
 
 async fn counted(store: &impl Administration) -> Counts {
-    let views = store.deliveries(DeliveryFilter::default(), None, 1_000).await.expect("lists");
+    let views = store.deliveries(DeliveryFilter::default(), None, 1_000).await.expect("lists").found;
     let of = |state| views.iter().filter(|view| view.state == state).count() as u64;
     let finished = views.iter().filter(|view| view.state.is_finished());
     let gathered = finished.filter_map(|view| view.window.as_ref());

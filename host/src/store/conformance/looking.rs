@@ -3,7 +3,8 @@
 use super::*;
 use crate::delivery::State;
 use crate::ids::QuarantineId;
-use crate::store::{DeliveryFilter, QuarantineBounds, Quarantined, RunState, RunStateKind};
+use crate::store::conformance::ordering::new_in;
+use crate::store::{DeliveryFilter, EventFilter, Page, QuarantineBounds, Quarantined, RunState, RunStateKind, Waiting};
 
 pub(crate) async fn pages_newest_first(database: &impl Database) {
     let store = database.handle().await;
@@ -14,10 +15,10 @@ pub(crate) async fn pages_newest_first(database: &impl Database) {
             settle(&store, settlement(&lease, 9, Next::Failed { reason: "404".into() })).await;
         }
     }
-    let times = |views: Vec<DeliveryView>| views.iter().map(|view| view.created).collect::<Vec<_>>();
+    let times = |page: Page<DeliveryView, _>| page.found.iter().map(|view| view.created).collect::<Vec<_>>();
     let all = DeliveryFilter::default();
     let first = store.deliveries(all.clone(), None, 4).await.expect("lists");
-    let last = first.last().map(|view| view.id);
+    let last = first.next;
     assert_eq!(times(first), [at(5), at(4), at(3), at(2)]);
     assert_eq!(times(store.deliveries(all, last, 4).await.expect("lists")), [at(1), at(0)]);
 
@@ -27,13 +28,65 @@ pub(crate) async fn pages_newest_first(database: &impl Database) {
         (Some("b"), Some(State::Pending), vec![at(5), at(1)]),
         (None, Some(State::Delivered), vec![]),
     ] {
-        let filter = DeliveryFilter { webhook: name.map(webhook), state };
+        let filter = DeliveryFilter { webhook: name.map(webhook), state, ..DeliveryFilter::default() };
         assert_eq!(times(store.deliveries(filter, None, 9).await.expect("lists")), expected);
+    }
+
+    let between = DeliveryFilter { since: Some(at(1)), until: Some(at(4)), ..DeliveryFilter::default() };
+    assert_eq!(times(store.deliveries(between, None, 9).await.expect("lists")), [at(3), at(2), at(1)]);
+    for (pattern, count) in [("entry.*", 6), ("media.*", 0)] {
+        let event_type = Some(pattern.parse().expect("a pattern"));
+        let typed = DeliveryFilter { event_type, ..DeliveryFilter::default() };
+        assert_eq!(times(store.deliveries(typed, None, 9).await.expect("lists")).len(), count, "{pattern}");
     }
 
     let events = store.events(None, 2).await.expect("lists");
     assert_eq!(events.iter().map(|event| event.received).collect::<Vec<_>>(), [at(5), at(4)]);
     assert_eq!(store.events(Some(events[1].id), 9).await.expect("lists").len(), 4);
+}
+
+pub(crate) async fn events_that_fit(database: &impl Database) {
+    let store = database.handle().await;
+    for ms in 0..4 {
+        append(&store, new_event(ms, &["a"], false)).await;
+    }
+    let times = async |filter: EventFilter, before| {
+        let page = store.event_heads(filter, before, 2).await.expect("lists");
+        (page.found.iter().map(|head| head.received).collect::<Vec<_>>(), page.next)
+    };
+    let all = EventFilter::default();
+    let (first, next) = times(all.clone(), None).await;
+    assert_eq!(first, [at(3), at(2)]);
+    let (second, next) = times(all.clone(), next).await;
+    assert_eq!((second, times(all.clone(), next).await), (vec![at(1), at(0)], (vec![], None)));
+    let between = EventFilter { since: Some(at(1)), until: Some(at(2)), ..all.clone() };
+    assert_eq!(times(between, None).await, (vec![at(1)], None));
+    for (source, pattern, count) in [("strapi", "entry.*", 2), ("ghost", "*", 0), ("strapi", "media.*", 0)] {
+        let (source, event_type) = (source.parse().ok(), pattern.parse().ok());
+        assert_eq!(times(EventFilter { event_type, source, ..all.clone() }, None).await.0.len(), count, "{pattern}");
+    }
+    let head = store.event_heads(all, None, 1).await.expect("lists").found.remove(0);
+    assert_eq!((head.bytes, head.headers), (event(3).data.len(), event(3).headers.clone()));
+}
+
+pub(crate) async fn what_waits_and_behind_what(database: &impl Database) {
+    let store = database.handle().await;
+    let mut ids = Vec::new();
+    for ms in 0..3 {
+        ids.push(placed(&store, new_in(ms, "=1")).await.id);
+    }
+    let waiting = async || store.waiting(vec![webhook("site"), webhook("none")]).await.expect("counts");
+    assert_eq!(waiting().await, [Waiting { waiting: 2, held: 0 }, Waiting::default()], "the first is leased");
+    let ahead = async |id| store.ahead_of(id).await.expect("looks");
+    assert_eq!(ahead(ids[0]).await, None);
+    let third = ahead(ids[2]).await.expect("is behind");
+    assert_eq!((third.first, third.count, third.under_way), (ids[0], 2, true));
+    let reason = format!("{}ana", crate::delivery::DISCARDED_BY);
+    for id in &ids[1..] {
+        store.discard(*id, reason.clone(), at(9)).await.expect("gives up");
+    }
+    store.hold(webhook("site"), crate::delivery::HeldCause::Stuck, "r".into(), at(9)).await.expect("holds");
+    assert_eq!(waiting().await[0], Waiting::default(), "what is leased neither waits nor is held");
 }
 
 fn refused(ms: i64, bytes: usize) -> Quarantined {

@@ -1,11 +1,11 @@
 //! Deliveries are selected, and what is old is forgotten.
 
 use super::*;
-use crate::delivery::State;
-use crate::store::{Selection, Sweep, Swept};
+use crate::delivery::{DISCARDED_BY, State};
+use crate::store::{LeftOut, Replay, Selection, Sweep, Swept};
 
 const ALL_FAILED: Selection =
-    Selection { webhook: None, state: State::Failed, since: None, until: None, event_type: None };
+    Selection { webhook: None, state: State::Failed, since: None, until: None, event_type: None, untouched: false };
 
 async fn finished(store: &impl Store, ms: i64, name: &str, next: Next) -> Lease {
     let lease = born_leased(store, ms, name).await;
@@ -40,6 +40,29 @@ pub(crate) async fn selects_what_is_named(database: &impl Database) {
     assert_eq!(select(Selection { state: State::Delivered, ..ALL_FAILED }).await.len(), 1);
     let rest = store.select(ALL_FAILED, Some(failures[0])).await.expect("selects");
     assert_eq!((rest.found, rest.next), (failures[1..].to_vec(), None));
+}
+
+pub(crate) async fn leaves_out_what_was_touched(database: &impl Database) {
+    let store = database.handle().await;
+    let mut ids = Vec::new();
+    for (ms, name) in [(0, "a"), (10, "b"), (20, "c"), (30, "d")] {
+        ids.push(finished(&store, ms, name, failed()).await.token.delivery);
+    }
+    let replay = async |of: DeliveryId, ms: i64, event| {
+        let replay = Replay { of, id: DeliveryId::generate(at(ms)), now: at(ms), event };
+        store.replay(replay).await.expect("answers");
+    };
+    // As another event, which knows nothing of the first.
+    replay(ids[1], 40, Some(event(40))).await;
+    let waits = append(&store, new_event(50, &["e"], false)).await;
+    assert!(waits.is_empty());
+    let e = store.deliveries(crate::store::DeliveryFilter::default(), None, 1).await.expect("lists").found.remove(0);
+    store.discard(e.id, format!("{DISCARDED_BY}ana"), at(51)).await.expect("gives up");
+    let untouched = store.select(Selection { untouched: true, ..ALL_FAILED }, None).await.expect("selects");
+    assert_eq!(untouched.found, [ids[0], ids[2], ids[3]]);
+    assert_eq!(untouched.left_out, LeftOut { replayed: 1, discarded: 1 });
+    let all = store.select(ALL_FAILED, None).await.expect("selects");
+    assert_eq!((all.found.len(), all.left_out), (5, LeftOut::default()));
 }
 
 pub(crate) async fn purges_finished_ones_only(database: &impl Database) {

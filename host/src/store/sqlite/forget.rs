@@ -8,9 +8,9 @@ use super::rows::Fields;
 use super::windows;
 use super::writer::Batch;
 use crate::clock::Timestamp;
-use crate::delivery::State;
+use crate::delivery::{DISCARDED_BY, State};
 use crate::ids::{DeliveryId, EventId, EventType, WebhookId};
-use crate::store::{Purged, Selected, Selection, StoreError};
+use crate::store::{LeftOut, Purged, Selected, Selection, StoreError};
 
 /// Rows looked at when selecting.
 const LOOK_ROWS: usize = 1000;
@@ -30,7 +30,7 @@ pub(super) fn purge(
     selection: &Selection,
     after: Option<DeliveryId>,
 ) -> Result<Purged, StoreError> {
-    let Selected { found, next } = look(batch.connection, selection, after, FORGET_ROWS)?;
+    let Selected { found, next, left_out: _ } = look(batch.connection, selection, after, FORGET_ROWS)?;
     let mut count = 0;
     for id in found {
         count += u64::from(forget(batch, id)?);
@@ -59,12 +59,13 @@ fn look(
     after: Option<DeliveryId>,
     most: usize,
 ) -> Result<Selected, StoreError> {
-    let Selection { webhook, state, since, until, event_type } = selection;
+    let Selection { webhook, state, since, until, event_type, untouched } = selection;
     let from = after.map_or_else(|| before_all_of(*since), DeliveryId::to_bytes);
     let to = until.map_or([0xff; 16], |until| DeliveryId::first_at(until).to_bytes());
     let mut statement = connection.prepare_cached(&look_sql(*state))?;
     let mut rows = statement.query(params![from, to, i64::try_from(most).unwrap_or(i64::MAX)])?;
-    let (mut found, mut looked, mut last) = (Vec::new(), 0, None);
+    let (mut found, mut left_out) = (Vec::new(), LeftOut::default());
+    let (mut looked, mut last) = (0, None);
     while let Some(row) = rows.next()? {
         let fields = Fields::new("deliveries", row);
         let id = fields.id(0, DeliveryId::from_bytes)?;
@@ -80,9 +81,15 @@ fn look(
                 continue;
             }
         }
-        found.push(id);
+        if *untouched && fields.optional_text(4)?.is_some_and(|reason| reason.starts_with(DISCARDED_BY)) {
+            left_out.discarded += 1;
+        } else if *untouched && is_replayed(connection, id)? {
+            left_out.replayed += 1;
+        } else {
+            found.push(id);
+        }
     }
-    Ok(Selected { found, next: last.filter(|_| looked == most) })
+    Ok(Selected { found, left_out, next: last.filter(|_| looked == most) })
 }
 
 /// The id below all of this time. An id of no random part at all is made by nobody.
@@ -90,7 +97,11 @@ fn before_all_of(since: Option<Timestamp>) -> [u8; 16] {
     since.map_or([0; 16], |since| DeliveryId::first_at(since).to_bytes())
 }
 
-fn type_of(connection: &Connection, event: EventId) -> Result<Option<EventType>, StoreError> {
+fn is_replayed(connection: &Connection, id: DeliveryId) -> Result<bool, StoreError> {
+    Ok(connection.prepare_cached(IS_REPLAYED)?.exists([id.to_bytes()])?)
+}
+
+pub(super) fn type_of(connection: &Connection, event: EventId) -> Result<Option<EventType>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT type FROM events WHERE id = ?1")?;
     let text: Option<String> = statement.query_row([event.to_bytes()], |row| row.get(0)).optional()?;
     Ok(text.and_then(|text| text.parse().ok()))
@@ -106,8 +117,13 @@ fn look_sql(state: State) -> String {
         state if state.is_finished() => ("deliveries", format!("state = '{state}' AND state <> 'delivered' AND ")),
         _ => ("queue", String::new()),
     };
-    format!("SELECT id, state, webhook, event FROM {table} WHERE {states}id > ?1 AND id < ?2 ORDER BY id LIMIT ?3")
+    format!(
+        "SELECT id, state, webhook, event, reason FROM {table} WHERE {states}id > ?1 AND id < ?2 ORDER BY id LIMIT ?3"
+    )
 }
+
+const IS_REPLAYED: &str =
+    "SELECT 1 FROM queue WHERE replay_of = ?1 UNION ALL SELECT 1 FROM deliveries WHERE replay_of = ?1";
 
 #[cfg(test)]
 mod tests {
@@ -122,5 +138,7 @@ mod tests {
             assert!(plan.contains("id>? AND id<?") && !plan.contains("TEMP B-TREE"), "{state:?}: {plan}");
         }
         assert!(plan(&connection, &look_sql(State::Failed)).contains("deliveries_undelivered"));
+        let replayed = plan(&connection, IS_REPLAYED);
+        assert!(replayed.contains("queue_replays (") && replayed.contains("deliveries_replays ("), "{replayed}");
     }
 }

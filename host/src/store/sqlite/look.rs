@@ -10,8 +10,8 @@ use super::windows;
 use crate::clock::Timestamp;
 use crate::delivery::{Attempt, DeliveryView, State};
 use crate::event::Event;
-use crate::ids::{DeliveryId, EventId, WebhookId};
-use crate::store::{DeliveryFilter, PAGE_BYTES, PAGE_ROWS, StoreError};
+use crate::ids::{DeliveryId, EventId};
+use crate::store::{PAGE_BYTES, PAGE_ROWS, StoreError};
 
 /// Newest first.
 pub(super) fn events(connection: &Connection, before: Option<EventId>, limit: usize) -> Result<Vec<Event>, StoreError> {
@@ -53,26 +53,6 @@ pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> Result<Option
     Ok(Some(view))
 }
 
-/// Newest first, from queue and history.
-pub(super) fn deliveries(
-    connection: &Connection,
-    filter: &DeliveryFilter,
-    before: Option<DeliveryId>,
-    limit: usize,
-) -> Result<Vec<DeliveryView>, StoreError> {
-    let before = before.map_or([0xff; 16], DeliveryId::to_bytes);
-    let webhook = filter.webhook.as_ref().map(WebhookId::as_str);
-    let mut statement = connection.prepare_cached(&list_sql(filter.state))?;
-    let mut rows = statement.query(params![before, rows_at_most(limit), webhook])?;
-    let (mut page, mut bytes) = (Vec::new(), 0);
-    while let (true, Some(row)) = (bytes < PAGE_BYTES, rows.next()?) {
-        let fields = Fields::new("deliveries", row);
-        bytes += fields.optional_text(CHAIN)?.map_or(0, str::len);
-        page.push(windows::shown(connection, view(fields)?)?);
-    }
-    Ok(page)
-}
-
 /// In order of their numbers.
 pub(super) fn attempts_of(connection: &Connection, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
     let mut statement = connection.prepare_cached(ATTEMPTS)?;
@@ -85,13 +65,13 @@ pub(super) fn attempts_of(connection: &Connection, delivery: DeliveryId) -> Resu
 }
 
 /// A delivery from the columns of `queue_columns` or `history_columns`, without its rewritten payload and its window.
-fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
-    let state = State::from_name(fields.text(3)?).ok_or_else(|| fields.corrupt(3, &"not a state"))?;
+pub(super) fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
+    let state = State::from_name(fields.text(STATE)?).ok_or_else(|| fields.corrupt(STATE, &"not a state"))?;
     let due: Option<i64> = fields.get(6)?;
     Ok(DeliveryView {
         id: fields.id(0, DeliveryId::from_bytes)?,
-        event: fields.id(1, EventId::from_bytes)?,
-        webhook: fields.parse(2)?,
+        event: fields.id(EVENT, EventId::from_bytes)?,
+        webhook: fields.parse(WEBHOOK)?,
         state,
         created: fields.time(4)?,
         changed: fields.time(5)?,
@@ -106,7 +86,11 @@ fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
     })
 }
 
-const CHAIN: usize = 11;
+/// Of both lists of columns; so are those below.
+pub(super) const CHAIN: usize = 11;
+pub(super) const EVENT: usize = 1;
+pub(super) const WEBHOOK: usize = 2;
+pub(super) const STATE: usize = 3;
 
 macro_rules! queue_columns {
     () => {
@@ -122,6 +106,8 @@ macro_rules! history_columns {
     };
 }
 
+pub(super) use {history_columns, queue_columns};
+
 const DELIVERY: &str = concat!(
     "SELECT ",
     queue_columns!(),
@@ -133,39 +119,8 @@ const DELIVERY: &str = concat!(
 const REWRITTEN: &str = "SELECT data FROM rewritten JOIN queue ON queue.rewritten = rewritten.seq WHERE queue.id = ?1 \
      UNION ALL SELECT rewritten FROM deliveries WHERE id = ?1 AND rewritten IS NOT NULL";
 
-/// Both tables are read in the order of their keys and merged: the cost follows the page.
-fn list_sql(state: Option<State>) -> String {
-    let wanted = "WHERE id < ?1 AND (?3 IS NULL OR webhook = ?3)";
-    let queue = format!("SELECT {} FROM queue {wanted}", queue_columns!());
-    let history = format!("SELECT {} FROM deliveries {wanted}", history_columns!());
-    let from = match state {
-        None => format!("{queue} UNION ALL {history}"),
-        Some(State::Delivered) => format!("{history} AND state = 'delivered'"),
-        // Said twice, so that the partial index of these is used.
-        Some(state) if state.is_finished() => format!("{history} AND state = '{state}' AND state <> 'delivered'"),
-        Some(state) => format!("{queue} AND state = '{state}'"),
-    };
-    format!("{from} ORDER BY id DESC LIMIT ?2")
-}
-
 const EVENTS: &str = concat!("SELECT ", event_columns!(), " FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
 
 const ATTEMPTS: &str = "SELECT delivery, record, seq FROM attempts WHERE delivery = ?1 \
      UNION ALL SELECT id, attempt, 9223372036854775807 FROM deliveries WHERE id = ?1 AND attempt IS NOT NULL \
      ORDER BY 3 LIMIT ?2";
-
-#[cfg(test)]
-mod tests {
-    use super::super::schema::tests::{fresh, plan};
-    use super::*;
-
-    #[test]
-    fn no_list_sorts_or_reads_all() {
-        let connection = fresh();
-        for state in [None, Some(State::Held), Some(State::Delivered), Some(State::Failed)] {
-            let plan = plan(&connection, &list_sql(state));
-            assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN"), "{state:?}: {plan}");
-        }
-        assert!(plan(&connection, &list_sql(Some(State::Failed))).contains("deliveries_undelivered"));
-    }
-}

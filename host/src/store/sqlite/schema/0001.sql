@@ -81,6 +81,10 @@ CREATE TABLE deliveries (
 -- What people look for in history.
 CREATE INDEX deliveries_undelivered ON deliveries (state, id) WHERE state <> 'delivered';
 
+-- Which deliveries were replayed. Few are, so these stay small.
+CREATE INDEX queue_replays ON queue (replay_of) WHERE replay_of IS NOT NULL;
+CREATE INDEX deliveries_replays ON deliveries (replay_of) WHERE replay_of IS NOT NULL;
+
 -- Payloads of unfinished deliveries as plugins rewrote them.
 CREATE TABLE rewritten (
     seq  INTEGER PRIMARY KEY,
