@@ -50,8 +50,8 @@ impl EventSummary {
 
 impl From<EventHead> for EventSummary {
     fn from(head: EventHead) -> Self {
-        let EventHead { id, event_type, source, received, content_type, headers, bytes } = head;
-        Self { id, event_type, source, received, content_type, headers, bytes }
+        let EventHead { id, event_type, source, received, content_type, headers, attributes, bytes } = head;
+        Self { id, event_type, source, received, content_type, headers, attributes, bytes }
     }
 }
 

@@ -46,6 +46,8 @@ pub struct EventHead {
     pub received: Timestamp,
     pub content_type: String,
     pub headers: Vec<(String, String)>,
+    /// Of a CloudEvent.
+    pub attributes: Vec<(String, String)>,
     /// How many bytes it has.
     pub bytes: usize,
 }

@@ -342,7 +342,7 @@ fn what_keeps_a_delivery_from_going_out_is_told_with_what_ends_it() {
         kind: RunStateKind::Paused,
         since: at(-60),
         by: "ana".into(),
-        url: String::new(),
+        url: RunState::url_digest(&"https://build.example/hook".parse().expect("a URL")),
     };
     let condition =
         |open_until, next_start, narrowed_to| Condition { under_way: 0, narrowed_to, open_until, next_start };

@@ -76,14 +76,16 @@ pub(super) fn event_heads(
             && source.as_ref().is_none_or(|source| *source == head.source);
         if is_wanted {
             let headers: Vec<(String, String)> = fields.json(5)?;
-            let bytes = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-            list.take(EventHead { headers, ..head }, bytes);
+            let attributes: Vec<(String, String)> = fields.optional_json(7)?.unwrap_or_default();
+            let texts = headers.iter().chain(&attributes);
+            let bytes = texts.map(|(name, value)| name.len() + value.len()).sum();
+            list.take(EventHead { headers, attributes, ..head }, bytes);
         }
     }
     Ok(list.cut())
 }
 
-/// Without its headers.
+/// Without its headers and attributes.
 fn head(fields: Fields<'_, '_>) -> Result<EventHead, StoreError> {
     Ok(EventHead {
         id: fields.id(0, EventId::from_bytes)?,
@@ -92,6 +94,7 @@ fn head(fields: Fields<'_, '_>) -> Result<EventHead, StoreError> {
         received: fields.time(3)?,
         content_type: fields.text(4)?.to_owned(),
         headers: Vec::new(),
+        attributes: Vec::new(),
         bytes: usize::try_from(fields.get::<i64>(6)?).unwrap_or(usize::MAX),
     })
 }
@@ -164,7 +167,7 @@ fn deliveries_sql(state: Option<State>) -> String {
     format!("{from} ORDER BY id DESC LIMIT ?3")
 }
 
-const EVENT_HEADS: &str = "SELECT id, type, source, received, content_type, headers, length(data) FROM events \
+const EVENT_HEADS: &str = "SELECT id, type, source, received, content_type, headers, length(data), attributes FROM events \
      WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
 #[cfg(test)]
