@@ -15,6 +15,7 @@ mod hostile;
 mod hostile_senders;
 mod languages;
 mod moving_in;
+mod openapi;
 mod operations;
 mod pace;
 mod plugin_swaps;

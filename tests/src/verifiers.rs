@@ -41,8 +41,18 @@ pub async fn cloudevents(arguments: &[&str]) -> Option<Vec<Value>> {
 }
 
 fn python() -> Option<PathBuf> {
-    let python = folder("HOOKWRIGHT_VERIFIERS", "target/verifiers").join("python/bin/python");
-    is_there(&python).then_some(python)
+    python_program("python")
+}
+
+/// A program that is installed beside Python's. `None`, said aloud, when it is not there; with `CI=true` a failure.
+pub fn python_program(name: &str) -> Option<PathBuf> {
+    let program = folder("HOOKWRIGHT_VERIFIERS", "target/verifiers").join("python/bin").join(name);
+    is_there(&program).then_some(program)
+}
+
+/// What they are set up with.
+pub fn sources() -> PathBuf {
+    workspace().join("tests/verifiers")
 }
 
 fn is_there(path: &Path) -> bool {
