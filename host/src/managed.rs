@@ -118,7 +118,7 @@ impl ManagedWebhooks {
     pub async fn create(self: &Arc<Self>, new: NewWebhook, who: Principal) -> Result<Edited, EditError> {
         self.see_through(move |this| async move {
             let mut state = this.state.lock().await;
-            let sent = Digest::of(new.draft.to_string().as_bytes());
+            let sent = Digest::of(format!("{:?} {}", new.id, new.draft).as_bytes());
             if let Some(key) = &new.key
                 && let Some(row) =
                     state.rows.values().find(|row| row.key.as_ref().is_some_and(|(known, _)| known == key))

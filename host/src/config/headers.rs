@@ -78,6 +78,13 @@ impl fmt::Display for Hint {
     }
 }
 
+/// Whether a member of a plugin's config looks as if it held a secret.
+pub fn names_a_secret(member: &str) -> bool {
+    const WORDS: [&str; 7] = ["apikey", "credential", "passphrase", "password", "privatekey", "secret", "token"];
+    let plain: String = member.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    WORDS.iter().any(|word| plain.contains(word)) || plain == "authorization"
+}
+
 /// The well-known header that a name was likely meant to be.
 pub fn likely_misspelling(name: &str) -> Option<&'static str> {
     let known = WELL_KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name));

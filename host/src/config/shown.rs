@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::headers::carries_credentials;
+use super::headers::{carries_credentials, names_a_secret};
 use crate::managed::definition::SECRET;
 use crate::webhook::Webhook;
 
@@ -26,7 +26,25 @@ pub(super) fn written(written: &Value, webhook: &Webhook) -> Value {
     for extra in shown.pointer_mut("/signing/extra").and_then(Value::as_array_mut).into_iter().flatten() {
         extra.get_mut("secret").map(hide).unwrap_or_default();
     }
+    for used in shown.get_mut("plugins").and_then(Value::as_array_mut).into_iter().flatten() {
+        for pointer in ["/config", "/shadow/config"] {
+            used.pointer_mut(pointer).map(hide_named).unwrap_or_default();
+        }
+    }
     shown
+}
+
+/// What is in members that look as if they held a secret.
+fn hide_named(config: &mut Value) {
+    match config {
+        Value::Array(items) => items.iter_mut().for_each(hide_named),
+        Value::Object(members) => {
+            for (name, member) in members {
+                if member.is_string() && names_a_secret(name) { hide(member) } else { hide_named(member) }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Unless it only says where the secret is.
@@ -53,6 +71,7 @@ mod tests {
         let text = r#"{"url": "https://a.example/x?token=canary", "events": ["*"],
             "headers": {"X-Site": "main", "Authorization": "Bearer canary", "X-Api-Key": "${ process.env.KEY }",
                         "X-Token": "${KEY:-canary}", "Cookie": "a=canary${KEY}"},
+            "plugins": [{"plugin": "p", "config": {"password": "canary", "token": "${KEY}", "keep": ["/a"]}}],
             "signing": {"extra": [{"header": "X-S", "secret": "canary"}, {"header": "X-T", "secret": "${KEY}"}]}}"#;
         let layer = Layer { file: "a".into(), text: text.into() };
         let variables = Variables::from_pairs([("KEY", "canary")]);

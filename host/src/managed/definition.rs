@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::carries_credentials;
+use crate::config::{carries_credentials, names_a_secret};
 use crate::pointer;
 use crate::schemas::Violation;
 
@@ -242,6 +242,7 @@ fn is_secret_place(place: &str, text: &str) -> bool {
     let mut steps = place.split('/').skip(1);
     match (steps.next(), steps.next(), steps.next(), steps.next()) {
         (Some("headers"), Some(name), None, None) => carries_credentials(&name.to_ascii_lowercase(), text),
+        (Some("plugins"), Some(_), Some("config"), Some(_)) => place.rsplit('/').next().is_some_and(names_a_secret),
         (Some("signing"), Some("secrets"), Some(_), None)
         | (Some("signing"), Some("extra"), Some(_), Some("secret")) => true,
         _ => false,
@@ -295,7 +296,7 @@ mod tests {
         json!({
             "url": {"$secret": "https://hooks.example/T0/B0/x"},
             "headers": {"Authorization": "Bearer hunter2", "X-Site": "main ${HOME}", "X-Hidden": {"$secret": "psst"}},
-            "plugins": [{"plugin": "p", "config": {"token": {"$secret": "deep"}}}],
+            "plugins": [{"plugin": "p", "config": {"place": {"$secret": "deep"}, "more": [{"apiToken": "named"}]}}],
             "signing": {"secrets": ["whsec_a", "whsec_b"], "extra": [{"header": "X-Sig", "secret": "old"}]},
         })
     }
@@ -304,7 +305,7 @@ mod tests {
     fn secrets_are_kept_apart_and_shown_as_such() {
         let definition = sent(&full());
         let secrets: Vec<_> = definition.secrets().values().map(String::as_str).collect();
-        assert_eq!(secrets.len(), 7);
+        assert_eq!(secrets.len(), 8);
         let (written, shown) = (definition.written().to_string(), definition.shown().to_string());
         for text in secrets {
             assert!(!written.contains(text) && !shown.contains(text), "{text}");
@@ -324,7 +325,8 @@ mod tests {
         let new = Definition::sent(&changed, Some(&known)).expect("fits");
         let mut texts: Vec<_> = new.secrets().values().map(String::as_str).collect();
         texts.sort_unstable();
-        assert_eq!(texts, ["Bearer hunter2", "deep", "https://hooks.example/T0/B0/x", "new", "old", "whsec_b"]);
+        let kept = ["Bearer hunter2", "deep", "https://hooks.example/T0/B0/x", "named", "new", "old", "whsec_b"];
+        assert_eq!(texts, kept);
     }
 
     #[test]
