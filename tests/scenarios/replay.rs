@@ -164,7 +164,7 @@ async fn a_run_of_many_can_be_cancelled() {
     let begun = host.admin_send(Method::POST, "/v1/replays", r#"{"webhook":"w"}"#).await;
     assert_eq!(begun.status, StatusCode::ACCEPTED, "{begun:?}");
     let path = format!("/v1/replays/{}", id(&begun.body));
-    host.admin_request(Method::DELETE, &path).await;
+    host.admin_request(Method::POST, &format!("{path}/cancel")).await;
     let ended = until("the run to end", || async {
         let run = host.api(&path).await;
         (run["state"] != "running").then_some(run)

@@ -202,11 +202,19 @@ fn not_null(mut schema: Value) -> Value {
     {
         *types = one.clone().into();
     }
-    if let Some(choices) = schema.get("anyOf").and_then(Value::as_array)
-        && let [one, null] = choices.as_slice()
-        && null.get("type").is_some_and(|kind| kind == "null")
-    {
-        return one.clone();
+    let chosen = match schema.get("anyOf").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([one, null]) if null.get("type").is_some_and(|kind| kind == "null") => one.clone(),
+        _ => return schema,
+    };
+    // What stands beside the choice holds too.
+    if let Some(members) = schema.as_object_mut() {
+        members.remove("anyOf");
+        members.extend(chosen.as_object().cloned().unwrap_or_default().into_iter().filter(|(key, _)| key != "enum"));
+        if !members.contains_key("enum")
+            && let Some(choices) = chosen.get("enum")
+        {
+            members.insert("enum".to_owned(), choices.clone());
+        }
     }
     schema
 }

@@ -165,7 +165,7 @@ pub(super) fn all() -> Vec<Route> {
         Route::get("/v1/replays/{id}", Viewer, replays::one)
             .about("A run that replays many")
             .answers::<crate::replay::RunView>(200),
-        Route::delete("/v1/replays/{id}", Operator, replays::cancel)
+        Route::post("/v1/replays/{id}/cancel", Operator, replays::cancel)
             .about("Stop a run that replays many")
             .answers::<crate::replay::RunView>(200),
         Route::get("/v1/quarantine", Viewer, quarantine::list)
@@ -196,7 +196,7 @@ pub(super) fn all() -> Vec<Route> {
             .answers::<plugins::FullPlugin>(200),
         Route::put("/v1/plugins/{id}", Admin, plugins::upload)
             .about("Put a file in its place, if it passes every check of a reload")
-            .bytes("application/wasm")
+            .bytes("application/octet-stream")
             .answers::<plugins::FullPlugin>(200)
             .answers::<plugins::FullPlugin>(201)
             .refuses(&[Kind::InvalidDefinition, Kind::WrongState]),

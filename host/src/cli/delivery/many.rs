@@ -95,7 +95,7 @@ async fn watch(client: &Client, id: &str) -> anyhow::Result<Value> {
         tokio::select! {
             () = &mut stop, if !is_cancelled => {
                 is_cancelled = true;
-                client.send_json(Method::DELETE, &path, &Value::Null).await?;
+                client.act(&format!("{path}/cancel")).await?;
             }
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
