@@ -68,7 +68,8 @@ fn cloudevents() -> Vec<Case> {
         Case::refused(name, typed(&content_type, body), status, word)
     };
     let context = r#""specversion":"1.0","id":"1","source":"/","type":"entry.create""#;
-    let flood: String = (0..70).map(|number| format!("ce-x{number}: y\r\n")).collect();
+    let flood: Vec<_> = (0..70).map(|number| format!("ce-x{number}: y\r\n")).collect();
+    let flood = flood.concat();
     let headers = "ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /\r\nce-type: entry.create\r\n";
     let mut raw_byte = post(&format!("{headers}ce-subject: ~\r\n"), "{}");
     raw_byte.iter_mut().filter(|byte| **byte == b'~').for_each(|byte| *byte = 0xff);
