@@ -103,7 +103,7 @@ async fn what_cannot_be_replayed_says_what_to_do_instead() {
     }
     host.command(&["delivery", "replay", id(&held), "--today"]).await;
     let path = format!("/v1/deliveries/{}/replay", id(&held));
-    for (body, status) in [("{\"mode\":\"edited\"}", 400), ("{", 400), ("{\"mode\":\"today\"}", 202), ("", 409)] {
+    for (body, status) in [("{\"mode\":\"edited\"}", 422), ("{", 400), ("{\"mode\":\"today\"}", 202), ("", 409)] {
         assert_eq!(host.admin_send(Method::POST, &path, body).await.status.as_u16(), status, "{body}");
     }
     std::fs::remove_file(host.home().join("config/webhooks/holds.json")).expect("was there");
