@@ -328,6 +328,15 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r"
         viewer GET    /v1/status
         operator POST   /v1/reload
+        viewer GET    /v1/webhooks
+        operator POST   /v1/webhooks
+        viewer GET    /v1/webhooks/{id}
+        operator PUT    /v1/webhooks/{id}
+        operator PATCH  /v1/webhooks/{id}
+        operator DELETE /v1/webhooks/{id}
+        viewer GET    /v1/webhooks/{id}/export
+        admin POST   /v1/webhooks/{id}/rotate-secret
+        operator POST   /v1/webhooks/{id}/test
         operator POST   /v1/webhooks/{id}/pause
         operator POST   /v1/webhooks/{id}/resume
         operator POST   /v1/webhooks/{id}/enable
@@ -346,10 +355,18 @@ mod tests {
         viewer GET    /v1/replays
         operator POST   /v1/replays
         viewer GET    /v1/replays/{id}
-        operator DELETE /v1/replays/{id}
+        operator POST   /v1/replays/{id}/cancel
         viewer GET    /v1/quarantine
         viewer GET    /v1/quarantine/{id}
         operator POST   /v1/quarantine/{id}/admit
+        admin POST   /v1/secrets/rotate-key
+        viewer GET    /v1/schemas
+        viewer GET    /v1/schemas/{type}
+        viewer GET    /v1/plugins
+        viewer GET    /v1/plugins/{id}
+        admin PUT    /v1/plugins/{id}
+        operator POST   /v1/plugins/{id}/run
+        viewer GET    /v1/reloads
         viewer GET    /v1/shadows
         viewer GET    /v1/tail
         ");

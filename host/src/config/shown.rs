@@ -76,7 +76,55 @@ mod tests {
         let layer = Layer { file: "a".into(), text: text.into() };
         let variables = Variables::from_pairs([("KEY", "canary")]);
         let webhook = parse_webhook("a".parse().expect("an id"), &[layer], &variables).expect("good");
-        insta::assert_snapshot!(format!("{:#}", webhook.shown()), @"");
+        insta::assert_snapshot!(format!("{:#}", webhook.shown()), @r#"
+        {
+          "url": "https://a.example/x?…",
+          "events": [
+            "*"
+          ],
+          "headers": {
+            "X-Site": "main",
+            "Authorization": {
+              "$secret": true
+            },
+            "X-Api-Key": "${ process.env.KEY }",
+            "X-Token": {
+              "$secret": true
+            },
+            "Cookie": {
+              "$secret": true
+            }
+          },
+          "plugins": [
+            {
+              "plugin": "p",
+              "config": {
+                "password": {
+                  "$secret": true
+                },
+                "token": "${KEY}",
+                "keep": [
+                  "/a"
+                ]
+              }
+            }
+          ],
+          "signing": {
+            "extra": [
+              {
+                "header": "X-S",
+                "secret": {
+                  "$secret": true
+                }
+              },
+              {
+                "header": "X-T",
+                "secret": "${KEY}"
+              }
+            ]
+          }
+        }
+        "#);
         assert!(!webhook.shown().to_string().contains("canary"));
     }
 }

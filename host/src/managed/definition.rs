@@ -355,7 +355,37 @@ mod tests {
     #[test]
     fn an_export_is_a_file_whose_secrets_are_variables() {
         let Exported { file, variables } = sent(&full()).exported("site-build");
-        insta::assert_snapshot!(format!("{file:#}\n{}", variables.join(" ")), @"");
+        insta::assert_snapshot!(format!("{file:#}\n{}", variables.join(" ")), @r#"
+        {
+          "url": "${ process.env.SITE_BUILD_URL }",
+          "headers": {
+            "Authorization": "${ process.env.SITE_BUILD_AUTHORIZATION }",
+            "X-Site": "main $${HOME}",
+            "X-Hidden": "${ process.env.SITE_BUILD_X_HIDDEN }"
+          },
+          "plugins": [
+            {
+              "plugin": "p",
+              "config": {
+                "token": "${ process.env.SITE_BUILD_SECRET }"
+              }
+            }
+          ],
+          "signing": {
+            "secrets": [
+              "${ process.env.SITE_BUILD_SECRET_3 }",
+              "${ process.env.SITE_BUILD_SECRET_4 }"
+            ],
+            "extra": [
+              {
+                "header": "X-Sig",
+                "secret": "${ process.env.SITE_BUILD_SECRET_2 }"
+              }
+            ]
+          }
+        }
+        SITE_BUILD_URL SITE_BUILD_AUTHORIZATION SITE_BUILD_X_HIDDEN SITE_BUILD_SECRET SITE_BUILD_SECRET_3 SITE_BUILD_SECRET_4 SITE_BUILD_SECRET_2
+        "#);
     }
 
     fn draft() -> impl Strategy<Value = Value> {
