@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use self::descriptors::Connections;
 use self::home_lock::{HomeLock, LockError, StoreLock};
 use self::tokens::TokenError;
+use crate::access::{Attempts, Role, Tokens};
 use crate::admin::{self, AdminState, HostInfo};
 use crate::clock::{self, Timestamp};
-use crate::config::{Home, Source, Variables};
+use crate::config::{Home, IntakeLimits, Source, Variables};
 use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
 use crate::ids::{DeliveryId, Digest, SourceName};
@@ -98,6 +100,7 @@ pub struct Host {
     reloading: Reloading,
     retention: Arc<Retention>,
     managed: Arc<ManagedWebhooks>,
+    tokens: Tokens,
     store: Arc<SqliteStore>,
     info: Arc<HostInfo>,
     stop: CancellationToken,
@@ -175,7 +178,8 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let (listen, admin_address) = (bound(&public, configured.listen), bound(&admin, configured.admin));
     let info = Arc::new(HostInfo { environment, started, listen, admin: admin_address });
 
-    let admin_token = tokens::read_or_make(&home.data().join("admin.token"), "hwa_")?;
+    let admin_token = tokens::read_or_make(&home.data().join("admin.token"), Role::Admin)?;
+    let tokens = Tokens::load(Digest::of(admin_token.as_bytes()), store.clone()).await?;
     let local = local_source(&home, &revision)?;
     let reloading = reload::spawn(loader, stop.clone());
     let live = Arc::clone(&reloading.live);
@@ -197,6 +201,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         administration: store.clone(),
         dispatcher: dispatcher.clone(),
         operations: operations.clone(),
+        tokens: tokens.clone(),
         local,
     }));
     let managed =
@@ -227,22 +232,18 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         intake: Arc::clone(&intake),
         reruns: Arc::new(reruns),
         shadows,
-        token: Digest::of(admin_token.as_bytes()),
+        tokens: tokens.clone(),
+        attempts: Arc::new(Attempts::new("admin")),
         info: Arc::clone(&info),
         stop: stop.clone(),
     };
     let limits = &revision.server.limits;
     let connections = Connections::provide(limits.max_connections);
-    let serve_limits = |max_connections| ServeLimits {
-        max_connections,
-        head_timeout: limits.head_timeout,
-        drain_timeout: DRAIN_DEADLINE / 2,
-    };
     let public_router = intake::router(Arc::clone(&intake), stop.clone());
     let admin_router = admin::router(admin_state);
     let host = Host {
-        public: public.map(|(listener, _)| (listener, public_router, serve_limits(connections.public))),
-        admin: admin.map(|(listener, _)| (listener, admin_router, serve_limits(connections.admin))),
+        public: public.map(|(listener, _)| (listener, public_router, serve_limits(limits, connections.public))),
+        admin: admin.map(|(listener, _)| (listener, admin_router, serve_limits(limits, connections.admin))),
         dispatcher,
         operations: (operations, told),
         intake,
@@ -250,6 +251,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         reloading,
         retention,
         managed,
+        tokens,
         store,
         info,
         stop,
@@ -296,6 +298,7 @@ impl Host {
             reloading,
             retention,
             managed,
+            tokens,
             store,
             info: _,
             stop,
@@ -311,6 +314,7 @@ impl Host {
         let following = tasks::spawn("follow", OnPanic::Abort, following);
         let sweeping = tasks::spawn("retention", OnPanic::Log, retention.run(stop.clone()));
         let retiring = tasks::spawn("retire", OnPanic::Log, managed.run(stop.clone()));
+        let using = tasks::spawn("token-uses", OnPanic::Log, tokens.clone().keep_writing(stop.clone()));
         let stopping = async {
             shutdown.await;
             tracing::info!("shutting down: finishing what is under way");
@@ -321,7 +325,8 @@ impl Host {
         // What the last deliveries came to is told too.
         drained.cancel();
         // All end by `stop` or `drained`; a panic of theirs was reported where it happened.
-        let _ = tokio::join!(following, reloading.task, sweeping, retiring, announcing);
+        let _ = tokio::join!(following, reloading.task, sweeping, retiring, announcing, using);
+        tokens.write_uses().await;
         store.close().await;
         drop(locks);
     }
@@ -414,13 +419,17 @@ async fn bind(address: SocketAddr, setting: &'static str) -> Result<(TcpListener
     Ok((listener, bound))
 }
 
+fn serve_limits(limits: &IntakeLimits, max_connections: NonZeroUsize) -> ServeLimits {
+    ServeLimits { max_connections, head_timeout: limits.head_timeout, drain_timeout: DRAIN_DEADLINE / 2 }
+}
+
 /// The source that stands in while the configuration names none. Made at the start or not at all: when sources
 /// are taken away later, `reload` says that a restart is needed.
 fn local_source(home: &Home, revision: &Revision) -> Result<Option<Source>, TokenError> {
     if !revision.server.sources.is_empty() {
         return Ok(None);
     }
-    let token = tokens::read_or_make(&home.data().join("source-local.token"), "hws_")?;
+    let token = tokens::read_or_make(&home.data().join("source-local.token"), Role::Source)?;
     Ok(Some(Source { name: SourceName::local(), token: Digest::of(token.as_bytes()) }))
 }
 

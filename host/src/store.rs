@@ -31,7 +31,7 @@ pub mod sqlite;
 mod upkeep;
 
 pub use managed::{MOST_MANAGED, Managed, ManagedRow, Written};
-pub use registry::{CHANGES_KEPT, Change, Recorded, Registry};
+pub use registry::{CHANGES_KEPT, Change, ChangeFilter, Recorded, Registry};
 pub use upkeep::{
     Discarded, DiscardedHeld, NoReplay, Purged, Replay, Replayed, Retried, Selected, Selection, Space, Sweep, Swept,
     Upkeep,

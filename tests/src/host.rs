@@ -75,6 +75,10 @@ impl Hookwright {
         self.running.listen
     }
 
+    pub fn admin_address(&self) -> SocketAddr {
+        self.running.admin
+    }
+
     /// Posts a body as Strapi does.
     pub async fn post(&self, body: impl Into<Bytes>) -> Posted {
         let request = self.request().header("content-type", "application/json").body(body.into());

@@ -2,23 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::{Extension, Json};
 use http::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{Admin, params};
+use super::{Admin, Who, params};
+use crate::access::Principal;
 use crate::clock::{self, Timestamp};
 use crate::delivery;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{DeliveryId, WebhookId};
-use crate::store::{Discarded, DiscardedHeld, Purged, Retried, Selection};
+use crate::store::{Change, Discarded, DiscardedHeld, Purged, Retried, Selection};
 
 /// One request works on many for so long; then it answers that there is more.
 const WORK_TIME: Duration = Duration::from_secs(5);
-/// A name longer than this is cut.
-const MOST_NAME_CHARS: usize = 64;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Hurried {
@@ -27,13 +27,18 @@ pub(super) struct Hurried {
     due: Timestamp,
 }
 
-pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Hurried>, Problem> {
+pub(super) async fn retry(
+    State(admin): Admin,
+    Extension(who): Who,
+    Path(id): Path<String>,
+) -> Result<Json<Hurried>, Problem> {
     let id: DeliveryId = params::id(&id)?;
     let now = clock::now();
     let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
     match admin.upkeep.retry(id, now).await? {
         Retried::Due(lane) => {
             admin.dispatcher.wake(&lane, now);
+            admin.record(Change::by(&who, "delivery.retry", id.to_string(), now)).await;
             Ok(Json(Hurried { id, webhook: lane.webhook, due: now }))
         }
         Retried::Absent => Err(absent(id)),
@@ -62,17 +67,21 @@ pub(super) struct GivenUp {
 
 pub(super) async fn discard(
     State(admin): Admin,
+    Extension(who): Who,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Json<GivenUp>, Problem> {
     let id: DeliveryId = params::id(&id)?;
     let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
     let DiscardBody { by } = params::body(request, limits).await?;
-    let (reason, now) = (discarded_by(by.as_deref()), clock::now());
+    let who = known(&who, by.as_deref());
+    let (reason, now) = (discarded_by(&who), clock::now());
     let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
     match admin.upkeep.discard(id, reason.clone(), now).await? {
         Discarded::Done(lane) => {
             admin.dispatcher.wake(&lane, now);
+            let to = json!({ "state": delivery::State::Failed });
+            admin.record(Change::by(&who, "delivery.discard", id.to_string(), now).between(None, to)).await;
             Ok(Json(GivenUp { id, webhook: lane.webhook, state: delivery::State::Failed, reason }))
         }
         Discarded::Absent => Err(absent(id)),
@@ -100,25 +109,40 @@ pub(super) struct Counted {
 }
 
 /// Gives up what a webhook holds, whether it is still there or not.
-pub(super) async fn discard_held(State(admin): Admin, request: Request) -> Result<Json<Counted>, Problem> {
+pub(super) async fn discard_held(
+    State(admin): Admin,
+    Extension(who): Who,
+    request: Request,
+) -> Result<Json<Counted>, Problem> {
     let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
     let DiscardManyBody { webhook, state, by } = params::body(request, limits).await?;
     if state != delivery::State::Held {
         let detail = "`state` must be `held`: what is pending or retrying is given up one by one.";
         return Err(Problem::new(Kind::BadRequest, detail).with("field", "state"));
     }
-    let (reason, began, mut count) = (discarded_by(by.as_deref()), Instant::now(), 0);
-    loop {
+    let who = known(&who, by.as_deref());
+    let (reason, began, mut count) = (discarded_by(&who), Instant::now(), 0);
+    let outcome = loop {
         let now = clock::now();
-        let DiscardedHeld { lanes, more } = admin.upkeep.discard_held(webhook.clone(), reason.clone(), now).await?;
-        for lane in &lanes {
-            admin.dispatcher.wake(lane, now);
+        match admin.upkeep.discard_held(webhook.clone(), reason.clone(), now).await {
+            Err(error) => break Err(error),
+            Ok(DiscardedHeld { lanes, more }) => {
+                for lane in &lanes {
+                    admin.dispatcher.wake(lane, now);
+                }
+                count += lanes.len() as u64;
+                if !more || began.elapsed() > WORK_TIME {
+                    break Ok(more);
+                }
+            }
         }
-        count += lanes.len() as u64;
-        if !more || began.elapsed() > WORK_TIME {
-            return Ok(Json(Counted { count, more }));
-        }
+    };
+    // Of what was done, whatever stopped it.
+    if count > 0 {
+        let change = Change::by(&who, "delivery.discard", webhook.to_string(), clock::now());
+        admin.record(change.between(None, json!({ "discarded": count }))).await;
     }
+    Ok(Json(Counted { count, more: outcome? }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -131,7 +155,7 @@ pub(super) struct PurgeQuery {
 }
 
 /// Forgets finished deliveries. Their events stay until retention takes them.
-pub(super) async fn purge(State(admin): Admin, uri: Uri) -> Result<Json<Counted>, Problem> {
+pub(super) async fn purge(State(admin): Admin, Extension(who): Who, uri: Uri) -> Result<Json<Counted>, Problem> {
     let PurgeQuery { state, webhook, before } = params::query(&uri)?;
     if !state.is_finished() {
         let detail =
@@ -140,15 +164,25 @@ pub(super) async fn purge(State(admin): Admin, uri: Uri) -> Result<Json<Counted>
     }
     let selection = Selection { webhook, state, since: None, until: before, event_type: None };
     let (began, mut count, mut after) = (Instant::now(), 0, None);
-    loop {
-        let Purged { count: gone, next } = admin.upkeep.purge(selection.clone(), after).await?;
-        count += gone;
-        let more = next.is_some();
-        if !more || began.elapsed() > WORK_TIME {
-            return Ok(Json(Counted { count, more }));
+    let outcome = loop {
+        match admin.upkeep.purge(selection.clone(), after).await {
+            Err(error) => break Err(error),
+            Ok(Purged { count: gone, next }) => {
+                count += gone;
+                after = next;
+                if after.is_none() || began.elapsed() > WORK_TIME {
+                    break Ok(after.is_some());
+                }
+            }
         }
-        after = next;
+    };
+    if count > 0 {
+        let Selection { webhook, state, until, .. } = selection;
+        let subject = webhook.map_or_else(|| "deliveries".to_owned(), |webhook| webhook.to_string());
+        let to = json!({ "purged": count, "state": state, "before": until });
+        admin.record(Change::by(&who, "delivery.purge", subject, clock::now()).between(None, to)).await;
     }
+    Ok(Json(Counted { count, more: outcome? }))
 }
 
 fn absent(id: DeliveryId) -> Problem {
@@ -159,27 +193,10 @@ fn under_way(id: DeliveryId) -> String {
     format!("Delivery {id} is being run or sent right now. Look again in a moment.")
 }
 
-fn discarded_by(who: Option<&str>) -> String {
-    format!("discarded by {}", named(who))
+fn known(who: &Principal, said: Option<&str>) -> Principal {
+    Principal { name: who.known_as(said), ..who.clone() }
 }
 
-/// Whoever asks, as far as he says.
-pub(super) fn named(who: Option<&str>) -> String {
-    let name: String = who.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MOST_NAME_CHARS).collect();
-    match name.trim() {
-        "" => "somebody over the API".to_owned(),
-        name => name.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_discarded_is_a_short_name() {
-        assert_eq!(discarded_by(None), "discarded by somebody over the API");
-        assert_eq!(discarded_by(Some(" \u{1b}ana\n")), "discarded by ana");
-        assert_eq!(discarded_by(Some(&"x".repeat(500))).len(), "discarded by ".len() + MOST_NAME_CHARS);
-    }
+fn discarded_by(who: &Principal) -> String {
+    format!("discarded by {}", who.name)
 }

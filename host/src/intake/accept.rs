@@ -16,6 +16,7 @@ use crate::config::{SchemaMode, SchemaRules, UnknownEvents};
 use crate::dispatch::Permit;
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, EventType, SourceName, WebhookId};
+use crate::pattern::EventPattern;
 use crate::revision::Revision;
 use crate::schemas::Check;
 use crate::store::{Appended, Debounce, Idempotency, Lane, NewDelivery, NewEvent, Place, Placed, StoreError};
@@ -26,6 +27,8 @@ use crate::webhook::{DebounceRule, Webhook};
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) source: SourceName,
+    /// The types that its token is for; empty: all.
+    pub(super) only: Vec<EventPattern>,
     pub(super) content_type: Arc<str>,
     /// Those of [`crate::event::PASSED_HEADERS`].
     pub(super) headers: Vec<(String, String)>,
@@ -64,7 +67,7 @@ pub(super) struct Taker {
 impl Intake {
     /// Judges a candidate by `revision`. The parsed body, many times the size of its bytes, does not outlive this.
     pub(super) fn judge(&self, revision: &Revision, candidate: &Candidate) -> Result<Judged, Refusal> {
-        let (event_type, body) = judge(revision, &candidate.source, &candidate.data)?;
+        let (event_type, body) = permitted(&candidate.only, judge(revision, &candidate.source, &candidate.data))?;
         let takers = self.takers(revision, &event_type, &body);
         Ok(Judged { event_type, takers })
     }
@@ -94,6 +97,7 @@ impl Intake {
         }
         let candidate = Candidate {
             source: SourceName::hookwright(),
+            only: Vec::new(),
             content_type: "application/json".into(),
             headers: Vec::new(),
             data: body.to_string().into(),
@@ -119,7 +123,7 @@ impl Intake {
     }
 
     async fn append(&self, candidate: Candidate, judged: Judged, now: Timestamp) -> Result<Accepted, Refusal> {
-        let Candidate { source, content_type, headers, data, idempotency_key, room } = candidate;
+        let Candidate { source, only: _, content_type, headers, data, idempotency_key, room } = candidate;
         let idempotency = idempotency_key.map(|key| Idempotency { key, digest: Digest::of(&data) });
         let Judged { event_type, takers } = judged;
         let id = EventId::generate(now);
@@ -190,6 +194,22 @@ impl Accepted {
         let deliveries = deliveries.into_iter().map(|(id, webhook)| AcceptedDelivery { id, webhook }).collect();
         Self { id, deliveries }
     }
+}
+
+/// What came of judging, unless the type is not among `only`: then nothing else matters, and nothing is kept.
+fn permitted(
+    only: &[EventPattern],
+    judged: Result<(EventType, Value), Refusal>,
+) -> Result<(EventType, Value), Refusal> {
+    let (Ok((event_type, _)) | Err(Refusal::UnknownEvent(event_type) | Refusal::SchemaViolation { event_type, .. })) =
+        &judged
+    else {
+        return judged;
+    };
+    if only.is_empty() || only.iter().any(|pattern| pattern.matches(event_type)) {
+        return judged;
+    }
+    Err(Refusal::TypeNotAllowed { event_type: event_type.clone(), allowed: only.to_vec() })
 }
 
 /// The type and the body of an event that `revision` accepts.

@@ -35,6 +35,7 @@ impl Intake {
         drop(body);
         let candidate = Candidate {
             source,
+            only: Vec::new(),
             content_type: "application/json".into(),
             headers: Vec::new(),
             data,

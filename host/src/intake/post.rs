@@ -10,11 +10,14 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Accepted, BODIES_IN_FLIGHT_BYTES, Candidate, Intake, Refusal, token};
+use crate::access::{Blocked, Posts};
 use crate::clock;
 use crate::config::IntakeLimits;
 use crate::event::PASSED_HEADERS;
+use crate::http::Peer;
 use crate::http::body::{self, BodyLimits};
 use crate::http::problem::Problem;
+use crate::revision::Revision;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -62,7 +65,7 @@ impl Intake {
     async fn candidate(&self, request: Request) -> Result<Candidate, Refusal> {
         let (head, body) = request.into_parts();
         let revision = self.parts.live.load_full();
-        let source = token::authenticate(&head.headers, self.sources(&revision))?;
+        let posts = self.authenticated(&head, &revision)?;
         let content_type = json_type(&head.headers)?.into();
         let idempotency_key = idempotency_key(&head.headers)?.map(Into::into);
         let headers = passed_headers(&head.headers);
@@ -71,7 +74,27 @@ impl Intake {
         let room = self.room_for(&body, &limits)?;
         let limits = BodyLimits { max_bytes: limits.max_body_bytes, timeout: limits.body_timeout };
         let data = body::read(body, limits).await?;
-        Ok(Candidate { source, content_type, headers, data, idempotency_key, room: Some(room) })
+        let Posts { source, events: only } = posts;
+        Ok(Candidate { source, only, content_type, headers, data, idempotency_key, room: Some(room) })
+    }
+
+    /// Who posts. The token is judged before its peer is: whoever shares a proxy with a CMS cannot lock it out.
+    fn authenticated(&self, head: &http::request::Parts, revision: &Revision) -> Result<Posts, Refusal> {
+        let now = clock::now();
+        let found = token::authenticate(&head.headers, self.sources(revision), &self.parts.tokens, now);
+        found.inspect(|posts| self.note_use(&posts.source, now)).map_err(|refusal| {
+            if !refusal.is_wrong_token() {
+                return refusal;
+            }
+            let peer = Peer::address(&head.extensions);
+            match self.attempts.check(peer, now) {
+                Ok(()) => {
+                    self.attempts.note(peer, now);
+                    refusal
+                }
+                Err(Blocked { wait }) => Refusal::TooManyAttempts { wait },
+            }
+        })
     }
 
     /// Room for what is announced, or for the most that is allowed. Not waited for: the sender is told to come back.
