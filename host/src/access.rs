@@ -1,9 +1,26 @@
 //! Who may do what: the roles of tokens, and who is behind a request.
+//!
+//! [`Tokens`] knows the tokens that were made here and whose they are, [`Attempts`] who guesses too often. Neither
+//! speaks HTTP: the listeners ask them and say what comes of it.
+
+mod attempts;
+mod token;
+mod tokens;
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use attempts::{Attempts, Blocked};
+pub(crate) use token::generate;
+pub use token::{Posts, Token, TokenState};
+#[cfg(test)]
+pub(crate) use tokens::tests::fresh as fresh_tokens;
+pub use tokens::{CreateError, Found, MOST_TOKENS, NewToken, Refused, RevokeError, Tokens};
+
+use crate::ids::TokenId;
 
 /// What a token is good for, from least to most. Each may do what the one before it may, but `source`, which only posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +53,19 @@ impl Role {
     }
 }
 
+/// Why a text is not a role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a role: viewer, operator, admin or source")]
+pub struct RoleError;
+
+impl FromStr for Role {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(RoleError)
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -50,13 +80,30 @@ pub struct Principal {
     pub role: Role,
     /// It holds the token of the host's own file: whoever can read that file may say who he is.
     pub is_local: bool,
+    /// Its token, if that was made over the API.
+    pub token: Option<TokenId>,
 }
 
 impl Principal {
     /// Whoever holds the token in `data/admin.token`.
     pub fn local() -> Self {
-        Self { name: "data/admin.token".to_owned(), role: Role::Admin, is_local: true }
+        Self { name: "data/admin.token".to_owned(), role: Role::Admin, is_local: true, token: None }
     }
+
+    /// Whoever asks, as the record names him: what he says of himself counts only from [`Principal::local`].
+    pub fn known_as(&self, said: Option<&str>) -> String {
+        said.filter(|_| self.is_local).and_then(shown).unwrap_or_else(|| self.name.clone())
+    }
+}
+
+/// A name longer than this is cut.
+const MOST_NAME_CHARS: usize = 64;
+
+/// A name as somebody typed it, fit for a record; none if nothing is left of it.
+fn shown(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(MOST_NAME_CHARS).collect();
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -71,5 +118,15 @@ mod tests {
         assert_eq!(may(Viewer), [true, false, false]);
         assert_eq!(may(Operator), [true, true, false]);
         assert_eq!(may(Admin), [true; 3]);
+    }
+
+    #[test]
+    fn only_whoever_reads_the_hosts_file_says_who_he_is() {
+        let local = Principal::local();
+        assert_eq!(local.known_as(Some(" \u{1b}ana\n")), "ana");
+        assert_eq!(local.known_as(Some(&"x".repeat(500))).len(), MOST_NAME_CHARS);
+        assert_eq!((local.known_as(Some(" ")), local.known_as(None)), (local.name.clone(), local.name.clone()));
+        let other = Principal { name: "ci".to_owned(), is_local: false, ..local };
+        assert_eq!(other.known_as(Some("ana")), "ci");
     }
 }

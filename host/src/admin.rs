@@ -3,6 +3,7 @@
 //! Everything but `/health/*` needs a token, unknown paths included, and `routes` says of which role. Lists are bounded and page by
 //! `before`. Owns no state: it reads the store, the revision in force and the dispatcher, and asks others to act.
 
+mod audit;
 mod auth;
 mod budget;
 mod deliveries;
@@ -18,9 +19,11 @@ mod replays;
 mod routes;
 mod schemas;
 mod shadows;
+mod sources;
 mod status;
 mod switches;
 mod tail;
+mod tokens;
 mod trials;
 mod views;
 mod webhooks;
@@ -33,10 +36,10 @@ use axum::Router;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Attempts, Principal, Tokens};
 use crate::clock::Timestamp;
 use crate::dispatch::Dispatcher;
 use crate::http::{health, with_fallbacks};
-use crate::ids::Digest;
 use crate::intake::Intake;
 use crate::managed::ManagedWebhooks;
 use crate::reload::ReloadHandle;
@@ -45,7 +48,7 @@ use crate::rerun::Reruns;
 use crate::retention::Retention;
 use crate::revision::Live;
 use crate::shadow::Shadows;
-use crate::store::{Administration, Registry, Upkeep};
+use crate::store::{Administration, Change, Registry, Upkeep};
 
 /// What the admin listener needs of the host.
 #[derive(Clone)]
@@ -68,8 +71,9 @@ pub struct AdminState {
     pub retention: Arc<Retention>,
     pub reruns: Arc<Reruns>,
     pub shadows: Shadows,
-    /// SHA-256 of the admin token.
-    pub token: Digest,
+    pub tokens: Tokens,
+    /// With wrong tokens.
+    pub attempts: Arc<Attempts>,
     pub info: Arc<HostInfo>,
     /// Cancelled when the host drains.
     pub stop: CancellationToken,
@@ -91,11 +95,27 @@ pub struct HostInfo {
 /// The routes of the admin listener.
 pub fn router(state: AdminState) -> Router {
     let health = health::routes(Arc::clone(&state.administration), state.stop.clone());
-    auth::guarded(with_fallbacks(routes::router()), state.token)
+    let door = auth::Door { tokens: state.tokens.clone(), attempts: Arc::clone(&state.attempts) };
+    auth::guarded(with_fallbacks(routes::router()), door)
         .with_state(Arc::new(state))
         .merge(health)
         .merge(docs::routes())
 }
 
+pub(crate) use auth::BY;
+
 /// What handlers are given.
 type Admin = axum::extract::State<Arc<AdminState>>;
+
+/// Who asks.
+type Who = axum::Extension<Principal>;
+
+impl AdminState {
+    /// Keeps the record of what was just done. Should the store not take it, the log has it; what was done stays.
+    async fn record(&self, change: Change) {
+        let Change { who, action, subject, .. } = change.clone();
+        if let Err(error) = self.registry.record(change).await {
+            tracing::error!(%error, who, action, subject, "failed to keep the record of a change");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::host::BuildError;
 
+mod audit;
 mod check;
 mod client;
 mod completions;
@@ -33,12 +34,15 @@ mod plugin;
 mod progress;
 mod receiver;
 mod reload;
+mod remote;
 mod screen;
 mod secret;
 mod send;
 mod serve;
 mod status;
 mod tail;
+mod tls;
+mod token;
 mod webhook;
 mod when;
 mod who;
@@ -60,6 +64,9 @@ pub struct Cli {
     /// The folder that holds config/ schemas/ plugins/ data/ and .env [default: .]
     #[arg(long, global = true, env = HOME_VARIABLE, value_name = "DIR", value_parser = OsStringValueParser::new().try_map(home))]
     home: Option<PathBuf>,
+
+    #[command(flatten)]
+    remote: remote::RemoteArgs,
 
     #[command(subcommand)]
     command: Command,
@@ -105,6 +112,11 @@ enum Command {
     /// Make signing secrets; change the master key
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// Make tokens for others, with a role each; look at them, revoke them
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Who changed what
+    Audit(audit::AuditArgs),
     /// Print the description of the API, OpenAPI 3.1
     Openapi,
     /// Print completions for a shell
@@ -153,7 +165,8 @@ fn home(named: OsString) -> Result<PathBuf, &'static str> {
     if named.is_empty() && !is_variable() { Err("expected a folder") } else { Ok(named.into()) }
 }
 
-async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
+async fn dispatch(Cli { home, remote, command }: Cli) -> anyhow::Result<Exit> {
+    remote.hold();
     let asked_for = home.filter(|home| !home.as_os_str().is_empty());
     let home = asked_for.clone().unwrap_or_else(|| PathBuf::from("."));
     match command {
@@ -173,6 +186,8 @@ async fn dispatch(Cli { home, command }: Cli) -> anyhow::Result<Exit> {
         Command::Plugin(command) => plugin::run(asked_for.as_deref(), command).await,
         Command::Import(command) => import::run(&home, &command),
         Command::Secret(command) => secret::run(&home, &command).await,
+        Command::Token(command) => token::run(&home, command).await,
+        Command::Audit(args) => audit::run(&home, args).await,
         Command::Openapi => {
             screen::line(&format!("{:#}", crate::admin::openapi::document()))?;
             Ok(Exit::Ok)

@@ -302,7 +302,7 @@ impl Outcomes {
 }
 
 fn program() -> Principal {
-    Principal { name: "the program".to_owned(), role: Role::Admin, is_local: false }
+    Principal { name: "the program".to_owned(), role: Role::Admin, is_local: false, token: None }
 }
 
 fn asked() -> Asked {

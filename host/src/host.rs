@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use self::descriptors::Connections;
 use self::home_lock::{HomeLock, LockError, StoreLock};
 use self::tokens::TokenError;
+use crate::access::{Attempts, Role, Tokens};
 use crate::admin::{self, AdminState, HostInfo};
 use crate::clock::{self, Timestamp};
-use crate::config::{Home, Source, Variables};
+use crate::config::{Home, IntakeLimits, Source, Variables};
 use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
 use crate::ids::{DeliveryId, Digest, SourceName};
@@ -98,6 +100,7 @@ pub struct Host {
     reloading: Reloading,
     retention: Arc<Retention>,
     managed: Arc<ManagedWebhooks>,
+    tokens: Tokens,
     store: Arc<SqliteStore>,
     info: Arc<HostInfo>,
     stop: CancellationToken,
@@ -151,31 +154,22 @@ impl BuildError {
 pub async fn build(options: Options) -> Result<Host, BuildError> {
     let started = clock::now();
     let home = Home::new(options.home.clone());
-    let strictness = if options.strict { Strictness::Strict } else { Strictness::Lenient };
     let home_lock = HomeLock::take(&home.data())?;
     let stop = CancellationToken::new();
-    let loader = open_loader(&home, strictness, options.compilers, stop.clone()).await?;
+    let Opened { loader, store, store_lock, vault } = open(&home, &options, stop.clone()).await?;
     let environment = loader.environment().to_owned();
-
-    let (store, store_lock) = open_store(&home, loader.revision()).await?;
-    let vault = open_vault(&home)?;
-    let managed = managed::open(&*store, &vault).await?;
-    let loader = with_managed(loader, managed, strictness).await?;
     let revision = Arc::clone(loader.revision());
     let [threads, large_at_once] = [revision.server.plugins.threads, revision.server.plugins.large_at_once]
         .map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
     let (under_way, crashed) = count_crashes(&home, &store, started).await?;
     let transform = TransformPool::start(threads, large_at_once, Some(under_way)).map_err(BuildError::Threads)?;
     let shadows = Shadows::start().map_err(BuildError::Threads)?;
-    let (configured, is_served) = (&revision.server, options.listening == Listening::AsConfigured);
-    let public = if is_served { Some(bind(configured.listen, "server.listen").await?) } else { None };
-    let admin = if is_served { Some(bind(configured.admin, "server.admin").await?) } else { None };
-    let bound =
-        |listener: &Option<(TcpListener, SocketAddr)>, otherwise| listener.as_ref().map_or(otherwise, |bound| bound.1);
-    let (listen, admin_address) = (bound(&public, configured.listen), bound(&admin, configured.admin));
+    let (public, listen) = bind(options.listening, revision.server.listen, "server.listen").await?;
+    let (admin, admin_address) = bind(options.listening, revision.server.admin, "server.admin").await?;
     let info = Arc::new(HostInfo { environment, started, listen, admin: admin_address });
 
-    let admin_token = tokens::read_or_make(&home.data().join("admin.token"), "hwa_")?;
+    let admin_token = tokens::read_or_make(&home.data().join("admin.token"), Role::Admin)?;
+    let tokens = Tokens::load(Digest::of(admin_token.as_bytes()), store.clone()).await?;
     let local = local_source(&home, &revision)?;
     let reloading = reload::spawn(loader, stop.clone());
     let live = Arc::clone(&reloading.live);
@@ -197,6 +191,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         administration: store.clone(),
         dispatcher: dispatcher.clone(),
         operations: operations.clone(),
+        tokens: tokens.clone(),
         local,
     }));
     let managed =
@@ -227,22 +222,18 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         intake: Arc::clone(&intake),
         reruns: Arc::new(reruns),
         shadows,
-        token: Digest::of(admin_token.as_bytes()),
+        tokens: tokens.clone(),
+        attempts: Arc::new(Attempts::new("admin")),
         info: Arc::clone(&info),
         stop: stop.clone(),
     };
     let limits = &revision.server.limits;
     let connections = Connections::provide(limits.max_connections);
-    let serve_limits = |max_connections| ServeLimits {
-        max_connections,
-        head_timeout: limits.head_timeout,
-        drain_timeout: DRAIN_DEADLINE / 2,
-    };
     let public_router = intake::router(Arc::clone(&intake), stop.clone());
     let admin_router = admin::router(admin_state);
     let host = Host {
-        public: public.map(|(listener, _)| (listener, public_router, serve_limits(connections.public))),
-        admin: admin.map(|(listener, _)| (listener, admin_router, serve_limits(connections.admin))),
+        public: public.map(|listener| (listener, public_router, serve_limits(limits, connections.public))),
+        admin: admin.map(|listener| (listener, admin_router, serve_limits(limits, connections.admin))),
         dispatcher,
         operations: (operations, told),
         intake,
@@ -250,12 +241,13 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         reloading,
         retention,
         managed,
+        tokens,
         store,
         info,
         stop,
         locks: (store_lock, home_lock),
     };
-    if is_served {
+    if options.listening == Listening::AsConfigured {
         host.locks.1.publish(host.info.listen, host.info.admin).map_err(BuildError::RunFile)?;
     }
     Ok(host)
@@ -296,6 +288,7 @@ impl Host {
             reloading,
             retention,
             managed,
+            tokens,
             store,
             info: _,
             stop,
@@ -311,6 +304,7 @@ impl Host {
         let following = tasks::spawn("follow", OnPanic::Abort, following);
         let sweeping = tasks::spawn("retention", OnPanic::Log, retention.run(stop.clone()));
         let retiring = tasks::spawn("retire", OnPanic::Log, managed.run(stop.clone()));
+        let using = tasks::spawn("token-uses", OnPanic::Log, tokens.clone().keep_writing(stop.clone()));
         let stopping = async {
             shutdown.await;
             tracing::info!("shutting down: finishing what is under way");
@@ -321,7 +315,8 @@ impl Host {
         // What the last deliveries came to is told too.
         drained.cancel();
         // All end by `stop` or `drained`; a panic of theirs was reported where it happened.
-        let _ = tokio::join!(following, reloading.task, sweeping, retiring, announcing);
+        let _ = tokio::join!(following, reloading.task, sweeping, retiring, announcing, using);
+        tokens.write_uses().await;
         store.close().await;
         drop(locks);
     }
@@ -332,6 +327,25 @@ async fn serve_if_bound(name: &'static str, served: Option<Served>, stop: Cancel
         Some((listener, router, limits)) => serve(name, listener, router, limits, stop).await,
         None => stop.cancelled().await,
     }
+}
+
+/// What is on disk, opened.
+struct Opened {
+    loader: Loader,
+    store: Arc<SqliteStore>,
+    store_lock: StoreLock,
+    vault: Vault,
+}
+
+/// The folders say where the store is, and the store has webhooks that the first revision needs.
+async fn open(home: &Home, options: &Options, stop: CancellationToken) -> Result<Opened, BuildError> {
+    let strictness = if options.strict { Strictness::Strict } else { Strictness::Lenient };
+    let loader = open_loader(home, strictness, options.compilers, stop).await?;
+    let (store, store_lock) = open_store(home, loader.revision()).await?;
+    let vault = open_vault(home)?;
+    let managed = managed::open(&*store, &vault).await?;
+    let loader = with_managed(loader, managed, strictness).await?;
+    Ok(Opened { loader, store, store_lock, vault })
 }
 
 async fn open_loader(
@@ -407,11 +421,23 @@ async fn count_crashes(
     Ok((under_way, held))
 }
 
-async fn bind(address: SocketAddr, setting: &'static str) -> Result<(TcpListener, SocketAddr), BuildError> {
+/// The listener, if there is to be one, and its address, port included.
+async fn bind(
+    listening: Listening,
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<(Option<TcpListener>, SocketAddr), BuildError> {
+    if listening == Listening::Nowhere {
+        return Ok((None, address));
+    }
     let failed = |source| BuildError::Bind { address, setting, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    Ok((Some(listener), bound))
+}
+
+fn serve_limits(limits: &IntakeLimits, max_connections: NonZeroUsize) -> ServeLimits {
+    ServeLimits { max_connections, head_timeout: limits.head_timeout, drain_timeout: DRAIN_DEADLINE / 2 }
 }
 
 /// The source that stands in while the configuration names none. Made at the start or not at all: when sources
@@ -420,7 +446,7 @@ fn local_source(home: &Home, revision: &Revision) -> Result<Option<Source>, Toke
     if !revision.server.sources.is_empty() {
         return Ok(None);
     }
-    let token = tokens::read_or_make(&home.data().join("source-local.token"), "hws_")?;
+    let token = tokens::read_or_make(&home.data().join("source-local.token"), Role::Source)?;
     Ok(Some(Source::plain(SourceName::local(), Digest::of(token.as_bytes()))))
 }
 

@@ -11,10 +11,23 @@ pub mod problem;
 pub mod serve;
 mod unread;
 
-use ::http::{HeaderMap, Method, Uri, header};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ::http::{Extensions, HeaderMap, Method, Uri, header};
 use axum::Router;
 
 use problem::{Kind, Problem};
+
+/// Whom a request came from, as the connection says: a proxy, where there is one. In the extensions of each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
+
+impl Peer {
+    /// The address; that of nobody, should a request have come by no connection.
+    pub fn address(extensions: &Extensions) -> IpAddr {
+        extensions.get::<Self>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0)
+    }
+}
 
 /// Adds what every listener answers where no route is: 404 and 405 as problems.
 pub fn with_fallbacks<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {

@@ -167,6 +167,14 @@ ulid_id!(
     /// A run that replays many deliveries.
     ReplayId, "rpl_", "the id of a run of replays such as rpl_01JD5Z8Q0V4N1S3T9X7K2M6B8C"
 );
+ulid_id!(
+    /// A token that was made over the API. Says nothing of the token itself.
+    TokenId, "tok_", "the id of a token such as tok_01JD5Z8Q0V4N1S3T9X7K2M6B8C"
+);
+text_name!(
+    /// What people call a token, and whoever holds it.
+    TokenName, is_slug, r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,63}$", "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+);
 text_name!(
     /// A webhook: the stem of its file, or a name given over the API.
     WebhookId, is_slug, r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,63}$", "a name of 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"

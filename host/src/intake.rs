@@ -15,7 +15,8 @@ mod refusal;
 mod shape;
 mod token;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::routing::post;
@@ -33,9 +34,12 @@ pub(crate) use shape::event_type;
 
 use accept::Candidate;
 
+use crate::access::{Attempts, Tokens};
+use crate::clock::Timestamp;
 use crate::config::Source;
 use crate::dispatch::Dispatcher;
 use crate::http::{health, with_fallbacks};
+use crate::ids::SourceName;
 use crate::operations::Operations;
 use crate::revision::{Live, Revision};
 use crate::store::{Administration, Store};
@@ -50,6 +54,7 @@ pub struct Parts {
     pub administration: Arc<dyn Administration>,
     pub dispatcher: Dispatcher,
     pub operations: Operations,
+    pub tokens: Tokens,
     /// The source that the host made, in force while the configuration names none.
     pub local: Option<Source>,
 }
@@ -60,11 +65,24 @@ pub struct Intake {
     /// One permit per byte of [`BODIES_IN_FLIGHT_BYTES`].
     room: Arc<Semaphore>,
     tally: refusal::Tally,
+    /// With tokens of no source.
+    attempts: Attempts,
+    /// When each source posted last, accepted or not.
+    uses: Mutex<BTreeMap<SourceName, Timestamp>>,
 }
+
+/// More than there are sources and tokens: names that are gone are forgotten with all others.
+const MOST_USES: usize = 2_000;
 
 impl Intake {
     pub fn new(parts: Parts) -> Self {
-        Self { parts, room: Arc::new(Semaphore::new(BODIES_IN_FLIGHT_BYTES)), tally: refusal::Tally::default() }
+        Self {
+            parts,
+            room: Arc::new(Semaphore::new(BODIES_IN_FLIGHT_BYTES)),
+            tally: refusal::Tally::default(),
+            attempts: Attempts::new("public"),
+            uses: Mutex::default(),
+        }
     }
 
     /// The sources in force under `revision`.
@@ -73,6 +91,27 @@ impl Intake {
             [] => self.parts.local.as_slice(),
             configured => configured,
         }
+    }
+
+    /// When this source posted last, since the start.
+    pub fn last_use(&self, source: &SourceName) -> Option<Timestamp> {
+        self.uses().get(source).copied()
+    }
+
+    fn note_use(&self, source: &SourceName, now: Timestamp) {
+        let mut uses = self.uses();
+        if let Some(last) = uses.get_mut(source) {
+            *last = now;
+            return;
+        }
+        if uses.len() >= MOST_USES {
+            uses.clear();
+        }
+        uses.insert(source.clone(), now);
+    }
+
+    fn uses(&self) -> MutexGuard<'_, BTreeMap<SourceName, Timestamp>> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many requests were refused since the start, by reason.

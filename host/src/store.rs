@@ -33,7 +33,7 @@ mod upkeep;
 
 pub use looking::{Ahead, COUNTED_AT_MOST, DeliveryFilter, EventFilter, EventHead, Page, Waiting};
 pub use managed::{MOST_MANAGED, Managed, ManagedRow, Written};
-pub use registry::{CHANGES_KEPT, Change, Recorded, Registry};
+pub use registry::{CHANGES_KEPT, Change, ChangeFilter, Recorded, Registry};
 pub use upkeep::{
     Discarded, DiscardedHeld, LeftOut, NoReplay, Purged, Replay, Replayed, Retried, Selected, Selection, Space, Sweep,
     Swept, Upkeep,

@@ -1,5 +1,6 @@
 //! What Hookwright does, end to end, through the real binary.
 
+mod access;
 mod author;
 mod bundled;
 mod canaries;

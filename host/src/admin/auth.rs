@@ -1,40 +1,94 @@
 //! Who may use the admin listener: whoever holds a token, and of that what its role may.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use subtle::ConstantTimeEq as _;
+use http::{HeaderMap, HeaderName};
 
-use crate::access::{Principal, Role};
-use crate::http::bearer;
+use crate::access::{Attempts, Blocked, Found, Principal, Refused, Role, Tokens};
+use crate::clock;
+use crate::http::answers::too_many_attempts;
 use crate::http::problem::{Kind, Problem};
-use crate::ids::Digest;
+use crate::http::{Peer, bearer};
+use crate::tasks::{self, OnPanic};
 
-/// Puts everything of `router` behind the token with this digest, its fallbacks included.
-pub(super) fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, token: Digest) -> Router<S> {
-    router.layer(middleware::from_fn_with_state(token, guard))
+/// How whoever holds the host's own token says who he is, for the record of changes.
+pub(crate) const BY: HeaderName = HeaderName::from_static("x-hookwright-by");
+
+/// What it takes to come in.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) tokens: Tokens,
+    pub(super) attempts: Arc<Attempts>,
 }
 
-/// Compares digests in constant time.
-async fn guard(State(expected): State<Digest>, mut request: Request, next: Next) -> Response {
-    let detail = match bearer(request.headers()) {
-        Some(token) if bool::from(Digest::of(token.as_bytes()).as_bytes().ct_eq(expected.as_bytes())) => {
-            request.extensions_mut().insert(Principal::local());
-            return next.run(request).await;
-        }
-        Some(_) => "This is not the admin token; the host keeps it in data/admin.token.",
-        None => "No token was sent. Send `Authorization: Bearer <admin token>`; the host keeps it in data/admin.token.",
+/// Puts everything of `router` behind a token, its fallbacks included.
+pub(super) fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, door: Door) -> Router<S> {
+    router.layer(middleware::from_fn_with_state(door, guard))
+}
+
+async fn guard(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    let Some(token) = bearer(request.headers()) else {
+        let detail =
+            "No token was sent. Send `Authorization: Bearer <token>`; the host keeps its own in data/admin.token.";
+        return Problem::new(Kind::Unauthorized, detail).into_response();
     };
-    Problem::new(Kind::Unauthorized, detail).into_response()
+    match door.open(token, &request) {
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
 }
 
-/// Lets through whose role is enough.
-pub(super) async fn allow(needed: Role, request: Request, next: Next) -> Response {
+impl Door {
+    /// Whose the token is. A peer that failed too often is not asked: there is nothing to be found out by trying.
+    fn open(&self, token: &str, request: &Request) -> Result<Principal, Problem> {
+        let (peer, now) = (Peer::address(request.extensions()), clock::now());
+        self.attempts.check(peer, now).map_err(|Blocked { wait }| too_many_attempts(wait))?;
+        match self.tokens.find(token, now) {
+            Ok(Found { principal, .. }) => {
+                let name = principal.known_as(said(request.headers()));
+                Ok(Principal { name, ..principal })
+            }
+            Err(refused) => {
+                self.attempts.note(peer, now);
+                Err(Problem::new(Kind::Unauthorized, detail(&refused)))
+            }
+        }
+    }
+}
+
+fn said(headers: &HeaderMap) -> Option<&str> {
+    std::str::from_utf8(headers.get(BY)?.as_bytes()).ok()
+}
+
+fn detail(refused: &Refused) -> String {
+    match refused {
+        Refused::Unknown => "This token is not known here; the host keeps its own in data/admin.token.".to_owned(),
+        ended => format!("The {ended}. An admin makes another: `hookwright token create`."),
+    }
+}
+
+/// Lets through whose role is enough. What changes something is seen through even if the caller hangs up, up to its
+/// record.
+pub(super) async fn allow(needed: Role, route: [&str; 2], request: Request, next: Next) -> Response {
     match request.extensions().get::<Principal>() {
-        Some(principal) if principal.role.may(needed) => next.run(request).await,
+        Some(principal) if principal.role.may(needed) && request.method().is_safe() => next.run(request).await,
+        Some(principal) if principal.role.may(needed) => {
+            let change = async move { next.run(request).await };
+            tasks::see_through("admin-change", OnPanic::Log, change).await
+        }
         Some(Principal { role, .. }) => {
-            let detail = format!("This needs the role {needed}; the token sent has the role {role}.");
+            let detail = format!(
+                "{} needs the role {needed}; the token sent has the role {role}. An admin makes another: `hookwright \
+                 token create --role {needed} --name NAME`.",
+                route.join(" ")
+            );
             Problem::new(Kind::Forbidden, detail).with("needed", needed.as_str()).into_response()
         }
         // Not reached: everything is behind `guard`.
@@ -50,41 +104,68 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::access::fresh_tokens;
     use crate::http::with_fallbacks;
 
-    async fn answer(method: Method, path: &str, token: Option<&str>) -> Response {
-        let inner = Router::new().route("/v1/status", get(async || "fine"));
-        let router: Router = guarded(with_fallbacks(inner), Digest::of(b"right"));
+    /// A listener that says who asks.
+    async fn listener() -> Router {
+        let tokens = fresh_tokens("right").await;
+        let who = async |axum::Extension(who): axum::Extension<Principal>| who.name;
+        let inner = with_fallbacks(Router::new().route("/v1/status", get(who)));
+        guarded(inner, Door { tokens, attempts: Arc::new(Attempts::new("admin")) })
+    }
+
+    async fn answer(router: &Router, method: Method, path: &str, token: Option<&str>) -> Response {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().expect(path);
         if let Some(token) = token {
             let value = format!("Bearer {token}").parse().expect("a header");
             request.headers_mut().insert(header::AUTHORIZATION, value);
+            request.headers_mut().insert(BY, "Jörg".parse().expect("a header"));
         }
-        router.oneshot(request).await.expect("answers")
+        router.clone().oneshot(request).await.expect("answers")
     }
 
     #[tokio::test]
     async fn nothing_is_said_without_the_token() {
+        let router = listener().await;
         for path in ["/v1/status", "/v1/nothing"] {
             for token in [None, Some("wrong"), Some("right2")] {
-                assert_eq!(answer(Method::GET, path, token).await.status(), 401, "{path} {token:?}");
+                let status = answer(&router, Method::GET, path, token).await.status();
+                assert_eq!(status, 401, "{path} {token:?}");
             }
         }
-        assert_eq!(answer(Method::POST, "/v1/status", None).await.status(), 401);
+        assert_eq!(answer(&router, Method::POST, "/v1/status", None).await.status(), 401);
     }
 
     #[tokio::test]
     async fn with_the_token_also_misses_are_answered_as_problems() {
+        let router = listener().await;
         let right = Some("right");
-        assert_eq!(answer(Method::GET, "/v1/status", right).await.status(), 200);
-        let missing = answer(Method::GET, "/v1/nothing", right).await;
-        let unfit = answer(Method::POST, "/v1/status", right).await;
+        let fine = answer(&router, Method::GET, "/v1/status", right).await;
+        assert_eq!(axum::body::to_bytes(fine.into_body(), 99).await.unwrap(), "Jörg");
+        let missing = answer(&router, Method::GET, "/v1/nothing", right).await;
+        let unfit = answer(&router, Method::POST, "/v1/status", right).await;
         assert_eq!((missing.status().as_u16(), unfit.status().as_u16()), (404, 405));
         assert_eq!(unfit.headers()[header::ALLOW], "GET,HEAD");
         for response in [missing, unfit] {
             assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_fails_too_often_is_not_even_asked() {
+        let router = listener().await;
+        let ask = async |token| answer(&router, Method::GET, "/v1/status", token).await;
+        for _ in 0..20 {
+            assert_eq!(ask(Some("wrong")).await.status(), 401);
+        }
+        for token in ["wrong", "right"] {
+            let told = ask(Some(token)).await;
+            assert_eq!(told.status(), 429);
+            assert!(told.headers().contains_key(header::RETRY_AFTER));
+        }
+        assert_eq!(ask(None).await.status(), 401, "nothing was tried");
     }
 }

@@ -2,24 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::{Extension, Json};
 use http::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{Admin, AdminState, deliveries, params};
+use super::{Admin, AdminState, Who, deliveries, params};
+use crate::access::Principal;
 use crate::clock::{self, Timestamp};
 use crate::delivery::{self, DISCARDED_BY};
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{DeliveryId, WebhookId};
-use crate::store::{Discarded, DiscardedHeld, Purged, Retried, Selected, Selection};
+use crate::store::{Change, Discarded, DiscardedHeld, Purged, Retried, Selected, Selection};
 use crate::why;
 
 /// One request works on many for so long; then it answers that there is more.
 const WORK_TIME: Duration = Duration::from_secs(5);
-/// A name longer than this is cut.
-const MOST_NAME_CHARS: usize = 64;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Hurried {
@@ -31,13 +31,18 @@ pub(super) struct Hurried {
     waits: Vec<String>,
 }
 
-pub(super) async fn retry(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Hurried>, Problem> {
+pub(super) async fn retry(
+    State(admin): Admin,
+    Extension(who): Who,
+    Path(id): Path<String>,
+) -> Result<Json<Hurried>, Problem> {
     let id: DeliveryId = params::id(&id)?;
     let now = clock::now();
     let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
     match admin.upkeep.retry(id, now).await? {
         Retried::Due(lane) => {
             admin.dispatcher.wake(&lane, now);
+            admin.record(Change::by(&who, "delivery.retry", id.to_string(), now)).await;
             let waits = waits(&admin, id, &lane.webhook).await?;
             Ok(Json(Hurried { id, webhook: lane.webhook, due: now, waits }))
         }
@@ -89,17 +94,21 @@ pub(super) struct GivenUp {
 
 pub(super) async fn discard(
     State(admin): Admin,
+    Extension(who): Who,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Json<GivenUp>, Problem> {
     let id: DeliveryId = params::id(&id)?;
     let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
     let DiscardBody { by } = params::body(request, limits).await?;
-    let (reason, now) = (discarded_by(by.as_deref()), clock::now());
+    let who = known(&who, by.as_deref());
+    let (reason, now) = (discarded_by(&who), clock::now());
     let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
     match admin.upkeep.discard(id, reason.clone(), now).await? {
         Discarded::Done(lane) => {
             admin.dispatcher.wake(&lane, now);
+            let to = json!({ "state": delivery::State::Failed });
+            admin.record(Change::by(&who, "delivery.discard", id.to_string(), now).between(None, to)).await;
             Ok(Json(GivenUp { id, webhook: lane.webhook, state: delivery::State::Failed, reason }))
         }
         Discarded::Absent => Err(absent(id)),
@@ -130,25 +139,40 @@ pub(super) struct Counted {
 }
 
 /// Gives up what a webhook holds, whether it is still there or not.
-pub(super) async fn discard_held(State(admin): Admin, request: Request) -> Result<Json<Counted>, Problem> {
+pub(super) async fn discard_held(
+    State(admin): Admin,
+    Extension(who): Who,
+    request: Request,
+) -> Result<Json<Counted>, Problem> {
     let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
     let DiscardManyBody { webhook, state, by } = params::body(request, limits).await?;
     if state != delivery::State::Held {
         let detail = "`state` must be `held`: what is pending or retrying is given up one by one.";
         return Err(Problem::new(Kind::BadRequest, detail).with("field", "state"));
     }
-    let (reason, began, mut count) = (discarded_by(by.as_deref()), Instant::now(), 0);
-    loop {
+    let who = known(&who, by.as_deref());
+    let (reason, began, mut count) = (discarded_by(&who), Instant::now(), 0);
+    let outcome = loop {
         let now = clock::now();
-        let DiscardedHeld { lanes, more } = admin.upkeep.discard_held(webhook.clone(), reason.clone(), now).await?;
-        for lane in &lanes {
-            admin.dispatcher.wake(lane, now);
+        match admin.upkeep.discard_held(webhook.clone(), reason.clone(), now).await {
+            Err(error) => break Err(error),
+            Ok(DiscardedHeld { lanes, more }) => {
+                for lane in &lanes {
+                    admin.dispatcher.wake(lane, now);
+                }
+                count += lanes.len() as u64;
+                if !more || began.elapsed() > WORK_TIME {
+                    break Ok(more);
+                }
+            }
         }
-        count += lanes.len() as u64;
-        if !more || began.elapsed() > WORK_TIME {
-            return Ok(Json(Counted { count, more, next: None }));
-        }
+    };
+    // Of what was done, whatever stopped it.
+    if count > 0 {
+        let change = Change::by(&who, "delivery.discard", webhook.to_string(), clock::now());
+        admin.record(change.between(None, json!({ "discarded": count }))).await;
     }
+    Ok(Json(Counted { count, more: outcome?, next: None }))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -166,7 +190,7 @@ pub(super) struct PurgeQuery {
 }
 
 /// Forgets finished deliveries. Their events stay until retention takes them.
-pub(super) async fn purge(State(admin): Admin, uri: Uri) -> Result<Json<Counted>, Problem> {
+pub(super) async fn purge(State(admin): Admin, Extension(who): Who, uri: Uri) -> Result<Json<Counted>, Problem> {
     let PurgeQuery { state, webhook, before, dry_run, mut after } = params::query(&uri)?;
     let detail = match state {
         delivery::State::Superseded => Some(deliveries::NONE_IS_SUPERSEDED.to_owned()),
@@ -178,20 +202,33 @@ pub(super) async fn purge(State(admin): Admin, uri: Uri) -> Result<Json<Counted>
     }
     let selection = Selection { webhook, state, since: None, until: before, event_type: None, untouched: false };
     let (began, mut count) = (Instant::now(), 0);
-    loop {
-        let (found, next) = if dry_run {
-            let Selected { found, next, .. } = admin.upkeep.select(selection.clone(), after).await?;
-            (found.len() as u64, next)
+    let outcome = loop {
+        let step = if dry_run {
+            let selected = admin.upkeep.select(selection.clone(), after).await;
+            selected.map(|Selected { found, next, .. }| (found.len() as u64, next))
         } else {
-            let Purged { count, next } = admin.upkeep.purge(selection.clone(), after).await?;
-            (count, next)
+            let purged = admin.upkeep.purge(selection.clone(), after).await;
+            purged.map(|Purged { count, next }| (count, next))
         };
-        count += found;
-        if next.is_none() || began.elapsed() > WORK_TIME {
-            return Ok(Json(Counted { count, more: next.is_some(), next }));
+        match step {
+            Err(error) => break Err(error),
+            Ok((found, next)) => {
+                count += found;
+                after = next;
+                if after.is_none() || began.elapsed() > WORK_TIME {
+                    break Ok(after);
+                }
+            }
         }
-        after = next;
+    };
+    if count > 0 && !dry_run {
+        let Selection { webhook, state, until, .. } = selection;
+        let subject = webhook.map_or_else(|| "deliveries".to_owned(), |webhook| webhook.to_string());
+        let to = json!({ "purged": count, "state": state, "before": until });
+        admin.record(Change::by(&who, "delivery.purge", subject, clock::now()).between(None, to)).await;
     }
+    let next = outcome?;
+    Ok(Json(Counted { count, more: next.is_some(), next }))
 }
 
 fn absent(id: DeliveryId) -> Problem {
@@ -202,17 +239,12 @@ fn under_way(id: DeliveryId) -> String {
     format!("Delivery {id} is being run or sent right now. Look again in a moment.")
 }
 
-fn discarded_by(who: Option<&str>) -> String {
-    format!("{DISCARDED_BY}{}", named(who))
+fn known(who: &Principal, said: Option<&str>) -> Principal {
+    Principal { name: who.known_as(said), ..who.clone() }
 }
 
-/// Whoever asks, as far as he says.
-pub(super) fn named(who: Option<&str>) -> String {
-    let name: String = who.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MOST_NAME_CHARS).collect();
-    match name.trim() {
-        "" => "somebody over the API".to_owned(),
-        name => name.to_owned(),
-    }
+fn discarded_by(who: &Principal) -> String {
+    format!("{DISCARDED_BY}{}", who.name)
 }
 
 #[cfg(test)]
@@ -224,12 +256,5 @@ mod tests {
         let id = DeliveryId::from_bytes([1; 16]);
         assert!(not_tried_yet(id, &[]).ends_with("waits for its turn; it is sent by itself."));
         assert!(not_tried_yet(id, &["paused by ana".to_owned()]).ends_with("It waits: paused by ana."));
-    }
-
-    #[test]
-    fn who_discarded_is_a_short_name() {
-        assert_eq!(discarded_by(None), "discarded by somebody over the API");
-        assert_eq!(discarded_by(Some(" \u{1b}ana\n")), "discarded by ana");
-        assert_eq!(discarded_by(Some(&"x".repeat(500))).len(), "discarded by ".len() + MOST_NAME_CHARS);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::routes::{self, Route};
 use crate::http::problem::Kind;
-use crate::ids::{DeliveryId, EventId, EventType, PluginName, QuarantineId, ReplayId, WebhookId};
+use crate::ids::{DeliveryId, EventId, EventType, PluginName, QuarantineId, ReplayId, TokenId, WebhookId};
 
 /// What is said of a route beside method, path and role.
 pub(super) struct Doc {
@@ -172,6 +172,7 @@ fn named_in(path: &str) -> Option<MakeSchema> {
         "deliveries" => Some(schema_of::<DeliveryId>),
         "quarantine" => Some(schema_of::<QuarantineId>),
         "replays" => Some(schema_of::<ReplayId>),
+        "tokens" => Some(schema_of::<TokenId>),
         "schemas" => Some(schema_of::<EventType>),
         "plugins" => Some(schema_of::<PluginName>),
         _ => None,
@@ -234,8 +235,14 @@ fn responses(
         }
         responses.insert(status.to_string(), response);
     }
-    let mut kinds =
-        vec![Kind::BadRequest, Kind::Unauthorized, Kind::Forbidden, Kind::TooManyRuns, Kind::StoreUnavailable];
+    let mut kinds = vec![
+        Kind::BadRequest,
+        Kind::Unauthorized,
+        Kind::Forbidden,
+        Kind::TooManyRuns,
+        Kind::TooManyAttempts,
+        Kind::StoreUnavailable,
+    ];
     if route.path.contains('{') {
         kinds.push(Kind::NotFound);
     }

@@ -166,7 +166,7 @@ pub(super) async fn upload(
         to: Some(json!({ "digest": digest })),
         ..Change::by(&who, "plugin.upload", name.to_string(), clock::now())
     };
-    admin.registry.record(change).await?;
+    admin.record(change).await;
     let revision = admin.reload.reload(false).await?;
     if revision.plugins.get(&name).is_none_or(|plugin| plugin.digest != digest) {
         let told = revision.faults.iter().find(|fault| fault.file == file).map(ToString::to_string);

@@ -1,18 +1,20 @@
 //! `/v1/quarantine`: what was refused with 422, and letting it in.
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use http::{StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
-use super::Admin;
 use super::params::{self, Page};
 use super::views::QuarantineEntry;
+use super::{Admin, Who};
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::ids::QuarantineId;
 use crate::intake::Receipt;
+use crate::store::Change;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct QuarantineList {
@@ -34,7 +36,14 @@ pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<J
     Ok(Json(entry.into()))
 }
 
-pub(super) async fn admit(State(admin): Admin, Path(id): Path<String>) -> Result<(StatusCode, Json<Receipt>), Problem> {
-    let accepted = admin.intake.admit(params::id(&id)?, clock::now()).await?;
+pub(super) async fn admit(
+    State(admin): Admin,
+    Extension(who): Who,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Receipt>), Problem> {
+    let (id, now) = (params::id(&id)?, clock::now());
+    let accepted = admin.intake.admit(id, now).await?;
+    let to = json!({ "accepted": accepted });
+    admin.record(Change::by(&who, "quarantine.admit", id.to_string(), now).between(None, to)).await;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }

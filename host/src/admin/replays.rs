@@ -1,21 +1,22 @@
 //! `POST /v1/deliveries/{id}/replay`, and `/v1/replays`: runs of many.
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Admin, AdminState, params};
+use super::{Admin, AdminState, Who, params};
 use crate::clock::{self, Timestamp};
 use crate::delivery;
 use crate::http::problem::{Kind, Problem};
-use crate::ids::WebhookId;
+use crate::ids::{DeliveryId, WebhookId};
 use crate::pattern::EventPattern;
 use crate::replay::{Content, Counted, Made, Mode, RunView, Wanted};
-use crate::store::LeftOut;
+use crate::store::{Change, LeftOut};
 
 /// An edited payload, escaped, with what stands around it.
 fn most_bytes(admin: &AdminState) -> usize {
@@ -43,13 +44,19 @@ enum One {
 
 pub(super) async fn replay(
     State(admin): Admin,
+    Extension(who): Who,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<(StatusCode, Json<Made>), Problem> {
-    let id = params::id(&id)?;
+    let id: DeliveryId = params::id(&id)?;
     let limits = params::BodyLimits::of(&admin, most_bytes(&admin));
     let content = content(params::body(request, limits).await?)?;
-    Ok((StatusCode::ACCEPTED, Json(admin.replays.replay(id, content, clock::now()).await?)))
+    let now = clock::now();
+    let is_edited = matches!(content, Content::Edited { .. });
+    let made = admin.replays.replay(id, content, now).await?;
+    let to = json!({ "made": made, "edited": is_edited });
+    admin.record(Change::by(&who, "delivery.replay", id.to_string(), now).between(None, to)).await;
+    Ok((StatusCode::ACCEPTED, Json(made)))
 }
 
 fn content(body: ReplayBody) -> Result<Content, Problem> {
@@ -109,7 +116,11 @@ pub(super) enum Begun {
     Run(Box<RunView>),
 }
 
-pub(super) async fn begin(State(admin): Admin, request: Request) -> Result<(StatusCode, Json<Begun>), Problem> {
+pub(super) async fn begin(
+    State(admin): Admin,
+    Extension(who): Who,
+    request: Request,
+) -> Result<(StatusCode, Json<Begun>), Problem> {
     let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
     let ManyBody { webhook, state, since, until, event_type, mode, again, dry_run } =
         params::body(request, limits).await?;
@@ -120,7 +131,9 @@ pub(super) async fn begin(State(admin): Admin, request: Request) -> Result<(Stat
         let (Counted { count, left_out }, until) = admin.replays.count(&wanted, now).await?;
         return Ok((StatusCode::OK, Json(Begun::Counted { count, left_out, until })));
     }
-    Ok((StatusCode::ACCEPTED, Json(Begun::Run(Box::new(admin.replays.begin(wanted, now)?)))))
+    let run = admin.replays.begin(wanted, now)?;
+    admin.record(Change::by(&who, "replay.begin", run.id.to_string(), now).between(None, json!(run))).await;
+    Ok((StatusCode::ACCEPTED, Json(Begun::Run(Box::new(run)))))
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -137,8 +150,14 @@ pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<J
     Ok(Json(admin.replays.run(params::id(&id)?)?))
 }
 
-pub(super) async fn cancel(State(admin): Admin, Path(id): Path<String>) -> Result<Json<RunView>, Problem> {
-    Ok(Json(admin.replays.cancel(params::id(&id)?)?))
+pub(super) async fn cancel(
+    State(admin): Admin,
+    Extension(who): Who,
+    Path(id): Path<String>,
+) -> Result<Json<RunView>, Problem> {
+    let run = admin.replays.cancel(params::id(&id)?)?;
+    admin.record(Change::by(&who, "replay.cancel", run.id.to_string(), clock::now()).between(None, json!(run))).await;
+    Ok(Json(run))
 }
 
 #[cfg(test)]

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use http::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{Admin, AdminState, params};
-use crate::clock::Timestamp;
+use super::{Admin, AdminState, Who, params};
+use crate::access::Attempts;
+use crate::clock::{self, Timestamp};
 use crate::dispatch::{Condition, Dispatcher, Stopped};
 use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
@@ -18,7 +20,7 @@ use crate::plugin::Plugin;
 use crate::retention::RetentionStatus;
 use crate::revision::{self, Fault, Revision};
 use crate::shadow::ShadowSummary;
-use crate::store::{Counts, RunState, RunStateKind, Waiting};
+use crate::store::{Change, Counts, RunState, RunStateKind, Waiting};
 use crate::webhook::Webhook;
 
 #[derive(Serialize, JsonSchema)]
@@ -117,7 +119,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         listen: info.listen,
         admin: info.admin,
         revision: RevisionStatus::of(&revision),
-        sources: intake.sources(&revision).iter().map(|source| source.name.clone()).collect(),
+        sources: admin.source_names(&revision),
         webhooks: webhooks
             .map(|(webhook, waiting)| WebhookStatus::of(webhook, waiting, &revision, dispatcher))
             .collect(),
@@ -126,7 +128,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         shadows: admin.shadows.summaries(),
         store: StoreStatus { durability, retention },
         counts,
-        refused: intake.refused().collect(),
+        refused: intake.refused().chain(refused_here(&admin.attempts)).collect(),
     }))
 }
 
@@ -144,10 +146,19 @@ pub(super) struct Reloaded {
     faults: Vec<Fault>,
 }
 
-pub(super) async fn reload(State(admin): Admin, uri: Uri) -> Result<Json<Reloaded>, Problem> {
+pub(super) async fn reload(State(admin): Admin, Extension(who): Who, uri: Uri) -> Result<Json<Reloaded>, Problem> {
     let ReloadQuery { accept_removals } = params::query(&uri)?;
+    let before = admin.live.load().number;
     let revision = admin.reload.reload(accept_removals).await?;
+    let [from, to] = [before, revision.number].map(|number| json!({ "revision": number }));
+    admin.record(Change::by(&who, "reload", "revision", clock::now()).between(from, to)).await;
     Ok(Json(Reloaded { revision: revision.number, faults: revision.faults.clone() }))
+}
+
+/// At the admin listener, since the start.
+fn refused_here(attempts: &Attempts) -> [(&'static str, u64); 2] {
+    let (failed, blocked) = attempts.counts();
+    [("adminUnauthorized", failed), ("adminTooManyAttempts", blocked)]
 }
 
 impl RevisionStatus {

@@ -6,17 +6,17 @@ use axum::extract::{Path, Request, State};
 use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::Admin;
-use super::mending::named;
-use super::params;
 use super::status::RunStateView;
+use super::{Admin, AdminState, Who, params};
 use crate::access::Principal;
+use crate::clock;
 use crate::dispatch::Enabled;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::WebhookId;
 use crate::managed::Asked;
+use crate::store::{Change, RunState};
 use crate::webhook::Webhook;
 
 /// Who asks, for the record.
@@ -39,64 +39,91 @@ pub(super) struct Switched {
     run_states: Vec<RunStateView>,
 }
 
-pub(super) async fn pause(admin: Admin, id: Path<String>, request: Request) -> Result<Json<Switched>, Problem> {
-    let (webhook, by) = asked(&admin, &id, request).await?;
-    let changed = admin.dispatcher.pause(Arc::clone(&webhook), true, by).await?;
-    Ok(answer(&admin, &webhook, changed))
+pub(super) async fn pause(admin: Admin, who: Who, id: Path<String>, request: Request) -> Switching {
+    let asked = Switch::read(admin, who, id, request).await?;
+    let changed = asked.admin.dispatcher.pause(Arc::clone(&asked.webhook), true, asked.by.clone()).await?;
+    asked.answer("webhook.pause", changed).await
 }
 
-pub(super) async fn resume(admin: Admin, id: Path<String>, request: Request) -> Result<Json<Switched>, Problem> {
-    let (webhook, by) = asked(&admin, &id, request).await?;
-    let changed = admin.dispatcher.pause(Arc::clone(&webhook), false, by).await?;
-    Ok(answer(&admin, &webhook, changed))
+pub(super) async fn resume(admin: Admin, who: Who, id: Path<String>, request: Request) -> Switching {
+    let asked = Switch::read(admin, who, id, request).await?;
+    let changed = asked.admin.dispatcher.pause(Arc::clone(&asked.webhook), false, asked.by.clone()).await?;
+    asked.answer("webhook.resume", changed).await
 }
 
-pub(super) async fn disable(admin: Admin, id: Path<String>, request: Request) -> Result<Json<Switched>, Problem> {
-    let (webhook, by) = asked(&admin, &id, request).await?;
-    let changed = admin.dispatcher.disable(Arc::clone(&webhook), by).await?;
-    Ok(answer(&admin, &webhook, changed))
+pub(super) async fn disable(admin: Admin, who: Who, id: Path<String>, request: Request) -> Switching {
+    let asked = Switch::read(admin, who, id, request).await?;
+    let changed = asked.admin.dispatcher.disable(Arc::clone(&asked.webhook), asked.by.clone()).await?;
+    asked.answer("webhook.disable", changed).await
 }
 
-pub(super) async fn enable(
-    admin: Admin,
-    Extension(who): Extension<Principal>,
-    id: Path<String>,
-    request: Request,
-) -> Result<Json<Switched>, Problem> {
-    let (mut webhook, _) = asked(&admin, &id, request).await?;
-    let mut changed = false;
-    if !webhook.enabled && webhook.managed().is_some() {
-        let asked = Asked { who, known: None };
-        changed = admin.managed.patch(webhook.id.clone(), json!({ "enabled": true }), asked).await?.changed;
-        webhook = admin.live.load().webhooks.get(&webhook.id).cloned().unwrap_or(webhook);
-    } else if !webhook.enabled {
-        let detail = format!(
-            "config/webhooks/{}.json says \"enabled\": false, and a file has the last word. Edit it.",
-            webhook.id
-        );
+/// One that is managed over the API is also enabled in its definition; of that a record is kept there.
+pub(super) async fn enable(admin: Admin, who: Who, id: Path<String>, request: Request) -> Switching {
+    let mut asked = Switch::read(admin, who.clone(), id, request).await?;
+    let id = asked.webhook.id.clone();
+    let mut was_defined_off = false;
+    if !asked.webhook.enabled && asked.webhook.managed().is_some() {
+        let by = Asked { who: Principal { name: asked.by.clone(), ..who.0 }, known: None };
+        was_defined_off = asked.admin.managed.patch(id.clone(), json!({ "enabled": true }), by).await?.changed;
+        asked.webhook = asked.admin.live.load().webhooks.get(&id).cloned().unwrap_or(asked.webhook);
+    } else if !asked.webhook.enabled {
+        let detail =
+            format!("config/webhooks/{id}.json says \"enabled\": false, and a file has the last word. Edit it.");
         return Err(Problem::new(Kind::WrongState, detail));
     }
-    let Enabled { was_off, was_ill } = admin.dispatcher.enable(Arc::clone(&webhook)).await?;
-    let Json(answer) = answer(&admin, &webhook, changed || was_off);
-    Ok(Json(Switched { was_ill: Some(was_ill), ..answer }))
+    let Enabled { was_off, was_ill } = asked.admin.dispatcher.enable(Arc::clone(&asked.webhook)).await?;
+    let Json(switched) = asked.answer("webhook.enable", was_off).await?;
+    Ok(Json(Switched { changed: was_off || was_defined_off, was_ill: Some(was_ill), ..switched }))
 }
 
-async fn asked(
-    State(admin): &Admin,
-    Path(id): &Path<String>,
-    request: Request,
-) -> Result<(Arc<Webhook>, String), Problem> {
-    let id: WebhookId = params::id(id)?;
-    let limits = params::BodyLimits::of(admin, params::SMALL_BODY_BYTES);
-    let By { by } = params::body(request, limits).await?;
-    let webhook = admin.live.load().webhooks.get(&id).cloned();
-    let absent =
-        || Problem::new(Kind::NotFound, format!("There is no webhook {id}. `hookwright webhook list` shows all."));
-    Ok((webhook.ok_or_else(absent)?, named(by.as_deref())))
+type Switching = Result<Json<Switched>, Problem>;
+
+/// What was asked for, by whom, and how it was before.
+struct Switch {
+    admin: Arc<AdminState>,
+    webhook: Arc<Webhook>,
+    by: String,
+    before: Vec<RunState>,
 }
 
-fn answer(State(admin): &Admin, webhook: &Webhook, changed: bool) -> Json<Switched> {
-    let run_states = admin.dispatcher.run_states(&webhook.id).into_iter().map(RunStateView::from).collect();
-    let takes_new = admin.dispatcher.takes_new(webhook);
-    Json(Switched { id: webhook.id.clone(), changed, was_ill: None, takes_new, run_states })
+impl Switch {
+    async fn read(
+        State(admin): Admin,
+        Extension(who): Who,
+        Path(id): Path<String>,
+        request: Request,
+    ) -> Result<Self, Problem> {
+        let id: WebhookId = params::id(&id)?;
+        let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
+        let By { by } = params::body(request, limits).await?;
+        let webhook = admin.live.load().webhooks.get(&id).cloned();
+        let absent =
+            || Problem::new(Kind::NotFound, format!("There is no webhook {id}. `hookwright webhook list` shows all."));
+        let (webhook, by) = (webhook.ok_or_else(absent)?, who.known_as(by.as_deref()));
+        let before = admin.dispatcher.run_states(&id);
+        Ok(Self { admin, webhook, by, before })
+    }
+
+    async fn answer(self, action: &str, changed: bool) -> Switching {
+        let Self { admin, webhook, by, before } = self;
+        let after = admin.dispatcher.run_states(&webhook.id);
+        if changed {
+            let change = Change {
+                at: clock::now(),
+                who: by,
+                action: action.to_owned(),
+                subject: webhook.id.to_string(),
+                from: Some(kinds(&before)),
+                to: Some(kinds(&after)),
+            };
+            admin.record(change).await;
+        }
+        let run_states = after.into_iter().map(RunStateView::from).collect();
+        let takes_new = admin.dispatcher.takes_new(&webhook);
+        Ok(Json(Switched { id: webhook.id.clone(), changed, was_ill: None, takes_new, run_states }))
+    }
+}
+
+fn kinds(states: &[RunState]) -> Value {
+    json!({ "runStates": states.iter().map(|state| state.kind).collect::<Vec<_>>() })
 }

@@ -1,10 +1,11 @@
 //! `GET /v1/tail`: changes of deliveries as they happen, one JSON object a line.
 //!
 //! A watcher that reads too slowly misses some and is told how many, `{"missed":12}`; empty lines tell it that
-//! nothing happened. Ends when the host drains.
+//! nothing happened. Ends when the host drains, and when the watcher's token ends: nothing is told from then on.
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -15,37 +16,42 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::Admin;
+use super::{Admin, Who};
+use crate::clock;
 use crate::dispatch::Notice;
 
 /// Often enough for a watcher, and for proxies between us, to know that we are still there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-pub(super) async fn tail(State(admin): Admin) -> Response {
-    let lines = lines(admin.dispatcher.subscribe(), admin.stop.clone(), HEARTBEAT);
+pub(super) async fn tail(State(admin): Admin, Extension(who): Who) -> Response {
+    let tokens = admin.tokens.clone();
+    let may_watch = move || tokens.is_valid(who.token, clock::now());
+    let lines = lines(admin.dispatcher.subscribe(), may_watch, admin.stop.clone(), HEARTBEAT);
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }
 
-struct Watch {
+struct Watch<F> {
     notices: Receiver<Notice>,
+    may_go_on: F,
     heartbeat: Interval,
     stop: CancellationToken,
 }
 
 fn lines(
     notices: Receiver<Notice>,
+    may_watch: impl Fn() -> bool,
     stop: CancellationToken,
     every: Duration,
 ) -> impl Stream<Item = Result<Bytes, serde_json::Error>> {
     let mut heartbeat = interval(every);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    stream::unfold(Watch { notices, heartbeat, stop }, async |mut watch| {
+    stream::unfold(Watch { notices, may_go_on: may_watch, heartbeat, stop }, async |mut watch| {
         let line = watch.next_line().await?;
-        Some((line, watch))
+        (watch.may_go_on)().then_some((line, watch))
     })
 }
 
-impl Watch {
+impl<F> Watch<F> {
     /// None when there will be no more.
     async fn next_line(&mut self) -> Option<Result<Bytes, serde_json::Error>> {
         tokio::select! {
@@ -70,6 +76,8 @@ fn line<T: serde::Serialize>(value: &T) -> Result<Bytes, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
     use futures_util::{StreamExt as _, pin_mut};
     use tokio::sync::broadcast;
 
@@ -96,10 +104,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_told_once_the_token_ends() {
+        let (sender, receiver) = broadcast::channel(2);
+        let good = AtomicBool::new(true);
+        let lines = lines(receiver, || good.load(Relaxed), CancellationToken::new(), Duration::from_hours(1));
+        pin_mut!(lines);
+        assert!(lines.next().await.is_some());
+        good.store(false, Relaxed);
+        sender.send(notice()).expect("somebody watches");
+        assert!(lines.next().await.is_none());
+    }
+
+    #[tokio::test]
     async fn a_slow_watcher_is_told_what_it_missed_and_a_drain_ends_it() {
         let (sender, receiver) = broadcast::channel(2);
         let stop = CancellationToken::new();
-        let lines = lines(receiver, stop.clone(), Duration::from_hours(1))
+        let lines = lines(receiver, || true, stop.clone(), Duration::from_hours(1))
             .map(|line| String::from_utf8(line.expect("serialises").to_vec()).expect("text"))
             .filter(|line| std::future::ready(line != "\n"));
         pin_mut!(lines);

@@ -1,8 +1,9 @@
-//! The command line's own HTTP: short requests to a host on this machine, bounded in time and size.
+//! The command line's own HTTP: short requests to a host, bounded in time and size.
 //!
-//! Plain HTTP/1.1 over a fresh connection each. No address policy: that one guards deliveries, and here the
-//! address was written by the host itself.
+//! HTTP/1.1 over a fresh connection each, plain to a host on this machine, else as its URL says. No address policy: that
+//! one guards deliveries, and here the address was written by the host itself or by whoever types the command.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -16,7 +17,9 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::json;
+use super::remote::BaseUrl;
+use super::{json, tls, who};
+use crate::admin::BY;
 use crate::secret::Secret;
 use crate::tasks::{self, OnPanic};
 
@@ -32,10 +35,17 @@ const MAX_ANSWER_BYTES: usize = 32 << 20;
 /// Talks to one listener of a host.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    address: SocketAddr,
+    place: Place,
     token: Option<Secret>,
     /// What to do when nobody answers.
     remedy: String,
+}
+
+/// Where a listener is.
+#[derive(Clone, Debug)]
+enum Place {
+    Here(SocketAddr),
+    There(BaseUrl),
 }
 
 /// A host's answer, whatever it says.
@@ -50,30 +60,42 @@ pub(super) struct Answer {
 pub(super) enum ClientError {
     #[error("no hookwright answers at {address}; {remedy}")]
     Unreachable {
-        address: SocketAddr,
+        address: String,
         remedy: String,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     #[error("{address} took the request but did not answer within {} s", waited.as_secs())]
-    Silent { address: SocketAddr, waited: Duration },
+    Silent { address: String, waited: Duration },
     #[error("the connection to {address} broke")]
     Broken {
-        address: SocketAddr,
+        address: String,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error("{0}")]
     Refused(Problem),
     #[error("{address} answered what is not JSON: is that a hookwright?")]
-    NotJson { address: SocketAddr },
+    NotJson { address: String },
     #[error("the token in use cannot stand in a header: it must be visible ASCII")]
     Token,
 }
 
 impl Client {
     pub(super) fn new(address: SocketAddr, token: Option<Secret>, remedy: String) -> Self {
-        Self { address: reachable(address), token, remedy }
+        Self { place: Place::Here(reachable(address)), token, remedy }
+    }
+
+    /// Talks to a listener that was named by its URL.
+    pub(super) fn at(url: BaseUrl, token: Option<Secret>) -> Self {
+        Self { place: Place::There(url), token, remedy: "is its address right?".to_owned() }
+    }
+
+    fn shown(&self) -> String {
+        match &self.place {
+            Place::Here(address) => address.to_string(),
+            Place::There(url) => url.to_string(),
+        }
     }
 
     /// GET, expecting JSON.
@@ -111,7 +133,7 @@ impl Client {
             let body = self.bounded(self.whole(response.into_body())).await?;
             return Err(ClientError::Refused(Problem::read(status, &body)));
         }
-        Ok(Lines { body: response.into_body(), buffer: Vec::new(), address: self.address })
+        Ok(Lines { body: response.into_body(), buffer: Vec::new(), address: self.shown() })
     }
 
     async fn request(
@@ -138,10 +160,18 @@ impl Client {
     ) -> Result<http::Response<Incoming>, ClientError> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
+        let (path, host) = match &self.place {
+            Place::Here(address) => (path.to_owned(), address.to_string()),
+            Place::There(url) => (url.path(path), url.authority().to_owned()),
+        };
         *request.uri_mut() = path.parse().map_err(|error| self.broken(error))?;
         *request.headers_mut() = headers;
-        let host = HeaderValue::from_str(&self.address.to_string()).map_err(|error| self.broken(error))?;
+        let host = HeaderValue::from_str(&host).map_err(|error| self.broken(error))?;
         request.headers_mut().insert(header::HOST, host);
+        // Elsewhere it would not be believed.
+        if let (Place::Here(_), Ok(name)) = (&self.place, HeaderValue::from_bytes(who::name().as_bytes())) {
+            request.headers_mut().insert(BY, name);
+        }
         if let Some(token) = &self.token {
             let bearer = format!("Bearer {}", token.expose());
             let mut value = HeaderValue::from_str(&bearer).map_err(|_| ClientError::Token)?;
@@ -153,13 +183,26 @@ impl Client {
 
     #[expect(clippy::disallowed_methods, reason = "the command line asks its own host, whose address is no delivery's")]
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+        match &self.place {
+            Place::Here(address) => self.begin(async { Ok(TokioIo::new(TcpStream::connect(address).await?)) }).await,
+            Place::There(url) => self.begin(tls::connect(url)).await,
+        }
+    }
+
+    async fn begin<T>(
+        &self,
+        stream: impl Future<Output = io::Result<T>>,
+    ) -> Result<SendRequest<Full<Bytes>>, ClientError>
+    where
+        T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
         let unreachable =
-            |source| ClientError::Unreachable { address: self.address, remedy: self.remedy.clone(), source };
-        let stream = match timeout(CONNECT_TIMEOUT, TcpStream::connect(self.address)).await {
+            |source| ClientError::Unreachable { address: self.shown(), remedy: self.remedy.clone(), source };
+        let stream = match timeout(CONNECT_TIMEOUT, stream).await {
             Ok(stream) => stream.map_err(unreachable)?,
-            Err(_) => return Err(unreachable(std::io::ErrorKind::TimedOut.into())),
+            Err(_) => return Err(unreachable(io::ErrorKind::TimedOut.into())),
         };
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))?;
+        let (sender, connection) = http1::handshake(stream).await.map_err(|error| self.broken(error))?;
         // What breaks the connection also ends the request on it, which says so.
         tasks::spawn("cli connection", OnPanic::Log, async { drop(connection.await) });
         Ok(sender)
@@ -168,12 +211,12 @@ impl Client {
     async fn whole(&self, body: Incoming) -> Result<Bytes, ClientError> {
         match Limited::new(body, MAX_ANSWER_BYTES).collect().await {
             Ok(body) => Ok(body.to_bytes()),
-            Err(source) => Err(ClientError::Broken { address: self.address, source }),
+            Err(source) => Err(ClientError::Broken { address: self.shown(), source }),
         }
     }
 
     async fn bounded<T>(&self, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
-        let silent = || ClientError::Silent { address: self.address, waited: ANSWER_TIMEOUT };
+        let silent = || ClientError::Silent { address: self.shown(), waited: ANSWER_TIMEOUT };
         timeout(ANSWER_TIMEOUT, work).await.map_err(|_| silent())?
     }
 
@@ -184,11 +227,11 @@ impl Client {
         if answer.body.is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&answer.body).map_err(|_| ClientError::NotJson { address: self.address })
+        serde_json::from_slice(&answer.body).map_err(|_| ClientError::NotJson { address: self.shown() })
     }
 
     fn broken(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
-        ClientError::Broken { address: self.address, source: error.into() }
+        ClientError::Broken { address: self.shown(), source: error.into() }
     }
 }
 
@@ -207,7 +250,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 pub(super) struct Lines {
     body: Incoming,
     buffer: Vec<u8>,
-    address: SocketAddr,
+    address: String,
 }
 
 /// A longer line than this ends the stream: a notice is a few hundred bytes.
@@ -224,7 +267,7 @@ impl Lines {
                     return Ok(Some(line));
                 }
             }
-            let broken = |source| ClientError::Broken { address: self.address, source };
+            let broken = |source| ClientError::Broken { address: self.address.clone(), source };
             if self.buffer.len() > MAX_LINE_BYTES {
                 return Err(broken("a line of the answer has no end".into()));
             }

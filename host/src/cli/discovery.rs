@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use serde::Deserialize;
 
 use super::client::Client;
+use super::remote::{self, BaseUrl, Remote};
+use super::screen;
 use crate::config::{self, Home, Variables};
 use crate::secret::Secret;
 
@@ -19,23 +21,45 @@ struct RunFile {
     admin: SocketAddr,
 }
 
-/// Speaks to the admin listener of the host that runs in `home`.
+/// Speaks to the admin listener of the host that runs in `home`, or of the one that was named.
 ///
 /// # Errors
 /// When no host has been running there, or its token cannot be read.
 pub(super) fn admin(home: &Path) -> anyhow::Result<Client> {
-    admin_at(home, run_file(home)?.admin)
+    match remote::asked() {
+        Remote { url: Some(url), token } => elsewhere(url, token, "token create --role viewer --name NAME"),
+        Remote { url: None, token: Some(token) } => Ok(Client::new(run_file(home)?.admin, Some(token), remedy(home))),
+        Remote { url: None, token: None } => admin_at(home, run_file(home)?.admin),
+    }
 }
 
-/// Speaks to the public listener of the host that runs in `home`, as the source with `token`, or as the first
-/// source that can be found.
+/// Speaks to a host that was named. Its token is none of this machine's files.
+fn elsewhere(url: BaseUrl, token: Option<Secret>, command: &str) -> anyhow::Result<Client> {
+    let Some(token) = token else {
+        anyhow::bail!(
+            "{url} needs a token: give one with --token or in HOOKWRIGHT_TOKEN; `hookwright {command}` makes one there"
+        );
+    };
+    if url.is_open() {
+        screen::remark(&format!("{url} is not encrypted: whoever is on the way can read the token"));
+    }
+    Ok(Client::at(url, Some(token)))
+}
+
+/// Speaks to the public listener of the host that runs in `home`, or was named, as the source whose token was given, or as
+/// the first source that can be found.
 ///
 /// # Errors
 /// When no host has been running there, or no token can be found.
-pub(super) fn public(home: &Path, token: Option<String>) -> anyhow::Result<Client> {
+pub(super) fn public(home: &Path) -> anyhow::Result<Client> {
+    let Remote { url, token } = remote::asked();
+    let token = token.or_else(|| remote::token_variable().as_deref().map(Secret::new));
+    if let Some(url) = url {
+        return elsewhere(url, token, "token create --role source --name NAME");
+    }
     let run = run_file(home)?;
     let token = match token {
-        Some(token) => Secret::new(&token),
+        Some(token) => token,
         None => source_token(home)?,
     };
     Ok(Client::new(run.listen, Some(token), remedy(home)))

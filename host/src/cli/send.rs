@@ -25,9 +25,6 @@ pub(super) struct SendArgs {
     /// Post each file this many times
     #[arg(long, default_value_t = 1, value_name = "N")]
     repeat: u32,
-    /// The source's token; else the first source of the configuration, else the host's own `local`
-    #[arg(long, env = "HOOKWRIGHT_TOKEN", hide_env_values = true)]
-    token: Option<String>,
     /// The content type to send
     #[arg(long, default_value = "application/json", value_name = "TYPE")]
     content_type: HeaderValue,
@@ -42,7 +39,7 @@ pub(super) struct SendArgs {
 }
 
 pub(super) async fn run(home: &Path, args: SendArgs) -> anyhow::Result<Exit> {
-    let client = discovery::public(home, args.token.clone())?;
+    let client = discovery::public(home)?;
     // Asked once, and only if it matters.
     let at_fault = OnceCell::new();
     let mut exit = Exit::Ok;

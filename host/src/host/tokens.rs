@@ -1,12 +1,11 @@
-//! The tokens that the host makes for itself: 256 random bits, in files that only their owner reads.
+//! The tokens that the host makes for itself, in files that only their owner reads.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::access::{self, Role};
 
 /// A shorter token in a file is refused: it was cut or typed by hand.
 const SHORTEST: usize = 16;
@@ -21,13 +20,13 @@ pub enum TokenError {
 }
 
 /// The token in the file; a fresh one is written (0600) if there is no file.
-pub(super) fn read_or_make(path: &Path, prefix: &str) -> Result<String, TokenError> {
+pub(super) fn read_or_make(path: &Path, role: Role) -> Result<String, TokenError> {
     let failed = |source| TokenError::File { path: path.to_owned(), source };
     match fs::read_to_string(path) {
         Ok(text) if text.trim().len() >= SHORTEST => Ok(text.trim().to_owned()),
         Ok(_) => Err(TokenError::Short(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let token = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+            let token = access::generate(role);
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
             writeln!(file, "{token}").and_then(|()| file.sync_all()).map_err(failed)?;
             Ok(token)
@@ -46,11 +45,11 @@ mod tests {
     fn a_token_is_made_once_and_only_its_owner_reads_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("admin.token");
-        let made = read_or_make(&path, "hwa_").unwrap();
+        let made = read_or_make(&path, Role::Admin).unwrap();
         assert!(made.starts_with("hwa_") && made.len() > 40, "{made}");
-        assert_eq!(read_or_make(&path, "hwa_").unwrap(), made);
+        assert_eq!(read_or_make(&path, Role::Admin).unwrap(), made);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, "\n").unwrap();
-        assert!(matches!(read_or_make(&path, "hwa_"), Err(TokenError::Short(_))));
+        assert!(matches!(read_or_make(&path, Role::Admin), Err(TokenError::Short(_))));
     }
 }

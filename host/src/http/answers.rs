@@ -5,15 +5,19 @@
 
 use std::time::Duration;
 
-use super::problem::{Kind, Problem};
-use crate::ids::{EventId, NameError};
+use super::problem::{self, Kind, Problem};
+use crate::access::{CreateError, RevokeError, Role};
+use crate::ids::{EventId, EventType, NameError};
 use crate::intake::{AdmitError, Refusal, Shape};
 use crate::managed::EditError;
+use crate::pattern::EventPattern;
 use crate::reload::ReloadClosed;
 use crate::replay::{ManyError, ReplayError};
 use crate::rerun::RerunError;
 use crate::schemas::Violation;
 use crate::store::StoreError;
+
+const MAKE_SOURCE_TOKEN: &str = "hookwright token create --role source --name NAME";
 
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
@@ -25,8 +29,24 @@ impl From<&Refusal> for Problem {
             ),
             Refusal::WrongToken => Self::new(
                 Kind::Unauthorized,
-                "The token sent is not the token of any source. Compare it with `sources` in config/server.json.",
+                format!(
+                    "The token sent is not the token of any source. Compare it with `sources` in config/server.json, or \
+                     make one: `{MAKE_SOURCE_TOKEN}`."
+                ),
             ),
+            Refusal::EndedToken(ended) => {
+                Self::new(Kind::Unauthorized, format!("The {ended}. An admin makes another: `{MAKE_SOURCE_TOKEN}`."))
+            }
+            Refusal::TooManyAttempts { wait } => too_many_attempts(*wait),
+            Refusal::NoSource { role } => Self::new(
+                Kind::Forbidden,
+                format!(
+                    "Events are posted with a source's token; the token sent has the role {role}. An admin makes one: \
+                     `{MAKE_SOURCE_TOKEN}`."
+                ),
+            )
+            .with("needed", Role::Source.as_str()),
+            Refusal::TypeNotAllowed { event_type, allowed } => type_not_allowed(event_type, allowed),
             Refusal::MediaType { found } => media_type(found.as_deref()),
             Refusal::DataType { place, found } => data_type(place, found),
             Refusal::BadIdempotencyKey { header } => {
@@ -174,6 +194,48 @@ impl From<NameError> for Problem {
     fn from(error: NameError) -> Self {
         Self::new(Kind::BadRequest, format!("The address is wrong: {error}."))
     }
+}
+
+impl From<CreateError> for Problem {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::NameTaken(..) => Self::new(Kind::Exists, sentence(&error)).with("field", "name"),
+            CreateError::Full => Self::new(Kind::TooMany, sentence(&error)),
+            CreateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RevokeError> for Problem {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::Absent(_) => Self::new(Kind::NotFound, sentence(&error)),
+            RevokeError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// An error as a sentence.
+fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+}
+
+/// Of both listeners.
+pub(crate) fn too_many_attempts(wait: Duration) -> Problem {
+    let detail = format!(
+        "Too many wrong tokens came from this address. The next is looked at in {} s; after a minute without any, all \
+         is forgiven.",
+        problem::whole_seconds(wait)
+    );
+    Problem::new(Kind::TooManyAttempts, detail).retry_after(wait)
+}
+
+fn type_not_allowed(event_type: &EventType, allowed: &[EventPattern]) -> Problem {
+    let allowed: Vec<_> = allowed.iter().map(ToString::to_string).collect();
+    let detail = format!("The token sent is for {} only, and this event is {event_type}.", allowed.join(", "));
+    Problem::new(Kind::TypeNotAllowed, detail).with_text("eventType", event_type).with("allowed", allowed)
 }
 
 fn store_problem(error: &StoreError) -> Problem {

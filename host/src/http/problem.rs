@@ -4,6 +4,7 @@
 //! such as `errors` or `line` are for programs. What only the log may keep never gets here.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use ::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -33,6 +34,8 @@ pub enum Kind {
     PreconditionRequired,
     InvalidDefinition,
     Unfit,
+    TooManyAttempts,
+    TypeNotAllowed,
     BodyTooLarge,
     UnsupportedMediaType,
     NotAnEvent,
@@ -85,6 +88,12 @@ impl Kind {
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid-definition", "The definition does not work")
             }
             Self::Unfit => (StatusCode::UNPROCESSABLE_ENTITY, "unfit", "What was sent does not fit together"),
+            Self::TooManyAttempts => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", "Too many wrong tokens were sent")
+            }
+            Self::TypeNotAllowed => {
+                (StatusCode::FORBIDDEN, "type-not-allowed", "The token is not for events of this type")
+            }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "This content type is not taken")
@@ -118,6 +127,8 @@ pub struct Problem {
     members: Map<String, Value>,
     #[serde(skip)]
     kind: Kind,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -130,7 +141,15 @@ impl Problem {
             detail: detail.into(),
             members: Map::new(),
             kind,
+            retry_after: None,
         }
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// Adds a member for programs.
@@ -161,6 +180,11 @@ impl Problem {
     }
 }
 
+/// Rounded up: never too early.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(self.to_json().into());
@@ -174,6 +198,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             // All of these pass quickly or not at all: one second spreads retries without losing time.
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
         response
     }

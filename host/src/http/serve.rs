@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use ::http::{Request, Version, header};
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::Peer;
 use super::patient::Patient;
 use super::problem::{Kind, Problem};
 use super::unread;
@@ -68,9 +70,10 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let cut = CancellationToken::new();
 
-    while let Some((stream, permit)) = stop.run_until_cancelled(door.next()).await.flatten() {
+    while let Some((stream, peer, permit)) = stop.run_until_cancelled(door.next()).await.flatten() {
         let (router, hostless) = (router.clone(), hostless.clone());
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let router = if names_one_host(&request) { &router } else { &hostless };
             unread::answer(router.clone(), request)
         });
@@ -127,16 +130,16 @@ struct Door {
 }
 
 impl Door {
-    /// The next connection with its permit. None only if the permits are closed, which nobody does.
-    async fn next(&self) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    /// The next connection, whom it came from, and its permit. None only if the permits are closed, which nobody does.
+    async fn next(&self) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
         self.note_when_full();
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, address)) => {
                     // Fails only on a connection that is already gone; its first read will say so.
                     let _ = stream.set_nodelay(true);
-                    return Some((stream, permit));
+                    return Some((stream, Peer(address.ip()), permit));
                 }
                 Err(error) if concerns_the_peer(&error) => {}
                 Err(error) => {

@@ -19,6 +19,7 @@ use crate::config::{SchemaMode, SchemaRules, Source, UnknownEvents};
 use crate::dispatch::Permit;
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, EventType, SourceName, WebhookId};
+use crate::pattern::EventPattern;
 use crate::revision::Revision;
 use crate::schemas::{Check, Violation};
 use crate::store::{
@@ -31,6 +32,8 @@ use crate::webhook::{DebounceRule, Webhook};
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) source: SourceName,
+    /// The types that its token is for; empty: all.
+    pub(super) only: Vec<EventPattern>,
     pub(super) content_type: Arc<str>,
     /// Those worth keeping, and those of a CloudEvent in binary mode.
     pub(super) headers: Vec<(String, String)>,
@@ -105,6 +108,8 @@ impl Intake {
     /// outlive this.
     pub(super) fn judge(&self, revision: &Revision, candidate: &Candidate) -> Result<Vec<Judged>, Refusal> {
         let messages = message::read(candidate.raw(), source_of(revision, &candidate.source))?;
+        // Before anything else is wrong with one of them: of a type that is not for this token, nothing is kept.
+        messages.iter().try_for_each(|message| permitted(&candidate.only, &message.event_type))?;
         let judged = messages.into_iter().map(|message| {
             let Message { event_type, attributes, content_type, data, body, key, place } = message;
             judge(revision, &candidate.source, &event_type, &body, &place)?;
@@ -311,6 +316,14 @@ fn conflict(appended: &[Appended], promised: &[Promised]) -> Option<Refusal> {
 /// The settings of a source; none, if it is not configured (any more).
 fn source_of<'r>(revision: &'r Revision, name: &SourceName) -> Option<&'r Source> {
     revision.server.sources.iter().find(|source| source.name == *name)
+}
+
+/// Whether a token that is for `only` these types may post one of this type.
+fn permitted(only: &[EventPattern], event_type: &EventType) -> Result<(), Refusal> {
+    if only.is_empty() || only.iter().any(|pattern| pattern.matches(event_type)) {
+        return Ok(());
+    }
+    Err(Refusal::TypeNotAllowed { event_type: event_type.clone(), allowed: only.to_vec() })
 }
 
 /// The type and the data of a stored event, if `revision` would accept it.

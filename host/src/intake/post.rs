@@ -1,5 +1,6 @@
 //! `POST /v1/events`: from a request to a candidate, from its fate to an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,12 +12,16 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::message::Envelope;
 use super::{BODIES_IN_FLIGHT_BYTES, Candidate, Intake, Receipt, Refusal, token};
+use crate::access::{Blocked, Posts};
 use crate::clock;
 use crate::cloudevent::HEADER_PREFIX;
 use crate::config::{IntakeLimits, Source};
 use crate::event::PASSED_HEADERS;
+use crate::http::Peer;
 use crate::http::body::{self, BodyLimits};
 use crate::http::problem::Problem;
+use crate::ids::Digest;
+use crate::revision::Revision;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -71,18 +76,42 @@ impl Intake {
     async fn candidate(&self, request: Request) -> Result<Candidate, Refusal> {
         let (head, body) = request.into_parts();
         let revision = self.parts.live.load_full();
-        let source = token::authenticate(&head.headers, self.sources(&revision))?;
-        let headers = kept_headers(&head.headers, source);
+        let posts = self.authenticated(&head, &revision)?;
+        // A source that only tokens name has the usual settings.
+        let usual = || Source::plain(posts.source.clone(), Digest::from_bytes([0; 32]));
+        let configured = self.sources(&revision).iter().find(|source| source.name == posts.source);
+        let source = configured.map_or_else(|| Cow::Owned(usual()), Cow::Borrowed);
+        let headers = kept_headers(&head.headers, &source);
         let content_type: Arc<str> = content_type(&head.headers, &headers)?.into();
         let envelope = Envelope::of(&content_type, &headers);
-        let idempotency_key = idempotency_key(&head.headers, envelope, source)?.map(Into::into);
-        let source = source.name.clone();
+        let idempotency_key = idempotency_key(&head.headers, envelope, &source)?.map(Into::into);
+        drop(source);
         let limits = revision.server.limits;
         drop(revision);
         let room = self.room_for(&body, &limits)?;
         let limits = BodyLimits { max_bytes: limits.max_body_bytes, timeout: limits.body_timeout };
         let data = body::read(body, limits).await?;
-        Ok(Candidate { source, content_type, headers, data, idempotency_key, room: Some(room) })
+        let Posts { source, events: only } = posts;
+        Ok(Candidate { source, only, content_type, headers, data, idempotency_key, room: Some(room) })
+    }
+
+    /// Who posts. The token is judged before its peer is: whoever shares a proxy with a CMS cannot lock it out.
+    fn authenticated(&self, head: &http::request::Parts, revision: &Revision) -> Result<Posts, Refusal> {
+        let now = clock::now();
+        let found = token::authenticate(&head.headers, self.sources(revision), &self.parts.tokens, now);
+        found.inspect(|posts| self.note_use(&posts.source, now)).map_err(|refusal| {
+            if !refusal.is_wrong_token() {
+                return refusal;
+            }
+            let peer = Peer::address(&head.extensions);
+            match self.attempts.check(peer, now) {
+                Ok(()) => {
+                    self.attempts.note(peer, now);
+                    refusal
+                }
+                Err(Blocked { wait }) => Refusal::TooManyAttempts { wait },
+            }
+        })
     }
 
     /// Room for what is announced, or for the most that is allowed. Not waited for: the sender is told to come back.

@@ -34,7 +34,7 @@ impl Intake {
     pub(super) async fn keep(&self, candidate: Candidate, problem: Problem, reason: String, now: Timestamp) -> Problem {
         let id = QuarantineId::generate(now);
         let told = problem.clone().with_text("quarantine", &id);
-        let Candidate { source, content_type, headers, data, idempotency_key, room: _room } = candidate;
+        let Candidate { source, only: _, content_type, headers, data, idempotency_key, room: _room } = candidate;
         let (of, problem_text) = (source.clone(), told.to_json());
         let entry = Quarantined {
             id,
@@ -67,6 +67,8 @@ impl Intake {
         let entry = self.quarantined(id).await?;
         let candidate = Candidate {
             source: entry.source,
+            // Somebody who may let it in does.
+            only: Vec::new(),
             content_type: entry.content_type,
             headers: entry.headers,
             data: entry.data,

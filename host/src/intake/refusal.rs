@@ -7,9 +7,11 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::shape::Malformed;
+use crate::access::{Refused, Role};
 use crate::clock::Timestamp;
 use crate::http::body::BodyError;
 use crate::ids::{EventId, EventType};
+use crate::pattern::EventPattern;
 use crate::schemas::Violation;
 use crate::store::StoreError;
 use crate::throttle::Throttle;
@@ -21,6 +23,14 @@ pub enum Refusal {
     NoToken,
     #[error("a token of no source")]
     WrongToken,
+    #[error("{0}")]
+    EndedToken(Refused),
+    #[error("too many wrong tokens came from there")]
+    TooManyAttempts { wait: Duration },
+    #[error("a token of the role {role}, which does not post")]
+    NoSource { role: Role },
+    #[error("a token that is not for {event_type}")]
+    TypeNotAllowed { event_type: EventType, allowed: Vec<EventPattern> },
     /// `found` is short enough to show.
     #[error("the content type is not JSON")]
     MediaType { found: Option<String> },
@@ -65,8 +75,10 @@ pub enum Shape {
 }
 
 /// The names under which refusals are counted, in the order of [`Refusal::index`].
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "unauthorized",
+    "forbidden",
+    "tooManyAttempts",
     "mediaType",
     "idempotencyKey",
     "tooLarge",
@@ -83,19 +95,26 @@ const NAMES: [&str; 12] = [
 impl Refusal {
     const fn index(&self) -> usize {
         match self {
-            Self::NoToken | Self::WrongToken => 0,
-            Self::MediaType { .. } | Self::DataType { .. } => 1,
-            Self::BadIdempotencyKey { .. } | Self::KeyOfBatch => 2,
-            Self::TooLarge { .. } => 3,
-            Self::TooSlow { .. } => 4,
-            Self::BrokenOff => 5,
-            Self::Malformed(_) => 6,
-            Self::NotAnEvent { .. } => 7,
-            Self::UnknownEvent { .. } => 8,
-            Self::SchemaViolation { .. } => 9,
-            Self::Conflict { .. } => 10,
-            Self::Overloaded | Self::Store(_) => 11,
+            Self::NoToken | Self::WrongToken | Self::EndedToken(_) => 0,
+            Self::NoSource { .. } | Self::TypeNotAllowed { .. } => 1,
+            Self::TooManyAttempts { .. } => 2,
+            Self::MediaType { .. } | Self::DataType { .. } => 3,
+            Self::BadIdempotencyKey { .. } | Self::KeyOfBatch => 4,
+            Self::TooLarge { .. } => 5,
+            Self::TooSlow { .. } => 6,
+            Self::BrokenOff => 7,
+            Self::Malformed(_) => 8,
+            Self::NotAnEvent { .. } => 9,
+            Self::UnknownEvent { .. } => 10,
+            Self::SchemaViolation { .. } => 11,
+            Self::Conflict { .. } => 12,
+            Self::Overloaded | Self::Store(_) => 13,
         }
+    }
+
+    /// Whether a token was tried that opens nothing.
+    pub(super) const fn is_wrong_token(&self) -> bool {
+        matches!(self, Self::WrongToken | Self::EndedToken(_))
     }
 
     /// Whether the body is kept: these are the refusals that a mended schema can undo, and a CMS never sends twice.

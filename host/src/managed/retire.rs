@@ -80,7 +80,7 @@ impl ManagedWebhooks {
     }
 
     async fn take_out(self: &Arc<Self>, id: WebhookId, version: i64, ended: Vec<String>) -> Result<(), EditError> {
-        let who = Principal { name: RunState::HOST.to_owned(), role: Role::Admin, is_local: false };
+        let who = Principal { name: RunState::HOST.to_owned(), role: Role::Admin, is_local: false, token: None };
         let asked = Asked { who, known: Some(version) };
         let edit = move |known: &Definition| Ok((known.without_signing_secrets(&ended), None));
         match self.edit(id.clone(), asked, "webhook.retire-secret", edit).await {

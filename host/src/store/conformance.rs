@@ -12,8 +12,8 @@ use crate::delivery::{
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, WebhookId};
 use crate::store::{
-    Administration, Appended, Claim, Claimed, HeldFor, Lane, Lease, NewDelivery, NewEvent, Place, Placed, Settled,
-    Settlement, Store, Upkeep,
+    Administration, Appended, Claim, Claimed, HeldFor, Lane, Lease, NewDelivery, NewEvent, Place, Placed, Registry,
+    Settled, Settlement, Store, Upkeep,
 };
 
 pub(crate) mod appending;
@@ -25,13 +25,14 @@ pub(crate) mod looking;
 pub(crate) mod order_model;
 pub(crate) mod ordering;
 pub(crate) mod owning;
+pub(crate) mod registering;
 pub(crate) mod replaying;
 pub(crate) mod settling;
 pub(crate) mod sweeping;
 
 /// One database, empty at first, and any number of handles on it. Each handle is an owner of its own.
 pub(crate) trait Database {
-    type Handle: Store + Administration + Upkeep;
+    type Handle: Store + Administration + Registry + Upkeep;
 
     async fn handle(&self) -> Self::Handle;
 }
@@ -59,6 +60,7 @@ macro_rules! conformance_suite {
             replaying: the_recorded_outcome_goes_out_again, another_event_goes_through_the_chain,
                 what_cannot_be_repeated_is_refused, one_is_hurried, what_is_given_up_is_history,
                 all_that_is_held_is_given_up;
+            registering: changes_are_numbered_and_bounded, tokens_change_with_their_record;
             sweeping: selects_what_is_named, leaves_out_what_was_touched, purges_finished_ones_only, old_events_go_with_their_deliveries,
                 a_replay_keeps_its_event, much_is_swept_in_steps;
         );

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::access::Principal;
+use crate::access::{Principal, Token};
 use crate::clock::Timestamp;
+use crate::ids::TokenId;
 use crate::store::Answer;
 
 /// Changes that are remembered: the newest. Old ones go as new ones come.
@@ -14,8 +15,26 @@ pub trait Registry: Send + Sync + 'static {
     /// Keeps the record of a change that is kept elsewhere, or nowhere.
     fn record(&self, change: Change) -> Answer<'_, ()>;
 
-    /// Newest first, those with a number below `before` only.
-    fn changes(&self, before: Option<i64>, limit: usize) -> Answer<'_, Vec<Recorded>>;
+    /// Those that fit, newest first, those with a number below `before` only.
+    fn changes(&self, filter: ChangeFilter, before: Option<i64>, limit: usize) -> Answer<'_, Vec<Recorded>>;
+
+    /// All of them, oldest first. Their number is bounded by whoever creates them.
+    fn tokens(&self) -> Answer<'_, Vec<Token>>;
+
+    /// Keeps a token, and forgets these.
+    fn create_token(&self, token: Token, forgotten: Vec<TokenId>, change: Change) -> Answer<'_, ()>;
+
+    fn revoke_token(&self, id: TokenId, at: Timestamp, change: Change) -> Answer<'_, ()>;
+
+    /// When tokens were last used.
+    fn tokens_used(&self, uses: Vec<(TokenId, Timestamp)>) -> Answer<'_, ()>;
+}
+
+/// Which changes to list.
+#[derive(Clone, Debug, Default)]
+pub struct ChangeFilter {
+    pub subject: Option<String>,
+    pub action: Option<String>,
 }
 
 /// Who changed what, when, from what to what. Holds no secret: whoever makes one leaves them out.
@@ -50,5 +69,11 @@ impl Change {
             from: None,
             to: None,
         }
+    }
+
+    /// The same, with what there is to compare.
+    #[must_use]
+    pub fn between(self, from: impl Into<Option<Value>>, to: impl Into<Option<Value>>) -> Self {
+        Self { from: from.into(), to: to.into(), ..self }
     }
 }

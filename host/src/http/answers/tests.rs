@@ -1,4 +1,6 @@
 use super::*;
+use crate::access::Refused;
+use crate::clock::Timestamp;
 use crate::ids::EventId;
 use crate::intake::Malformed;
 
@@ -78,6 +80,13 @@ fn sentences_say_what_to_do() {
     let sentences: Vec<String> = [
         Refusal::NoToken,
         Refusal::WrongToken,
+        Refusal::EndedToken(Refused::Expired { name: "shop".parse().expect("valid"), at: Timestamp::from_ms(0) }),
+        Refusal::TooManyAttempts { wait: Duration::from_millis(2_001) },
+        Refusal::NoSource { role: Role::Viewer },
+        Refusal::TypeNotAllowed {
+            event_type: "media.create".parse().expect("valid"),
+            allowed: ["entry.*", "trigger-test"].map(|text| text.parse().expect("valid")).to_vec(),
+        },
         Refusal::MediaType { found: Some("text/xml".into()) },
         Refusal::MediaType { found: None },
         Refusal::DataType { place: "/3/datacontenttype".into(), found: "\"text/xml\"".into() },
@@ -98,7 +107,11 @@ fn sentences_say_what_to_do() {
     .collect();
     insta::assert_snapshot!(sentences.join("\n"), @r#"
     Unauthorized: No token was sent. Send a source's token in the header `Authorization: Bearer <token>`, or in the one that `tokenHeader` of the source names.
-    Unauthorized: The token sent is not the token of any source. Compare it with `sources` in config/server.json.
+    Unauthorized: The token sent is not the token of any source. Compare it with `sources` in config/server.json, or make one: `hookwright token create --role source --name NAME`.
+    Unauthorized: The token shop expired 1970-01-01T00:00:00.000Z. An admin makes another: `hookwright token create --role source --name NAME`.
+    TooManyAttempts: Too many wrong tokens came from this address. The next is looked at in 3 s; after a minute without any, all is forgiven.
+    Forbidden: Events are posted with a source's token; the token sent has the role viewer. An admin makes one: `hookwright token create --role source --name NAME`.
+    TypeNotAllowed: The token sent is for entry.*, trigger-test only, and this event is media.create.
     UnsupportedMediaType: The content type text/xml is not taken. Send application/json or an application/…+json, in UTF-8.
     UnsupportedMediaType: No usable content type was sent. Send application/json or an application/…+json, in UTF-8.
     UnsupportedMediaType: The data of the CloudEvent is not JSON. /3/datacontenttype: is "text/xml"; only JSON in UTF-8 is taken.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::store::sqlite::rows::{Fields, json, rows_at_most};
-use crate::store::{CHANGES_KEPT, Change, PAGE_BYTES, Recorded, StoreError};
+use crate::store::{CHANGES_KEPT, Change, ChangeFilter, PAGE_BYTES, Recorded, StoreError};
 
 /// In the transaction of the change itself.
 pub(in crate::store::sqlite) fn insert(connection: &Connection, change: &Change) -> Result<(), StoreError> {
@@ -18,13 +18,19 @@ pub(in crate::store::sqlite) fn insert(connection: &Connection, change: &Change)
     Ok(())
 }
 
-pub(super) fn list(connection: &Connection, before: Option<i64>, limit: usize) -> Result<Vec<Recorded>, StoreError> {
+pub(super) fn list(
+    connection: &Connection,
+    filter: &ChangeFilter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Recorded>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT number, at, who, action, subject, was, becomes FROM changes WHERE number < ?1
-         ORDER BY number DESC LIMIT ?2",
+        "SELECT number, at, who, action, subject, was, becomes FROM changes
+         WHERE number < ?1 AND (?2 IS NULL OR subject = ?2) AND (?3 IS NULL OR action = ?3)
+         ORDER BY number DESC LIMIT ?4",
     )?;
-    let before = before.unwrap_or(i64::MAX);
-    let mut rows = statement.query([before, rows_at_most(limit)])?;
+    let ChangeFilter { subject, action } = filter;
+    let mut rows = statement.query(params![before.unwrap_or(i64::MAX), subject, action, rows_at_most(limit)])?;
     let (mut found, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let fields = Fields::new("changes", row);

@@ -161,6 +161,21 @@ CREATE TABLE changes (
     becomes TEXT                 -- JSON
 ) STRICT;
 
+-- Tokens that were made over the API: of each its digest only.
+CREATE TABLE tokens (
+    id         BLOB NOT NULL PRIMARY KEY,
+    name       TEXT NOT NULL,
+    role       TEXT NOT NULL,
+    digest     BLOB NOT NULL UNIQUE, -- SHA-256
+    created    INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    expires    INTEGER,
+    last_used  INTEGER,
+    revoked    INTEGER,
+    source     TEXT,                 -- what it posts as, if its role is source
+    events     TEXT                  -- JSON: the patterns it is limited to
+) STRICT, WITHOUT ROWID;
+
 -- Who may hold leases. AUTOINCREMENT: an epoch is never given twice.
 CREATE TABLE owners (
     epoch INTEGER PRIMARY KEY AUTOINCREMENT,
