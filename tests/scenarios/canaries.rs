@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use hookwright_tests::{Hookwright, Receiver, cases};
+use hookwright_tests::{Builder, Hookwright, Receiver, cases};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -88,13 +88,8 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-#[tokio::test]
-async fn fifty_canaries_are_found_nowhere() {
-    let mut canaries = Canaries::default();
-    let receiver = Receiver::answering(|index, _| if index % 3 == 2 { 500 } else { 200 }).await;
-    let (url, mut said) = (receiver.url(), Said::default());
-
-    // In files: literal, and by variables.
+/// A home with secrets in its files, literal and by variables.
+fn planted_in_files(canaries: &mut Canaries, url: &str) -> Builder {
     let mut variables = String::new();
     let mut variable = |canaries: &mut Canaries, name: &str| {
         let canary = canaries.plant();
@@ -103,27 +98,27 @@ async fn fifty_canaries_are_found_nowhere() {
     };
     let mut server = json!({ "webhooks": { "defaultHeaders": {
         "Authorization": format!("Bearer {}", canaries.plant()),
-        "X-Api-Key": variable(&mut canaries, "DEFAULT_KEY"),
-        "X-Plain-Name": variable(&mut canaries, "DEFAULT_PLAIN"),
+        "X-Api-Key": variable(canaries, "DEFAULT_KEY"),
+        "X-Plain-Name": variable(canaries, "DEFAULT_PLAIN"),
     } } });
     server["sources"] = json!([
         { "name": "strapi", "token": hookwright_tests::host::TOKEN },
         { "name": "literal", "token": format!("{}-token", canaries.plant()) },
-        { "name": "variable", "token": variable(&mut canaries, "SOURCE_TOKEN") },
+        { "name": "variable", "token": variable(canaries, "SOURCE_TOKEN") },
     ]);
     let signing = canaries.plant_signing();
     let in_file = json!({
         "url": format!("{url}?token={}", canaries.plant()), "events": ["*"], "retry": { "schedule": ["1s"] },
-        "headers": { "Cookie": format!("session={}", canaries.plant()), "X-Secret": variable(&mut canaries, "HEADER_SECRET"),
-                     "X-Filled": variable(&mut canaries, "HEADER_FILLED") },
+        "headers": { "Cookie": format!("session={}", canaries.plant()), "X-Secret": variable(canaries, "HEADER_SECRET"),
+                     "X-Filled": variable(canaries, "HEADER_FILLED") },
         "signing": { "secrets": [signing], "extra": [{ "header": "X-Sig", "secret": canaries.plant() },
-                                                      { "header": "X-Sig-Two", "secret": variable(&mut canaries, "EXTRA") }] },
+                                                      { "header": "X-Sig-Two", "secret": variable(canaries, "EXTRA") }] },
     });
     let filled_url = json!({ "url": format!("{url}/${{ process.env.PATH_SECRET }}"), "events": ["entry.*"] });
     writeln!(variables, "PATH_SECRET={}", canaries.plant()).expect("writes");
     let broken = json!({ "url": 1, "events": ["*"], "headers": { "Authorization": format!("Bearer {}", canaries.plant()) },
                          "signing": { "secrets": [format!("whsec_{}!", canaries.plant())] } });
-    let mut host = Hookwright::builder()
+    Hookwright::builder()
         .server(server)
         .plugin("redact")
         .webhook("in-file", in_file)
@@ -131,10 +126,10 @@ async fn fifty_canaries_are_found_nowhere() {
         .file("config/webhooks/broken.json", broken.to_string())
         .file(".env", variables)
         .logged("trace")
-        .start()
-        .await;
+}
 
-    // Over the API: shown once to whoever makes them, and to nobody after.
+/// Shown once to whoever makes them, and to nobody after.
+async fn planted_over_the_api(canaries: &mut Canaries, said: &mut Said, host: &Hookwright, url: &str) {
     let made = |canaries: &mut Canaries, id: &str| {
         json!({
             "id": id, "events": ["*"], "retry": { "schedule": ["1s"] },
@@ -146,18 +141,13 @@ async fn fifty_canaries_are_found_nowhere() {
         })
     };
     for id in ["one", "two", "three"] {
-        let created = said.send(&host, Method::POST, "/v1/webhooks", made(&mut canaries, id)).await;
+        let created = said.send(host, Method::POST, "/v1/webhooks", made(canaries, id)).await;
         assert_eq!(created["id"], id, "{created}");
     }
-    said.send(&host, Method::PATCH, "/v1/webhooks/one", json!({ "headers": { "Authorization": canaries.plant() } }))
+    said.send(host, Method::PATCH, "/v1/webhooks/one", json!({ "headers": { "Authorization": canaries.plant() } }))
         .await;
-    said.send(
-        &host,
-        Method::PATCH,
-        "/v1/webhooks/two",
-        json!({ "signing": { "secrets": [canaries.plant_signing()] } }),
-    )
-    .await;
+    said.send(host, Method::PATCH, "/v1/webhooks/two", json!({ "signing": { "secrets": [canaries.plant_signing()] } }))
+        .await;
     // Refused, and not repeated.
     for refused in [
         json!({ "url": { "$secret": format!("ftp://{}", canaries.plant()) } }),
@@ -168,7 +158,7 @@ async fn fifty_canaries_are_found_nowhere() {
         json!({ "nothing": { "$secret": canaries.plant() } }),
         json!({ "plugins": [{ "plugin": "redact", "config": { "remove": { "$secret": canaries.plant() } } }] }),
     ] {
-        let answer = said.send(&host, Method::PATCH, "/v1/webhooks/three", refused).await;
+        let answer = said.send(host, Method::PATCH, "/v1/webhooks/three", refused).await;
         assert_eq!(answer["status"], 422, "{answer}");
     }
     while canaries.planted.len() < 50 {
@@ -176,42 +166,43 @@ async fn fifty_canaries_are_found_nowhere() {
         let tried = host.send(host.anonymous(Method::POST).bearer_auth(&wrong).body("{}")).await.expect("answers");
         said.0.push(("a wrong token".to_owned(), tried.body.to_string().into_bytes()));
     }
+}
 
-    // Everything is run.
+async fn everything_run(said: &mut Said, host: &Hookwright) {
     let mut events = Vec::new();
     for case in ["strapi-v5/entry.create", "strapi-v5/entry.publish", "strapi-v5/media.create"] {
         events.push(host.post(cases::body(case)).await.event().to_owned());
     }
     for event in &events {
         host.deliveries(event, |one| one["state"] != "pending").await;
-        said.get(&host, &format!("/v1/events/{event}")).await;
-        said.get(&host, &format!("/v1/events/{event}/why")).await;
-        said.run(&host, &["why", event]).await;
-        said.run(&host, &["event", "show", event]).await;
+        said.get(host, &format!("/v1/events/{event}")).await;
+        said.get(host, &format!("/v1/events/{event}/why")).await;
+        said.run(host, &["why", event]).await;
+        said.run(host, &["event", "show", event]).await;
     }
-    let deliveries = said.get(&host, "/v1/deliveries").await;
+    let deliveries = said.get(host, "/v1/deliveries").await;
     for delivery in deliveries["deliveries"].as_array().expect("a list") {
         let id = delivery["id"].as_str().expect("an id");
-        said.get(&host, &format!("/v1/deliveries/{id}")).await;
-        said.send(&host, Method::POST, &format!("/v1/deliveries/{id}/replay"), json!({})).await;
-        said.send(&host, Method::POST, &format!("/v1/deliveries/{id}/rerun"), json!({})).await;
-        said.run(&host, &["delivery", "show", id]).await;
+        said.get(host, &format!("/v1/deliveries/{id}")).await;
+        said.send(host, Method::POST, &format!("/v1/deliveries/{id}/replay"), json!({})).await;
+        said.send(host, Method::POST, &format!("/v1/deliveries/{id}/rerun"), json!({})).await;
+        said.run(host, &["delivery", "show", id]).await;
     }
     for id in ["in-file", "filled-url", "one", "two", "three"] {
-        said.get(&host, &format!("/v1/webhooks/{id}")).await;
-        said.get(&host, &format!("/v1/webhooks/{id}/export")).await;
-        said.send(&host, Method::POST, &format!("/v1/webhooks/{id}/test"), json!({})).await;
-        said.send(&host, Method::POST, &format!("/v1/webhooks/{id}/pause"), json!({})).await;
-        said.send(&host, Method::POST, &format!("/v1/webhooks/{id}/resume"), json!({})).await;
+        said.get(host, &format!("/v1/webhooks/{id}")).await;
+        said.get(host, &format!("/v1/webhooks/{id}/export")).await;
+        said.send(host, Method::POST, &format!("/v1/webhooks/{id}/test"), json!({})).await;
+        said.send(host, Method::POST, &format!("/v1/webhooks/{id}/pause"), json!({})).await;
+        said.send(host, Method::POST, &format!("/v1/webhooks/{id}/resume"), json!({})).await;
         for verb in ["show", "export", "test"] {
-            said.run(&host, &["webhook", verb, id]).await;
+            said.run(host, &["webhook", verb, id]).await;
         }
     }
-    said.send(&host, Method::POST, "/v1/secrets/rotate-key", json!({})).await;
+    said.send(host, Method::POST, "/v1/secrets/rotate-key", json!({})).await;
     for path in
         ["/v1/status", "/v1/webhooks", "/v1/events", "/v1/quarantine", "/v1/replays", "/v1/schemas", "/v1/shadows"]
     {
-        said.get(&host, path).await;
+        said.get(host, path).await;
     }
     for command in [
         &["status"][..],
@@ -224,8 +215,18 @@ async fn fifty_canaries_are_found_nowhere() {
         &["webhook", "list", "--json"],
         &["reload"],
     ] {
-        said.run(&host, command).await;
+        said.run(host, command).await;
     }
+}
+
+#[tokio::test]
+async fn fifty_canaries_are_found_nowhere() {
+    let mut canaries = Canaries::default();
+    let receiver = Receiver::answering(|index, _| if index % 3 == 2 { 500 } else { 200 }).await;
+    let (url, mut said) = (receiver.url(), Said::default());
+    let mut host = planted_in_files(&mut canaries, &url).start().await;
+    planted_over_the_api(&mut canaries, &mut said, &host, &url).await;
+    everything_run(&mut said, &host).await;
     host.kill().await;
     host.restart().await;
     said.get(&host, "/v1/status").await;

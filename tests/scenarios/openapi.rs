@@ -1,4 +1,4 @@
-//! The API as its description says: judged by somebody else's fuzzer of OpenAPI, with all its checks on.
+//! The API as its description says: judged by somebody else's fuzzer of such descriptions, with all its checks on.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ async fn run(host: &Hookwright, arguments: &[&str]) -> String {
     text(&output)
 }
 
-/// A change of the version with this ETag.
+/// A change of the version with this tag.
 async fn change(host: &Hookwright, method: Method, path: &str, etag: Option<&str>, body: Value) -> Posted {
     let mut request = host.admin(method, path).body(body.to_string());
     if let Some(etag) = etag {

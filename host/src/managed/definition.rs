@@ -367,24 +367,29 @@ mod tests {
             {
               "plugin": "p",
               "config": {
-                "token": "${ process.env.SITE_BUILD_SECRET }"
+                "place": "${ process.env.SITE_BUILD_SECRET_2 }",
+                "more": [
+                  {
+                    "apiToken": "${ process.env.SITE_BUILD_SECRET }"
+                  }
+                ]
               }
             }
           ],
           "signing": {
             "secrets": [
-              "${ process.env.SITE_BUILD_SECRET_3 }",
-              "${ process.env.SITE_BUILD_SECRET_4 }"
+              "${ process.env.SITE_BUILD_SECRET_4 }",
+              "${ process.env.SITE_BUILD_SECRET_5 }"
             ],
             "extra": [
               {
                 "header": "X-Sig",
-                "secret": "${ process.env.SITE_BUILD_SECRET_2 }"
+                "secret": "${ process.env.SITE_BUILD_SECRET_3 }"
               }
             ]
           }
         }
-        SITE_BUILD_URL SITE_BUILD_AUTHORIZATION SITE_BUILD_X_HIDDEN SITE_BUILD_SECRET SITE_BUILD_SECRET_3 SITE_BUILD_SECRET_4 SITE_BUILD_SECRET_2
+        SITE_BUILD_URL SITE_BUILD_AUTHORIZATION SITE_BUILD_X_HIDDEN SITE_BUILD_SECRET_2 SITE_BUILD_SECRET SITE_BUILD_SECRET_4 SITE_BUILD_SECRET_5 SITE_BUILD_SECRET_3
         "#);
     }
 
