@@ -19,6 +19,7 @@ pub(super) struct Filter {
     subject: Option<String>,
     action: Option<String>,
     before: Option<i64>,
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
 }
 
