@@ -21,6 +21,7 @@ mod operations;
 mod pace;
 mod plugin_swaps;
 mod plugins;
+mod plugins_api;
 mod receivers;
 mod refusals;
 mod reload;

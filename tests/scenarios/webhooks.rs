@@ -84,7 +84,7 @@ async fn every_verb_over_the_api() {
         StatusCode::PRECONDITION_REQUIRED
     );
     let mut new = definition.clone();
-    new["plugins"] = json!([{"plugin": "redact", "config": {"remove": ["/entry/title"]}}]);
+    new["plugins"] = json!([{"plugin": "redact", "config": {"remove": ["/entry/documentId"]}}]);
     let replaced = change(&host, Method::PUT, path, Some(&old), new.clone()).await;
     assert_eq!((replaced.status, &replaced.body["managed"]["version"]), (StatusCode::OK, &json!(2)), "{replaced:?}");
     let stale = change(&host, Method::PUT, path, Some(&old), new.clone()).await;
@@ -97,7 +97,7 @@ async fn every_verb_over_the_api() {
         (received.header("x-site"), received.header("authorization")),
         (Some("main ${HOME}"), Some("Bearer canary"))
     );
-    assert!(received.json()["entry"].get("title").is_none());
+    assert!(received.json()["entry"].get("documentId").is_none());
     for (broken, place) in [
         (json!({"url": "ftp://x/"}), "/url"),
         (json!({"url": "http://10.1.2.3/"}), "/url"),
@@ -191,13 +191,13 @@ async fn every_verb_on_the_command_line() {
             "--events",
             "entry.publish",
             "--plugin",
-            r#"redact={"remove": ["/entry/title"]}"#,
+            r#"redact={"remove": ["/entry/documentId"]}"#,
         ],
     )
     .await;
     assert_eq!(host.post(cases::body("strapi-v5/entry.create")).await.body["deliveries"], json!([]));
     host.post(cases::body("strapi-v5/entry.publish")).await;
-    assert!(receiver.wait_for(2).await[1].json()["entry"].get("title").is_none());
+    assert!(receiver.wait_for(2).await[1].json()["entry"].get("documentId").is_none());
 
     let shown = run(&host, &["webhook", "show", "site-build"]).await;
     assert!(shown.contains("managed here, version 2") && !shown.contains(&secret), "{shown}");
