@@ -14,32 +14,33 @@ use tokio_util::sync::CancellationToken;
 
 use self::descriptors::Connections;
 use self::home_lock::{HomeLock, LockError, StoreLock};
+use self::open::{Opened, open};
 use self::tokens::TokenError;
 use crate::access::{Attempts, Role, Tokens};
 use crate::admin::{self, AdminState, HostInfo};
 use crate::clock::{self, Timestamp};
-use crate::config::{Home, IntakeLimits, Source, Variables};
+use crate::config::{Home, IntakeLimits, Source};
 use crate::dispatch::{self, Dispatcher};
 use crate::http::serve::{ServeLimits, serve};
 use crate::ids::{DeliveryId, Digest, SourceName};
 use crate::intake::{self, Intake};
-use crate::managed::{self, EditError, ManagedSet, ManagedWebhooks};
+use crate::managed::{self, EditError, ManagedWebhooks};
 use crate::operations::{self, Occurrence, Operations};
-use crate::plugin::Compiler;
-use crate::reload::{self, Loader, ReloadHandle, Reloading, StartError, Strictness};
+use crate::reload::{self, ReloadHandle, Reloading, StartError};
 use crate::replay::{self, Replays};
 use crate::rerun::Reruns;
 use crate::retention::Retention;
 use crate::revision::{Live, Revision};
 use crate::shadow::Shadows;
-use crate::store::sqlite::{OpenError, Options as StoreOptions, SqliteStore};
+use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Store as _, StoreError};
 use crate::tasks::{self, OnPanic};
 use crate::transform::{TransformPool, UnderWay};
-use crate::vault::{self, Vault, VaultError};
+use crate::vault::VaultError;
 
 mod descriptors;
 mod home_lock;
+mod open;
 mod tokens;
 
 /// After SIGTERM, requests and attempts under way have this long to finish.
@@ -327,79 +328,6 @@ async fn serve_if_bound(name: &'static str, served: Option<Served>, stop: Cancel
         Some((listener, router, limits)) => serve(name, listener, router, limits, stop).await,
         None => stop.cancelled().await,
     }
-}
-
-/// What is on disk, opened.
-struct Opened {
-    loader: Loader,
-    store: Arc<SqliteStore>,
-    store_lock: StoreLock,
-    vault: Vault,
-}
-
-/// The folders say where the store is, and the store has webhooks that the first revision needs.
-async fn open(home: &Home, options: &Options, stop: CancellationToken) -> Result<Opened, BuildError> {
-    let strictness = if options.strict { Strictness::Strict } else { Strictness::Lenient };
-    let loader = open_loader(home, strictness, options.compilers, stop).await?;
-    let (store, store_lock) = open_store(home, loader.revision()).await?;
-    let vault = open_vault(home)?;
-    let managed = managed::open(&*store, &vault).await?;
-    let loader = with_managed(loader, managed, strictness).await?;
-    Ok(Opened { loader, store, store_lock, vault })
-}
-
-async fn open_loader(
-    home: &Home,
-    strictness: Strictness,
-    compilers: Compilers,
-    stop: CancellationToken,
-) -> Result<Loader, StartError> {
-    let home = home.clone();
-    // Reads files, compiles plugins, and copies what is good before anything can be answered: from the first event on,
-    // a file that goes bad has a last good version, also over a crash.
-    tasks::blocking(move || {
-        let compiler = match compilers {
-            Compilers::Children => Compiler::of_host(&home, stop),
-            Compilers::Here => Compiler::in_process(),
-        };
-        let mut loader = Loader::open(home, compiler, strictness, clock::now())?;
-        loader.keep_last_good();
-        Ok(loader)
-    })
-    .await
-}
-
-/// The key may stand where all secrets of the configuration do.
-fn open_vault(home: &Home) -> Result<Vault, BuildError> {
-    // A broken `.env` is reported by whoever reads configuration; the environment still counts.
-    let variables = Variables::load(home).unwrap_or_default();
-    let of_process = || std::env::var(vault::KEY_VARIABLE).ok();
-    let key = variables.get(vault::KEY_VARIABLE).map(str::to_owned).or_else(of_process);
-    Ok(Vault::of_home(&home.data(), key.as_deref())?)
-}
-
-async fn with_managed(mut loader: Loader, managed: ManagedSet, strictness: Strictness) -> Result<Loader, StartError> {
-    if managed.is_empty() {
-        return Ok(loader);
-    }
-    tasks::blocking(move || {
-        loader.start_managed(Arc::new(managed), strictness, clock::now())?;
-        Ok(loader)
-    })
-    .await
-}
-
-async fn open_store(home: &Home, revision: &Revision) -> Result<(Arc<SqliteStore>, StoreLock), BuildError> {
-    let path = home.root().join(&revision.server.store_path);
-    tasks::blocking(move || {
-        let lock = StoreLock::take(&path)?;
-        let options = StoreOptions { exclusive: true, now: clock::now() };
-        match SqliteStore::open(&path, options) {
-            Ok(store) => Ok((Arc::new(store), lock)),
-            Err(source) => Err(BuildError::Open { path, source }),
-        }
-    })
-    .await
 }
 
 /// What the host before this one was at when it died. Counted before anything of it is tried again. With what is held

@@ -7,6 +7,7 @@
 mod accept;
 mod cloudevents;
 mod emit;
+mod judge;
 mod message;
 mod naming;
 mod post;
@@ -24,8 +25,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use accept::{Accepted, AcceptedDelivery, Receipt};
-pub(crate) use accept::{judge_again, judge_refused};
 pub use emit::Emitted;
+pub(crate) use judge::{judge_again, judge_refused};
 pub(crate) use post::json_type;
 pub use quarantine::AdmitError;
 pub use refusal::{Refusal, Shape};

@@ -5,8 +5,10 @@
 //! touched: theirs are the definitions of which nothing is written but run state.
 
 pub(crate) mod definition;
+mod draft;
 mod error;
 mod retire;
+mod sealed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +29,9 @@ use crate::store::{self, Change, MOST_MANAGED, ManagedRow, StoreError, Written};
 use crate::tasks::{self, OnPanic};
 use crate::vault::Vault;
 use crate::webhook::{Managed, Webhook};
+
+use draft::{merge, slug};
+use sealed::{opened, seal};
 
 pub use definition::{Definition, Exported};
 pub use error::EditError;
@@ -420,122 +425,4 @@ fn allowed(known: &Definition, new: &Definition, who: &Principal) -> Result<(), 
         return Err(EditError::NeedsAdmin("it sends what is secret to another URL"));
     }
     Ok(())
-}
-
-/// What binds sealed secrets to their row.
-fn context(id: &WebhookId) -> String {
-    format!("hookwright webhook secrets {id}")
-}
-
-fn seal(managed: &Managed, vault: &Vault) -> Result<Arc<[u8]>, EditError> {
-    let secrets = managed.definition.secrets();
-    if secrets.is_empty() {
-        return Ok(Arc::default());
-    }
-    let plain = serde_json::to_vec(secrets).map_err(|_| EditError::Unexpected)?;
-    Ok(vault.seal(&context(&managed.id), &plain)?.into())
-}
-
-fn opened(row: &ManagedRow, vault: &Vault) -> Result<Managed, EditError> {
-    let ManagedRow { webhook, version, created, changed, definition, sealed, retiring, key: _ } = row;
-    let unusable = |reason: String| EditError::Sealed { webhook: webhook.clone(), reason };
-    let secrets = if sealed.is_empty() {
-        BTreeMap::new()
-    } else {
-        let plain = vault.open(&context(webhook), sealed).map_err(|error| unusable(error.to_string()))?;
-        serde_json::from_slice(&plain).map_err(|_| unusable("what was sealed cannot be read".to_owned()))?
-    };
-    Ok(Managed {
-        id: webhook.clone(),
-        definition: Definition::kept(definition.clone(), secrets),
-        version: *version,
-        created: *created,
-        changed: *changed,
-        retiring: retiring.clone(),
-    })
-}
-
-/// RFC 7396: JSON Merge Patch.
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(serde_json::Map::new());
-    }
-    let Some(members) = target.as_object_mut() else { return };
-    for (key, value) in patch {
-        if value.is_null() {
-            members.shift_remove(&key);
-        } else {
-            merge(members.entry(key).or_insert(Value::Null), value);
-        }
-    }
-}
-
-/// A name as an id.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars().map(|c| c.to_ascii_lowercase()) {
-        if c.is_ascii_alphanumeric() {
-            slug.push(c);
-        } else if !slug.is_empty() && !slug.ends_with('-') {
-            slug.push('-');
-        }
-        if slug.len() >= LONGEST_SLUG {
-            break;
-        }
-    }
-    let slug = slug.trim_end_matches('-');
-    if slug.is_empty() { "webhook".to_owned() } else { slug.to_owned() }
-}
-
-/// Leaves room for a number.
-const LONGEST_SLUG: usize = 48;
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// The examples of RFC 7396, appendix A.
-    #[test]
-    fn patches_merge_as_rfc_7396_says() {
-        for (original, patch, result) in [
-            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
-            (json!({"a": "b"}), json!({"a": null}), json!({})),
-            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
-            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
-            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
-            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
-            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
-            (json!({"a": "b"}), json!(["c"]), json!(["c"])),
-            (json!({"a": "foo"}), json!(null), json!(null)),
-            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
-            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
-            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
-        ] {
-            let mut merged = original.clone();
-            merge(&mut merged, patch.clone());
-            assert_eq!(merged, result, "{original} {patch}");
-        }
-    }
-
-    #[test]
-    fn ids_are_made_of_names() {
-        for (name, id) in [
-            ("Site build", "site-build"),
-            ("  Über -- Größe! ", "ber-gr-e"),
-            ("build.example", "build-example"),
-            ("日本", "webhook"),
-            ("", "webhook"),
-        ] {
-            assert_eq!(slug(name), id, "{name}");
-        }
-        assert!(slug(&"a ".repeat(100)).parse::<WebhookId>().is_ok());
-    }
 }

@@ -32,8 +32,11 @@ pub(super) struct TestBody {
     sample: Option<String>,
     /// An event that was accepted once.
     event: Option<EventId>,
-    /// A body as a CMS would post it.
+    /// A body as a CMS would post it, or the data of a CloudEvent.
     data: Option<Value>,
+    /// The type of `data`, where its body does not say it.
+    #[serde(rename = "type")]
+    event_type: Option<EventType>,
     send: Option<bool>,
 }
 
@@ -118,30 +121,37 @@ pub(super) fn shutting_down() -> Problem {
 
 impl TestBody {
     pub(super) fn of(sample: Option<String>, event: Option<EventId>, data: Option<Value>) -> Self {
-        Self { sample, event, data, send: None }
+        Self { sample, event, data, event_type: None, send: None }
     }
 }
 
 impl AdminState {
     pub(super) async fn event_to_try(&self, revision: &Revision, asked: TestBody) -> Result<Event, Problem> {
-        let one_of = || Problem::new(Kind::Unfit, "Send one of `sample`, `event` and `data`, or none of them.");
-        let body = match (asked.sample, asked.event, asked.data) {
-            (None, Some(id), None) => {
+        let one_of = || {
+            Problem::new(
+                Kind::Unfit,
+                "Send one of `sample`, `event` and `data` (which may have a `type` beside it), or none of them.",
+            )
+        };
+        let of_strapi = |body: &Value| intake::event_type(body).map_err(|refusal| Problem::from(&refusal));
+        let (event_type, body) = match (asked.sample, asked.event, asked.data, asked.event_type) {
+            (None, Some(id), None, None) => {
                 let absent = || Problem::new(Kind::NotFound, format!("There is no event {id}."));
                 return self.administration.event(id).await?.ok_or_else(absent);
             }
-            (None, None, Some(data)) => data,
-            (sample, None, None) => {
+            (None, None, Some(data), Some(event_type)) => (event_type, data),
+            (None, None, Some(data), None) => (of_strapi(&data)?, data),
+            (sample, None, None, None) => {
                 let sample = sample.as_deref().unwrap_or(USUAL_SAMPLE);
-                let Some(example) = revision.schemas.example(sample) else {
+                let example = revision.schemas.example(sample).zip(sample.parse().ok());
+                let Some((example, event_type)) = example else {
                     let detail = "No schema of this event type has an example. `/v1/schemas` says which have one.";
                     return Err(Problem::new(Kind::Unfit, detail).with("field", "sample"));
                 };
-                example.clone()
+                (event_type, example.clone())
             }
             _ => return Err(one_of()),
         };
-        let event_type = intake::event_type(&body).map_err(|refusal| Problem::from(&refusal))?;
         let now = clock::now();
         Ok(Event {
             id: EventId::generate(now),

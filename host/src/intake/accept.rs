@@ -10,21 +10,19 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::message::{self, Envelope, Message, Place, Raw};
+use super::judge::{judge, permitted, source_of};
+use super::message::{self, Envelope, Message, Raw};
 use super::refusal::Shape;
 use super::{Intake, Refusal};
 use crate::clock::Timestamp;
 use crate::cloudevent::HEADER_PREFIX;
-use crate::config::{SchemaMode, SchemaRules, Source, UnknownEvents};
 use crate::dispatch::Permit;
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, EventType, SourceName, WebhookId};
 use crate::pattern::EventPattern;
 use crate::revision::Revision;
-use crate::schemas::{Check, Violation};
-use crate::store::{
-    self, Appended, Debounce, Idempotency, Lane, NewDelivery, NewEvent, Placed, Quarantined, StoreError,
-};
+use crate::schemas::Violation;
+use crate::store::{self, Appended, Debounce, Idempotency, Lane, NewDelivery, NewEvent, Placed, StoreError};
 use crate::tasks::{self, OnPanic};
 use crate::webhook::{DebounceRule, Webhook};
 
@@ -313,108 +311,9 @@ fn conflict(appended: &[Appended], promised: &[Promised]) -> Option<Refusal> {
     })
 }
 
-/// The settings of a source; none, if it is not configured (any more).
-fn source_of<'r>(revision: &'r Revision, name: &SourceName) -> Option<&'r Source> {
-    revision.server.sources.iter().find(|source| source.name == *name)
-}
-
-/// Whether a token that is for `only` these types may post one of this type.
-fn permitted(only: &[EventPattern], event_type: &EventType) -> Result<(), Refusal> {
-    if only.is_empty() || only.iter().any(|pattern| pattern.matches(event_type)) {
-        return Ok(());
-    }
-    Err(Refusal::TypeNotAllowed { event_type: event_type.clone(), allowed: only.to_vec() })
-}
-
-/// The type and the data of a stored event, if `revision` would accept it.
-///
-/// # Errors
-/// Why it would not.
-pub(crate) fn judge_again(revision: &Revision, event: &Event) -> Result<(EventType, Value), Refusal> {
-    let (event_type, body) = message::read_again(event, source_of(revision, &event.source))?;
-    judge(revision, &event.source, &event_type, &body, &Place::default())?;
-    Ok((event_type, body))
-}
-
-/// Types and data of the events in a refused body, if `revision` would accept them.
-///
-/// # Errors
-/// Why it would not.
-pub(crate) fn judge_refused(revision: &Revision, entry: &Quarantined) -> Result<Vec<(EventType, Value)>, Refusal> {
-    let raw = Raw { content_type: &entry.content_type, headers: &entry.headers, data: &entry.data };
-    let messages = message::read(raw, source_of(revision, &entry.source))?;
-    let judged = messages.into_iter().map(|message| {
-        judge(revision, &entry.source, &message.event_type, &message.body, &message.place)?;
-        Ok((message.event_type, message.body))
-    });
-    judged.collect()
-}
-
-/// Whether an event fits its schema, or may be as it is.
-pub(super) fn judge(
-    revision: &Revision,
-    source: &SourceName,
-    event_type: &EventType,
-    body: &Value,
-    place: &Place,
-) -> Result<(), Refusal> {
-    let check = match revision.schemas.check(event_type, body) {
-        Check::Violations(violations) if !place.data.is_empty() => {
-            let whole = |one: Violation| Violation { pointer: format!("{}{}", place.data, one.pointer), ..one };
-            Check::Violations(violations.into_iter().map(whole).collect())
-        }
-        check => check,
-    };
-    rule(check, revision.server.schemas, event_type, source, place)
-}
-
-/// What the configuration makes of a schema's verdict.
-fn rule(
-    check: Check,
-    rules: SchemaRules,
-    event_type: &EventType,
-    source: &SourceName,
-    place: &Place,
-) -> Result<(), Refusal> {
-    match (check, rules) {
-        (Check::Valid, _) | (Check::Unknown, SchemaRules { unknown_events: UnknownEvents::Accept, .. }) => Ok(()),
-        (Check::Unknown, _) => {
-            Err(Refusal::UnknownEvent { event_type: event_type.clone(), place: place.event_type.clone() })
-        }
-        (Check::Violations(violations), SchemaRules { mode: SchemaMode::Enforce, .. }) => {
-            Err(Refusal::SchemaViolation { event_type: event_type.clone(), violations })
-        }
-        (Check::Violations(violations), SchemaRules { mode: SchemaMode::Warn, .. }) => {
-            let first = violations.first().map_or("", |violation| &violation.message);
-            let pointer = violations.first().map_or("", |violation| &violation.pointer);
-            tracing::warn!(%event_type, %source, pointer, first, "accepted an event that does not fit its schema");
-            Ok(())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schemas::Violation;
-
-    #[test]
-    fn modes_decide_what_a_verdict_means() {
-        use SchemaMode::{Enforce, Warn};
-        use UnknownEvents::{Accept, Reject};
-        let broken =
-            || Check::Violations(vec![Violation { pointer: "/a".into(), keyword: "type".into(), message: "b".into() }]);
-        let judge = |check, mode, unknown_events| {
-            let rules = SchemaRules { mode, unknown_events };
-            let place = Place { event_type: "/event".into(), ..Place::default() };
-            rule(check, rules, &"entry.create".parse().expect("valid"), &"strapi".parse().expect("valid"), &place)
-        };
-        assert!(judge(Check::Valid, Enforce, Reject).is_ok());
-        assert!(judge(Check::Unknown, Warn, Accept).is_ok());
-        assert!(judge(broken(), Warn, Reject).is_ok());
-        assert!(matches!(judge(Check::Unknown, Warn, Reject), Err(Refusal::UnknownEvent { .. })));
-        assert!(matches!(judge(broken(), Enforce, Accept), Err(Refusal::SchemaViolation { .. })));
-    }
 
     #[test]
     fn the_answer_is_what_senders_rely_on() {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::accept::{Batch, Judged, judge};
+use super::accept::{Batch, Judged};
+use super::judge::judge;
 use super::message::Place;
 use super::{Accepted, Intake, Refusal, shape};
 use crate::clock::Timestamp;
