@@ -199,10 +199,21 @@ async fn everything_run(said: &mut Said, host: &Hookwright) {
         }
     }
     said.send(host, Method::POST, "/v1/secrets/rotate-key", json!({})).await;
-    for path in
-        ["/v1/status", "/v1/webhooks", "/v1/events", "/v1/quarantine", "/v1/replays", "/v1/schemas", "/v1/shadows"]
-    {
-        said.get(host, path).await;
+    for list in [
+        "status",
+        "webhooks",
+        "events",
+        "quarantine",
+        "replays",
+        "schemas",
+        "shadows",
+        "plugins",
+        "reloads",
+        "sources",
+        "tokens",
+        "audit?limit=200",
+    ] {
+        said.get(host, &format!("/v1/{list}")).await;
     }
     for command in [
         &["status"][..],
