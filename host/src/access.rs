@@ -21,6 +21,7 @@ pub(crate) use tokens::tests::fresh as fresh_tokens;
 pub use tokens::{CreateError, Found, MOST_TOKENS, NewToken, Refused, RevokeError, Tokens};
 
 use crate::ids::TokenId;
+use crate::store::RunState;
 
 /// What a token is good for, from least to most. Each may do what the one before it may, but `source`, which only posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +86,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// The host itself.
+    pub fn host() -> Self {
+        Self { name: RunState::HOST.to_owned(), role: Role::Admin, is_local: false, token: None }
+    }
+
     /// Whoever holds the token in `data/admin.token`.
     pub fn local() -> Self {
         Self { name: "data/admin.token".to_owned(), role: Role::Admin, is_local: true, token: None }

@@ -145,7 +145,7 @@ impl Builder {
     /// When the home folder is not usable, or in use.
     pub async fn start(self) -> Result<Hookwright, BuildError> {
         let Self { home, strict, listening, compiler, source } = self;
-        let options = Options { home: home.clone(), strict, listening, compilers: compiler };
+        let options = Options { home: home.clone(), strict, drop_unreadable: false, listening, compilers: compiler };
         let host = host::build(options).await?;
         let stop = CancellationToken::new();
         let parts = host.handles();
@@ -259,7 +259,7 @@ impl Webhooks<'_> {
             Some(id) => Some(id.parse().map_err(EditError::Name)?),
             None => None,
         };
-        self.0.managed.create(NewWebhook { id, draft: definition, key: None }, program()).await
+        self.0.managed.create(NewWebhook { id, draft: definition, key: None, adopt_held: false }, program()).await
     }
 
     /// Changes what the patch names: RFC 7396.

@@ -57,6 +57,8 @@ pub struct Options {
     pub home: PathBuf,
     /// Refuse to start on last good versions: any fault in the folders is an error.
     pub strict: bool,
+    /// Managed webhooks whose secrets do not open with the keys at hand are deleted.
+    pub drop_unreadable: bool,
     pub listening: Listening,
     pub compilers: Compilers,
 }
@@ -195,8 +197,13 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         tokens: tokens.clone(),
         local,
     }));
-    let managed =
-        managed::Parts { store: store.clone(), live: Arc::clone(&live), reload: reloading.handle.clone(), vault };
+    let managed = managed::Parts {
+        store: store.clone(),
+        administration: store.clone(),
+        live: Arc::clone(&live),
+        reload: reloading.handle.clone(),
+        vault,
+    };
     let managed = ManagedWebhooks::start(managed).await?;
     let reruns = Reruns::new(home.root().to_owned(), Arc::clone(&live), store.clone(), transform);
     let retention = Arc::new(Retention::new(Arc::clone(&live), store.clone()));

@@ -25,7 +25,7 @@ use crate::reload::{ReloadHandle, objections};
 use crate::revision::Live;
 use crate::schemas::Violation;
 use crate::signing::SigningSecret;
-use crate::store::{self, Change, MOST_MANAGED, ManagedRow, StoreError, Written};
+use crate::store::{self, Administration, Change, MOST_MANAGED, ManagedRow, StoreError, Written};
 use crate::tasks::{self, OnPanic};
 use crate::vault::Vault;
 use crate::webhook::{Managed, Webhook};
@@ -45,6 +45,7 @@ pub const LONGEST_RETIREMENT: Duration = Duration::from_hours(30 * 24);
 /// What managing webhooks needs of the host.
 pub struct Parts {
     pub store: Arc<dyn store::Managed>,
+    pub administration: Arc<dyn Administration>,
     pub live: Live,
     pub reload: ReloadHandle,
     pub vault: Vault,
@@ -53,6 +54,7 @@ pub struct Parts {
 /// The managed webhooks of this host.
 pub struct ManagedWebhooks {
     store: Arc<dyn store::Managed>,
+    administration: Arc<dyn Administration>,
     live: Live,
     reload: ReloadHandle,
     state: Mutex<State>,
@@ -82,6 +84,9 @@ pub struct NewWebhook {
     pub draft: Value,
     /// The same again makes nothing.
     pub key: Option<String>,
+    /// What a webhook of this id left behind when it was removed goes to the new one. Otherwise that is refused: the new one
+    /// may be somebody else's.
+    pub adopt_held: bool,
 }
 
 /// What a change led to.
@@ -95,27 +100,40 @@ pub struct Edited {
     pub secret: Option<SigningSecret>,
 }
 
-/// What the store has, opened.
+/// What the store has, opened. `drop_unreadable`: what does not open is deleted, which the record of changes tells.
 ///
 /// # Errors
 /// When it cannot be read, or its secrets not be opened with the keys at hand.
-pub async fn open(store: &dyn store::Managed, vault: &Vault) -> Result<ManagedSet, EditError> {
-    let rows = store.managed().await?;
-    rows.iter().map(|row| Ok((row.webhook.clone(), Arc::new(opened(row, vault)?)))).collect()
+pub async fn open(store: &dyn store::Managed, vault: &Vault, drop_unreadable: bool) -> Result<ManagedSet, EditError> {
+    let mut set = ManagedSet::new();
+    for row in store.managed().await? {
+        match opened(&row, vault) {
+            Ok(managed) => drop(set.insert(row.webhook.clone(), Arc::new(managed))),
+            Err(error) if drop_unreadable => {
+                tracing::warn!(webhook = %row.webhook, %error, "deleted; what it has not delivered is held");
+                let from = Some(Definition::kept(row.definition, BTreeMap::new()).shown());
+                let (who, now) = (Principal::host(), clock::now());
+                let change = Change { from, ..Change::by(&who, "webhook.delete", row.webhook.to_string(), now) };
+                store.remove(row.webhook, row.version, change).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(set)
 }
 
 impl ManagedWebhooks {
     /// # Errors
     /// As of [`open`].
     pub async fn start(parts: Parts) -> Result<Arc<Self>, EditError> {
-        let Parts { store, live, reload, vault } = parts;
+        let Parts { store, administration, live, reload, vault } = parts;
         let rows: BTreeMap<_, _> = store.managed().await?.into_iter().map(|row| (row.webhook.clone(), row)).collect();
         let set = rows
             .iter()
             .map(|(id, row)| Ok((id.clone(), Arc::new(opened(row, &vault)?))))
             .collect::<Result<_, EditError>>()?;
         let state = Mutex::new(State { vault, rows, set });
-        Ok(Arc::new(Self { store, live, reload, state, changed: Notify::new() }))
+        Ok(Arc::new(Self { store, administration, live, reload, state, changed: Notify::new() }))
     }
 
     /// # Errors
@@ -135,8 +153,11 @@ impl ManagedWebhooks {
             let mut definition = Definition::sent(&new.draft, None)?;
             let id = match new.id {
                 Some(id) => id,
-                None => this.free_id(&state, &definition)?,
+                None => this.free_id(&state, &definition).await?,
             };
+            if !new.adopt_held && this.left_behind(&id).await? > 0 {
+                return Err(EditError::LeftBehind(id));
+            }
             if state.rows.contains_key(&id) || this.live.load().webhooks.contains_key(&id) {
                 return Err(EditError::Exists(id));
             }
@@ -229,14 +250,16 @@ impl ManagedWebhooks {
     }
 
     /// Seals all secrets anew: with a fresh key, where keys are in the host's own file. Returns how many webhooks have
-    /// some, and the id of the key.
+    /// some, the id of the key, and whether another one sealed before.
     ///
     /// # Errors
     /// When the keys or the store cannot be written. Everything still opens then.
-    pub async fn rotate_key(self: &Arc<Self>, who: Principal) -> Result<(usize, String), EditError> {
+    pub async fn rotate_key(self: &Arc<Self>, who: Principal) -> Result<(usize, String, bool), EditError> {
         self.see_through(move |this| async move {
             let mut state = this.state.lock().await;
             let vault = state.vault.with_new_key()?;
+            let is_sealed_so = |row: &ManagedRow| row.sealed.is_empty() || vault.seals_as(&row.sealed);
+            let fresh = vault.is_in_file() || !state.rows.values().all(is_sealed_so);
             let mut sealed = Vec::new();
             for (id, managed) in state.set.iter().filter(|(_, managed)| !managed.definition.secrets().is_empty()) {
                 sealed.push((id.clone(), managed.version, seal(managed, &vault)?));
@@ -257,7 +280,7 @@ impl ManagedWebhooks {
                 }
             }
             state.vault = state.vault.without_old_keys()?;
-            Ok((count, key))
+            Ok((count, key, fresh))
         })
         .await
     }
@@ -388,15 +411,26 @@ impl ManagedWebhooks {
     }
 
     /// Of its name, or of the host it goes to.
-    fn free_id(&self, state: &State, definition: &Definition) -> Result<WebhookId, EditError> {
+    async fn free_id(&self, state: &State, definition: &Definition) -> Result<WebhookId, EditError> {
         let text = |key: &str| definition.written().get(key).and_then(Value::as_str);
         let host = || text("url").and_then(|url| Some(url::Url::parse(url).ok()?.host_str()?.to_owned()));
         let base = slug(&text("name").map(str::to_owned).or_else(host).unwrap_or_default());
         let revision = self.live.load();
         let is_free = |id: &WebhookId| !state.rows.contains_key(id) && !revision.webhooks.contains_key(id);
         let candidates = std::iter::once(base.clone()).chain((2..=MOST_MANAGED + 1).map(|n| format!("{base}-{n}")));
-        let mut ids = candidates.filter_map(|text| text.parse::<WebhookId>().ok());
-        ids.find(is_free).ok_or(EditError::TooMany)
+        let ids: Vec<_> = candidates.filter_map(|text| text.parse::<WebhookId>().ok()).filter(is_free).collect();
+        for id in ids {
+            if self.left_behind(&id).await? == 0 {
+                return Ok(id);
+            }
+        }
+        Err(EditError::TooMany)
+    }
+
+    /// What is unfinished of an earlier webhook of this id.
+    async fn left_behind(&self, id: &WebhookId) -> Result<u64, EditError> {
+        let found = self.administration.waiting(vec![id.clone()]).await?;
+        Ok(found.iter().map(|found| found.waiting + found.held).sum())
     }
 
     /// Whoever asks may hang up: what was stored must come into force.
@@ -409,20 +443,8 @@ impl ManagedWebhooks {
     }
 }
 
-/// Whether this caller may make this of that: who may not handle secrets may neither set one, nor send those that are there
-/// somewhere else.
+/// Whether this caller may make this of that.
 fn allowed(known: &Definition, new: &Definition, who: &Principal) -> Result<(), EditError> {
-    if who.role.may(Role::Admin) {
-        return Ok(());
-    }
-    let is_kept = |(id, text): (&String, &String)| known.secrets().get(id) == Some(text);
-    if !new.secrets().iter().all(is_kept) {
-        return Err(EditError::NeedsAdmin("it sets a secret"));
-    }
-    let signing = new.signing_secrets();
-    let are_sent = new.secrets().keys().any(|id| !signing.contains(id));
-    if are_sent && known.written().get("url") != new.written().get("url") {
-        return Err(EditError::NeedsAdmin("it sends what is secret to another URL"));
-    }
-    Ok(())
+    let may = who.role.may(Role::Admin) || known.guards_secrets_in(new);
+    if may { Ok(()) } else { Err(EditError::NeedsAdmin) }
 }

@@ -30,6 +30,8 @@ pub struct Vault {
     /// Never empty; the first seals.
     keys: Vec<Key>,
     origin: Origin,
+    /// It was made just now, and is in no file yet.
+    is_unsaved: bool,
 }
 
 struct Key {
@@ -65,17 +67,20 @@ pub struct SealError;
 /// Why something does not open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    #[error("it was sealed with the key {id}, which is not at hand: put that key back into {place}")]
+    #[error(
+        "they were sealed with the key {id}, which is not at hand: put it back into data/master.key or {KEY_VARIABLE} (now looked at: {place})"
+    )]
     NoSuchKey { id: String, place: String },
-    #[error("it was changed, or belongs to something else")]
+    #[error("they were changed, or belong to something else")]
     Broken,
 }
 
 impl Vault {
-    /// The keys of `variable`, if it is set, else of the file in `data`; where there is none, one is made.
+    /// The keys of `variable`, if it is set, else of the file in `data`; where there is none, one is made, which
+    /// [`Self::save`] writes: not before it is known that nothing needs a lost one.
     ///
     /// # Errors
-    /// When what is there are no keys, or the file cannot be read or written.
+    /// When what is there are no keys, or the file cannot be read.
     pub fn of_home(data: &Path, variable: Option<&str>) -> Result<Self, VaultError> {
         if let Some(text) = variable.filter(|text| !text.trim().is_empty()) {
             return Self::read(text, Origin::Variable);
@@ -85,9 +90,8 @@ impl Vault {
         let text = match files::read_capped(&path, MAX_KEY_FILE_BYTES) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let text = format!("{}\n", STANDARD.encode(rand::random::<[u8; KEY_BYTES]>()));
-                files::replace_private(&path, text.as_bytes()).map_err(failed)?;
-                text
+                let keys = Key::new(rand::random()).into_iter().collect();
+                return Ok(Self { keys, origin: Origin::File(path), is_unsaved: true });
             }
             Err(error) => return Err(failed(error)),
         };
@@ -98,8 +102,20 @@ impl Vault {
         let words = text.split([',', '\n', '\r']).map(str::trim).filter(|word| !word.is_empty());
         let keys: Option<Vec<_>> = words.map(|word| Key::new(STANDARD.decode(word).ok()?.try_into().ok()?)).collect();
         match keys {
-            Some(keys) if (1..=MAX_KEYS).contains(&keys.len()) => Ok(Self { keys, origin }),
+            Some(keys) if (1..=MAX_KEYS).contains(&keys.len()) => Ok(Self { keys, origin, is_unsaved: false }),
             _ => Err(VaultError::NoKey { place: origin.to_string() }),
+        }
+    }
+
+    /// Writes a key that was made, readable by its owner only.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(self) -> Result<Self, VaultError> {
+        if self.is_unsaved {
+            self.rewritten(self.keys.iter().filter_map(|key| Key::new(key.bytes)).collect())
+        } else {
+            Ok(self)
         }
     }
 
@@ -162,13 +178,18 @@ impl Vault {
 
     fn rewritten(&self, keys: Vec<Key>) -> Result<Self, VaultError> {
         let Origin::File(path) = &self.origin else {
-            return Ok(Self { keys, origin: self.origin.clone() });
+            return Ok(Self { keys, origin: self.origin.clone(), is_unsaved: false });
         };
         let lines: Vec<_> = keys.iter().map(|key| STANDARD.encode(key.bytes)).collect();
         let text = lines.join("\n") + "\n";
         let failed = |source| VaultError::File { path: path.clone(), source };
         files::replace_private(path, text.as_bytes()).map_err(failed)?;
-        Ok(Self { keys, origin: self.origin.clone() })
+        Ok(Self { keys, origin: self.origin.clone(), is_unsaved: false })
+    }
+
+    /// Whether this was sealed with the key that seals now.
+    pub fn seals_as(&self, sealed: &[u8]) -> bool {
+        self.keys.first().is_some_and(|key| sealed.starts_with(&key.id))
     }
 
     /// Whether the host may change its keys by itself.
@@ -244,6 +265,8 @@ mod tests {
     fn the_key_is_made_once_and_only_its_owner_reads_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let first = Vault::of_home(folder.path(), None).expect("makes a key");
+        assert!(!folder.path().join("master.key").exists(), "nothing may need a lost one yet");
+        let first = first.save().expect("writes");
         let again = Vault::of_home(folder.path(), None).expect("reads it");
         assert_eq!(again.open("x", &first.seal("x", b"a").expect("seals")).as_deref(), Ok(&b"a"[..]));
         let mode = fs::metadata(folder.path().join("master.key")).expect("is there").permissions().mode();

@@ -265,3 +265,52 @@ async fn what_is_in_a_file_is_changed_in_the_file_and_paused_by_anybody() {
     assert!(status["revision"]["faults"].to_string().contains("webhook both"), "{status}");
     assert_eq!(host.api("/v1/webhooks/both").await["name"], "file");
 }
+
+#[tokio::test]
+async fn what_a_deleted_webhook_left_behind_is_nobody_elses_unless_it_is_said() {
+    let (old, new) = (Receiver::start().await, Receiver::start().await);
+    let host = Hookwright::builder().start().await;
+    let definition = |receiver: &Receiver| json!({ "id": "w", "url": receiver.url(), "events": ["entry.*"] });
+    assert_eq!(host.admin_send(Method::POST, "/v1/webhooks", definition(&old).to_string()).await.status, 201);
+    host.admin_request(Method::POST, "/v1/webhooks/w/pause").await;
+    let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+    assert_eq!(host.admin_request(Method::DELETE, "/v1/webhooks/w").await.status, 204);
+    host.deliveries(posted.event(), |one| one["state"] == "held").await;
+
+    let mut again = definition(&new);
+    let refused = host.admin_send(Method::POST, "/v1/webhooks", again.to_string()).await;
+    assert_eq!(status_of(&refused), (409, "/problems/exists"), "{refused:?}");
+    assert!(refused.body["detail"].as_str().is_some_and(|text| text.contains("adoptHeld")), "{refused:?}");
+    again["adoptHeld"] = json!(true);
+    assert_eq!(host.admin_send(Method::POST, "/v1/webhooks", again.to_string()).await.status, 201);
+    assert_eq!(new.wait_for(1).await[0].header("webhook-id"), Some(posted.event()));
+    assert!(old.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_key_stops_the_start_until_it_is_back_or_given_up() {
+    let receiver = Receiver::start().await;
+    let mut host = Hookwright::builder().start().await;
+    let definition = json!({ "id": "w", "url": receiver.url(), "events": ["*"] });
+    assert_eq!(host.admin_send(Method::POST, "/v1/webhooks", definition.to_string()).await.status, 201);
+    host.kill().await;
+    let (key, aside) = (host.home().join("data/master.key"), host.home().join("aside"));
+    std::fs::rename(&key, &aside).expect("moves");
+
+    let stopped = host.command(&["serve"]).await;
+    let told = text(&stopped);
+    assert_eq!(stopped.status.code(), Some(78), "{told}");
+    assert!(told.contains("the secrets of webhook w") && told.contains("--drop-unreadable"), "{told}");
+    assert!(!key.exists(), "no other key stands where the right one belongs");
+    std::fs::rename(&aside, &key).expect("moves");
+    host.restart().await;
+    assert_eq!(host.admin_request(Method::POST, "/v1/webhooks/w/test").await.body["attempt"]["result"]["status"], 204);
+
+    host.kill().await;
+    std::fs::remove_file(&key).expect("removes");
+    host.with_argument("--drop-unreadable");
+    host.restart().await;
+    assert_eq!(host.admin_request(Method::GET, "/v1/webhooks/w").await.status, StatusCode::NOT_FOUND);
+    let record = host.api("/v1/audit?action=webhook.delete").await;
+    assert_eq!(record["changes"][0]["from"]["url"], definition["url"], "what it was is on record: {record}");
+}

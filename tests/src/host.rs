@@ -220,6 +220,11 @@ impl Hookwright {
     }
 
     /// What the next start goes by, instead of these words before: `strace` and its options.
+    pub fn with_argument(&mut self, argument: &str) {
+        self.launch.arguments.push(argument.to_owned());
+    }
+
+    /// From the next start on, the host is started by these words.
     pub fn under(&mut self, words: Vec<String>) {
         self.launch.under = words;
     }

@@ -107,7 +107,14 @@ pub(super) async fn create(
         Some(Value::String(id)) => Some(params::id(&id)?),
         Some(_) => return Err(Problem::new(Kind::BadRequest, "`id` must be a text.").with("field", "id")),
     };
-    let edited = admin.managed.create(NewWebhook { id, draft, key }, who).await?;
+    let adopt_held = match draft.as_object_mut().and_then(|draft| draft.shift_remove("adoptHeld")) {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(adopt)) => adopt,
+        Some(_) => {
+            return Err(Problem::new(Kind::BadRequest, "`adoptHeld` must be true or false.").with("field", "adoptHeld"));
+        }
+    };
+    let edited = admin.managed.create(NewWebhook { id, draft, key, adopt_held }, who).await?;
     let status = if edited.changed { StatusCode::CREATED } else { StatusCode::OK };
     admin.edited(edited, status).await
 }
@@ -215,14 +222,16 @@ pub(super) struct RotatedKey {
     webhooks: usize,
     /// The id of the key that seals.
     key: String,
+    /// False: it did so before. A key of `HOOKWRIGHT_KEY` is changed there.
+    fresh: bool,
 }
 
 pub(super) async fn rotate_key(
     State(admin): Admin,
     Extension(who): Extension<Principal>,
 ) -> Result<Json<RotatedKey>, Problem> {
-    let (webhooks, key) = admin.managed.rotate_key(who).await?;
-    Ok(Json(RotatedKey { webhooks, key }))
+    let (webhooks, key, fresh) = admin.managed.rotate_key(who).await?;
+    Ok(Json(RotatedKey { webhooks, key, fresh }))
 }
 
 /// The definition of a webhook, in the form of a file of `config/webhooks/`. A secret is sent as `{"$secret": "text"}`, and
@@ -252,6 +261,9 @@ enum Secretive {
 pub(super) struct NewDefinition {
     /// Made of its name if it is absent.
     id: Option<WebhookId>,
+    /// What an earlier webhook of this id left behind is sent to this one.
+    #[serde(rename = "adoptHeld")]
+    adopt_held: Option<bool>,
     url: Secretive,
     #[schemars(length(min = 1, max = 100))]
     events: Vec<EventPattern>,

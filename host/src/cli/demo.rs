@@ -50,6 +50,7 @@ pub(super) async fn run(home: &Path, args: DemoArgs) -> anyhow::Result<Exit> {
     let host = host::build(Options {
         home: stage.home().to_owned(),
         strict: true,
+        drop_unreadable: false,
         listening: Listening::AsConfigured,
         compilers: Compilers::Children,
     })

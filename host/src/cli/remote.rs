@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use url::Url;
 
 use crate::secret::Secret;
@@ -22,7 +23,7 @@ pub(super) struct RemoteArgs {
     #[arg(long, global = true, env = "HOOKWRIGHT_URL", value_name = "URL", help_heading = "Another host")]
     host: Option<BaseUrl>,
     /// The token to send instead of the host's own; with another host also in `HOOKWRIGHT_TOKEN`
-    #[arg(long, global = true, value_name = "TOKEN", help_heading = "Another host")]
+    #[arg(long, global = true, value_name = "TOKEN", help_heading = "Another host", value_parser = NonEmptyStringValueParser::new())]
     token: Option<String>,
 }
 
@@ -37,7 +38,7 @@ impl RemoteArgs {
     /// To be called once.
     pub(super) fn hold(self) {
         let Self { host, token } = self;
-        let token = token.filter(|token| !token.is_empty()).or_else(|| host.as_ref().and_then(|_| token_variable()));
+        let token = token.or_else(|| host.as_ref().and_then(|_| token_variable()));
         // A second call would change nothing.
         let _ = ASKED.set(Remote { url: host, token: token.as_deref().map(Secret::new) });
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Exit, Format, discovery, json, screen};
 use crate::signing::SigningSecret;
@@ -34,11 +34,16 @@ pub(super) async fn run(home: &Path, command: &SecretCommand) -> anyhow::Result<
 
 async fn rotate_key(home: &Path, format: Format) -> anyhow::Result<Exit> {
     let answer = discovery::admin(home)?.act("/v1/secrets/rotate-key").await?;
-    let text = format!(
-        "The secrets of {} are sealed with the key {}.",
-        screen::counted(usize::try_from(json::number(&answer, "/webhooks")).unwrap_or(0), "webhook"),
-        json::text(&answer, "/key")
-    );
+    let (webhooks, key) = (json::number(&answer, "/webhooks"), json::text(&answer, "/key"));
+    let text = if answer.pointer("/fresh") == Some(&Value::Bool(false)) {
+        format!(
+            "Nothing changed: the secrets were sealed with the key {key} already. Put a new one before it in HOOKWRIGHT_KEY \
+             (new, comma, old), restart, and do this again."
+        )
+    } else {
+        let webhooks = screen::counted(usize::try_from(webhooks).unwrap_or(0), "webhook");
+        format!("The secrets of {webhooks} are sealed with the key {key}.")
+    };
     screen::line(&if format.json { answer.to_string() } else { text })?;
     Ok(Exit::Ok)
 }

@@ -16,6 +16,9 @@ pub(super) struct ServeArgs {
     /// Refuse to start when any file is at fault, instead of using its last good version
     #[arg(long)]
     strict: bool,
+    /// Delete webhooks managed here whose secrets do not open, because the master key is lost
+    #[arg(long)]
+    drop_unreadable: bool,
     /// The form of log lines; what is logged is set by HOOKWRIGHT_LOG (default: info)
     #[arg(long = "log", value_enum, default_value = "text", value_name = "FORMAT")]
     log: LogFormat,
@@ -29,6 +32,7 @@ pub(super) async fn run(home: &Path, args: ServeArgs) -> anyhow::Result<Exit> {
     let host = host::build(Options {
         home: home.to_owned(),
         strict: args.strict,
+        drop_unreadable: args.drop_unreadable,
         listening: Listening::AsConfigured,
         compilers: Compilers::Children,
     })

@@ -30,7 +30,8 @@ pub(super) async fn open(home: &Home, options: &Options, stop: CancellationToken
     let loader = open_loader(home, strictness, options.compilers, stop).await?;
     let (store, store_lock) = open_store(home, loader.revision()).await?;
     let vault = open_vault(home)?;
-    let managed = managed::open(&*store, &vault).await?;
+    let managed = managed::open(&*store, &vault, options.drop_unreadable).await?;
+    let vault = vault.save()?;
     let loader = with_managed(loader, managed, strictness).await?;
     Ok(Opened { loader, store, store_lock, vault })
 }

@@ -175,11 +175,11 @@ impl From<EditError> for Problem {
             EditError::Absent(_) => Kind::NotFound,
             EditError::Name(_) => Kind::BadRequest,
             EditError::InFile(_) => Kind::ManagedByFile,
-            EditError::Exists(_) => Kind::Exists,
+            EditError::Exists(_) | EditError::LeftBehind(_) => Kind::Exists,
             EditError::KeyUsed(_) => Kind::IdempotencyConflict,
             EditError::ChangedMeanwhile(_) => Kind::PreconditionFailed,
             EditError::TooMany => Kind::TooMany,
-            EditError::NeedsAdmin(_) => Kind::Forbidden,
+            EditError::NeedsAdmin => Kind::Forbidden,
             EditError::Sealed { .. } | EditError::Seal(_) | EditError::Vault(_) | EditError::Unexpected => {
                 tracing::error!(%error, "failed to change a webhook");
                 let detail = "The keys or the store failed, so nothing was done. The host's log says why.";

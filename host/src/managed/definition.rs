@@ -143,6 +143,29 @@ impl Definition {
         new
     }
 
+    /// Whether somebody who may not handle secrets may make `new` of this: each secret stays where it is, beside what
+    /// decides where it goes to; and it is signed as before.
+    pub(super) fn guards_secrets_in(&self, new: &Self) -> bool {
+        let is_kept = |(id, text): (&String, &String)| self.secrets.get(id) == Some(text);
+        let signing = |of: &Self| of.written.get("signing").filter(|signing| !signing.is_null()).cloned();
+        let known = self.parts_with_secrets();
+        let signed: Vec<_> = new.signing_secrets();
+        let are_sent = new.secrets.keys().any(|id| !signed.contains(id));
+        new.secrets.iter().all(is_kept)
+            && signing(self) == signing(new)
+            && new.parts_with_secrets().iter().all(|part| known.contains(part))
+            && (!are_sent || self.written.get("url") == new.written.get("url"))
+    }
+
+    /// Headers and plugins that hold secrets, each as a whole.
+    fn parts_with_secrets(&self) -> Vec<(String, Value)> {
+        let headers = self.written.get("headers").and_then(Value::as_object).into_iter().flatten();
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+        let plugins = self.written.get("plugins").and_then(Value::as_array).into_iter().flatten();
+        let plugins = plugins.map(|used| ("plugins".to_owned(), used.clone()));
+        headers.chain(plugins).filter(|(_, part)| holds_reference(part)).collect()
+    }
+
     /// Where each secret stands.
     fn places(&self) -> Vec<(String, String)> {
         let (mut places, mut open) = (Vec::new(), vec![(String::new(), &self.written)]);
@@ -177,7 +200,14 @@ impl Taking<'_> {
             return self.refuse(place, "maxDepth", format!("expected at most {MAX_DEPTH} levels"));
         }
         match value {
-            Value::Object(members) if members.contains_key(SECRET) => self.take_secret(members, place),
+            Value::Object(members) if members.contains_key(SECRET) && may_be_secret(place) => {
+                self.take_secret(members, place)
+            }
+            Value::Object(members) if members.contains_key(SECRET) => {
+                let message = "expected what everybody may see: a secret may stand in url, headers, signing and the configs of \
+                               plugins";
+                self.refuse(place, "secret", message.to_owned())
+            }
             Value::String(text) if is_secret_place(place, text) => self.keep(text),
             Value::String(text) => text.replace("${", "$${").into(),
             Value::Array(items) => {
@@ -237,6 +267,16 @@ impl Taking<'_> {
     }
 }
 
+/// Where secrets are not shown by what is made of the definition.
+fn may_be_secret(place: &str) -> bool {
+    let steps: Vec<&str> = place.split('/').skip(1).collect();
+    match steps.as_slice() {
+        ["url"] | ["headers", _] | ["signing", "secrets", _] | ["signing", "extra", _, "secret"] => true,
+        ["plugins", _, "config", rest @ ..] | ["plugins", _, "shadow", "config", rest @ ..] => !rest.is_empty(),
+        _ => false,
+    }
+}
+
 /// Whether a text is a secret although nobody said so.
 fn is_secret_place(place: &str, text: &str) -> bool {
     let mut steps = place.split('/').skip(1);
@@ -252,6 +292,15 @@ fn is_secret_place(place: &str, text: &str) -> bool {
 /// The id, if the whole text refers to a secret.
 fn reference(text: &str) -> Option<&str> {
     text.strip_prefix("${")?.strip_suffix('}')
+}
+
+fn holds_reference(value: &Value) -> bool {
+    match value {
+        Value::String(text) => reference(text).is_some(),
+        Value::Array(items) => items.iter().any(holds_reference),
+        Value::Object(members) => members.values().any(holds_reference),
+        _ => false,
+    }
 }
 
 /// What a secret is for, as part of the name of a variable.
@@ -341,6 +390,28 @@ mod tests {
             let violations = Definition::sent(&draft, None).expect_err("refused");
             assert_eq!(violations.iter().map(|one| one.pointer.as_str()).collect::<Vec<_>>(), [place], "{draft}");
         }
+    }
+
+    #[test]
+    fn secrets_stand_only_where_they_are_not_shown() {
+        for (member, place) in [("name", "/name"), ("events", "/events"), ("labels", "/labels"), ("filter", "/filter")]
+        {
+            let violations = Definition::sent(&json!({ member: { "$secret": "x" } }), None).expect_err(member);
+            assert_eq!(violations[0].pointer, place);
+        }
+        let known = sent(&full());
+        let guarded = |change: &dyn Fn(&mut Value)| {
+            let mut draft = known.shown();
+            change(&mut draft);
+            known.guards_secrets_in(&Definition::sent(&draft, Some(&known)).expect("a definition"))
+        };
+        assert!(guarded(&|draft| draft["headers"]["X-Site"] = json!("other")));
+        assert!(guarded(&|draft| draft["headers"]["X-Hidden"] = Value::Null), "it may be taken away");
+        assert!(!guarded(&|draft| draft["headers"]["X-Shown"] = draft["headers"]["X-Hidden"].clone()));
+        assert!(!guarded(&|draft| draft["url"] = json!("https://elsewhere.example/")));
+        assert!(!guarded(&|draft| draft["plugins"][0]["plugin"] = json!("other")));
+        assert!(!guarded(&|draft| draft["signing"]["secrets"] = json!([])));
+        assert!(!guarded(&|draft| draft["headers"]["X-New"] = json!({ "$secret": "new" })));
     }
 
     #[test]

@@ -16,17 +16,25 @@ pub enum EditError {
     Name(NameError),
     #[error("There is a webhook {0} already. Choose another id, or change that one.")]
     Exists(WebhookId),
+    #[error(
+        "Deliveries of an earlier webhook {0} are held. Give them up (`hookwright delivery discard --webhook {0} --held`), \
+         choose another id, or have them sent to the new webhook: `adoptHeld`, `--adopt-held`."
+    )]
+    LeftBehind(WebhookId),
     #[error("This Idempotency-Key made webhook {0} of something else.")]
     KeyUsed(WebhookId),
     #[error("Webhook {0} was changed meanwhile. Read it again, and send the change with the ETag of what was read.")]
     ChangedMeanwhile(WebhookId),
     #[error("There are {MOST_MANAGED} webhooks already, as many as can be made over the API.")]
     TooMany,
-    #[error("This needs the role admin: {0}.")]
-    NeedsAdmin(&'static str),
+    #[error("This needs the role admin: it sets, moves or takes away a secret, or sends one to another URL or plugin.")]
+    NeedsAdmin,
     #[error("The definition is not that of a webhook that works here")]
     Invalid(Vec<Violation>),
-    #[error("the secrets of webhook {webhook} cannot be opened: {reason}")]
+    #[error(
+        "the secrets of webhook {webhook} cannot be opened: {reason}. If the key is lost for good, `hookwright serve \
+         --drop-unreadable` deletes the webhooks that need it"
+    )]
     Sealed { webhook: WebhookId, reason: String },
     #[error("failed to seal")]
     Seal(#[from] SealError),

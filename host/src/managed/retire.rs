@@ -8,10 +8,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{Asked, Definition, EditError, ManagedWebhooks};
-use crate::access::{Principal, Role};
+use crate::access::Principal;
 use crate::clock::{self, Timestamp};
 use crate::ids::WebhookId;
-use crate::store::RunState;
 use crate::webhook::Managed;
 
 /// A clock that is set is noticed after this.
@@ -80,8 +79,7 @@ impl ManagedWebhooks {
     }
 
     async fn take_out(self: &Arc<Self>, id: WebhookId, version: i64, ended: Vec<String>) -> Result<(), EditError> {
-        let who = Principal { name: RunState::HOST.to_owned(), role: Role::Admin, is_local: false, token: None };
-        let asked = Asked { who, known: Some(version) };
+        let asked = Asked { who: Principal::host(), known: Some(version) };
         let edit = move |known: &Definition| Ok((known.without_signing_secrets(&ended), None));
         match self.edit(id.clone(), asked, "webhook.retire-secret", edit).await {
             Ok(_) => {

@@ -150,7 +150,9 @@ fn held(subject: &Subject<'_>, delivery: &DeliveryView, reason: &str) -> String 
             format!("`hookwright webhook enable {}` releases this", subject.id)
         }
         Some(HeldCause::WebhookDisabled) => format!("edit {file} to enable it, which releases this"),
-        Some(HeldCause::WebhookRemoved) => format!("bring {file} back to release it"),
+        Some(HeldCause::WebhookRemoved) => {
+            format!("bring {file} back to release it, or give it up: `hookwright delivery discard {}`", delivery.id)
+        }
         Some(HeldCause::WebhookGone) => {
             return format!(
                 "Held since {}: the receiver answered 410 Gone; `hookwright webhook enable {}` releases this, and so does \

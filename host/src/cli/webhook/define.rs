@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::confirm::confirmed;
 use crate::cli::{Exit, Format, discovery, json, screen};
 use crate::ids::WebhookId;
+use crate::pointer;
 
 /// A larger file is no definition.
 const MAX_FILE_BYTES: u64 = 256 << 10;
@@ -25,6 +26,9 @@ pub(in crate::cli) struct CreateArgs {
     /// Send it unsigned: no signing secret is made
     #[arg(long)]
     unsigned: bool,
+    /// Send it what an earlier webhook of this id left behind
+    #[arg(long)]
+    adopt_held: bool,
     #[command(flatten)]
     format: Format,
 }
@@ -60,7 +64,7 @@ pub(in crate::cli) struct DefinitionArgs {
     /// A header whose value nobody is shown
     #[arg(long, value_name = "'NAME: VALUE'", value_parser = header)]
     secret_header: Vec<(String, String)>,
-    /// A plugin of its chain, in order: `redact`, or `redact={"remove": ["/entry/email"]}`
+    /// A plugin of its chain, in order, in place of the chain it has: `redact`, or `redact={"remove": ["/entry/email"]}`
     #[arg(long, value_name = "NAME[=CONFIG]", value_parser = plugin)]
     plugin: Vec<PluginArg>,
     /// A whole definition, in the form of a file of config/webhooks/; - reads it from the terminal
@@ -108,6 +112,9 @@ pub(super) async fn create(home: &Path, args: CreateArgs) -> anyhow::Result<Exit
     }
     if args.unsigned {
         definition.insert("signing".to_owned(), Value::Null);
+    }
+    if args.adopt_held {
+        definition.insert("adoptHeld".to_owned(), true.into());
     }
     if let Some(id) = &args.id {
         definition.insert("id".to_owned(), id.as_str().into());
@@ -211,7 +218,9 @@ pub(super) async fn export(home: &Path, args: ShowArgs) -> anyhow::Result<Exit> 
 fn secret_text(answer: &Value) -> String {
     let secret = json::text(answer, "/secret");
     if secret.is_empty() {
-        return String::new();
+        let is_signed = !json::list(answer, "/definition/signing/secrets").is_empty();
+        let told = "\n  it is signed with a secret that your token may not see; an admin makes one to be seen: `webhook rotate-secret`";
+        return if is_signed { told.to_owned() } else { String::new() };
     }
     format!("\n  {secret}  for the receiver; it is not shown again")
 }
@@ -254,9 +263,29 @@ fn read(file: &Path) -> anyhow::Result<Map<String, Value>> {
         crate::files::read_capped(file, MAX_FILE_BYTES).with_context(|| format!("cannot read {}", file.display()))?
     };
     let value = serde_json::from_slice(&bytes).with_context(|| format!("{} is not JSON", file.display()))?;
+    if let Some(place) = reference_in(&value, "") {
+        anyhow::bail!(
+            "{} at {place}: ${{…}} is filled in in config/webhooks/ only; write the value here, or {{\"$secret\": \"the value\"}}",
+            file.display()
+        );
+    }
     match value {
         Value::Object(members) => Ok(members),
         _ => anyhow::bail!("{} is not a definition: expected an object, {{ … }}", file.display()),
+    }
+}
+
+/// Where a text refers to a variable, as those of files do.
+fn reference_in(value: &Value, place: &str) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains("${").then(|| place.to_owned()),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(at, item)| reference_in(item, &format!("{place}/{at}")))
+        }
+        Value::Object(members) => {
+            members.iter().find_map(|(key, member)| reference_in(member, &pointer::child(place, key)))
+        }
+        _ => None,
     }
 }
 
