@@ -40,6 +40,8 @@ pub(crate) use server::sqlite_path;
 pub use sources::{IdempotencyRule, Source, TypePlace, TypeRule};
 pub use variables::{Environment, EnvironmentError, Variables};
 
+pub(crate) use webhook::MAX_SECRETS;
+
 use headers::HEADER_MAPS;
 use node::Reading;
 

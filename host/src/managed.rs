@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::access::{Principal, Role};
 use crate::clock::{self, Timestamp};
-use crate::config;
+use crate::config::{self, MAX_SECRETS};
 use crate::ids::{Digest, WebhookId};
 use crate::reload::{ReloadHandle, objections};
 use crate::revision::Live;
@@ -28,7 +28,7 @@ use crate::signing::SigningSecret;
 use crate::store::{self, Administration, Change, MOST_MANAGED, ManagedRow, StoreError, Written};
 use crate::tasks::{self, OnPanic};
 use crate::vault::Vault;
-use crate::webhook::{Managed, Webhook};
+use crate::webhook::Managed;
 
 use draft::{merge, slug};
 use sealed::{opened, seal};
@@ -114,7 +114,7 @@ pub async fn open(store: &dyn store::Managed, vault: &Vault, drop_unreadable: bo
                 let from = Some(Definition::kept(row.definition, BTreeMap::new()).shown());
                 let (who, now) = (Principal::host(), clock::now());
                 let change = Change { from, ..Change::by(&who, "webhook.delete", row.webhook.to_string(), now) };
-                store.remove(row.webhook, row.version, change).await?;
+                store.remove(row.webhook, row.version, true, change).await?;
             }
             Err(error) => return Err(error),
         }
@@ -141,7 +141,7 @@ impl ManagedWebhooks {
     pub async fn create(self: &Arc<Self>, new: NewWebhook, who: Principal) -> Result<Edited, EditError> {
         self.see_through(move |this| async move {
             let mut state = this.state.lock().await;
-            let sent = Digest::of(format!("{:?} {}", new.id, new.draft).as_bytes());
+            let sent = state.vault.digest(format!("{:?} {}", new.id, new.draft).as_bytes());
             if let Some(key) = &new.key
                 && let Some(row) =
                     state.rows.values().find(|row| row.key.as_ref().is_some_and(|(known, _)| known == key))
@@ -155,13 +155,16 @@ impl ManagedWebhooks {
                 Some(id) => id,
                 None => this.free_id(&state, &definition).await?,
             };
-            if !new.adopt_held && this.left_behind(&id).await? > 0 {
-                return Err(EditError::LeftBehind(id));
-            }
             if state.rows.contains_key(&id) || this.live.load().webhooks.contains_key(&id) {
                 return Err(EditError::Exists(id));
             }
-            allowed(&Definition::default(), &definition, &who)?;
+            if this.live.load().in_files.contains(&id) {
+                return Err(EditError::InFile(id));
+            }
+            if !new.adopt_held && this.left_behind(&id).await? > 0 {
+                return Err(EditError::LeftBehind(id));
+            }
+            this.allowed(&Definition::default(), &definition, &who)?;
             let mut secret = None;
             if definition.written().get("signing").is_none() {
                 let made = SigningSecret::generate();
@@ -216,6 +219,8 @@ impl ManagedWebhooks {
         self.edit(id, asked, "webhook.rotate-secret", move |known| {
             let made = SigningSecret::generate();
             let (new, _) = known.with_signing_secret(made.expose());
+            let too_old: Vec<_> = new.signing_secrets().into_iter().skip(MAX_SECRETS).collect();
+            let new = new.without_signing_secrets(&too_old);
             Ok((new, Some((made, until))))
         })
         .await
@@ -226,11 +231,12 @@ impl ManagedWebhooks {
     pub async fn remove(self: &Arc<Self>, id: WebhookId, asked: Asked) -> Result<(), EditError> {
         self.see_through(move |this| async move {
             let mut state = this.state.lock().await;
-            let managed = this.known(&state, &id, &asked)?;
+            let managed = this.to_remove(&state, &id, &asked)?;
+            let is_in_force = !this.live.load().in_files.contains(&id);
             let shown = Some(managed.definition.shown());
             let change =
                 Change { from: shown, ..Change::by(&asked.who, "webhook.delete", id.to_string(), clock::now()) };
-            let written = this.store.remove(id.clone(), managed.version, change).await;
+            let written = this.store.remove(id.clone(), managed.version, is_in_force, change).await;
             this.done(&mut state, written, &id).await?;
             state.rows.remove(&id);
             state.set.remove(&id);
@@ -257,19 +263,23 @@ impl ManagedWebhooks {
     pub async fn rotate_key(self: &Arc<Self>, who: Principal) -> Result<(usize, String, bool), EditError> {
         self.see_through(move |this| async move {
             let mut state = this.state.lock().await;
-            let vault = state.vault.with_new_key()?;
-            let is_sealed_so = |row: &ManagedRow| row.sealed.is_empty() || vault.seals_as(&row.sealed);
-            let fresh = vault.is_in_file() || !state.rows.values().all(is_sealed_so);
+            let is_sealed_so = |row: &ManagedRow| row.sealed.is_empty() || state.vault.seals_as(&row.sealed);
+            let is_all_sealed_so = state.rows.values().all(is_sealed_so);
+            let fresh = state.vault.is_in_file() || !is_all_sealed_so;
+            if is_all_sealed_so {
+                // Otherwise an earlier change was cut off: its key is the first already.
+                state.vault = state.vault.with_new_key()?;
+            }
+            let vault = &state.vault;
             let mut sealed = Vec::new();
             for (id, managed) in state.set.iter().filter(|(_, managed)| !managed.definition.secrets().is_empty()) {
-                sealed.push((id.clone(), managed.version, seal(managed, &vault)?));
+                sealed.push((id.clone(), managed.version, seal(managed, vault)?));
             }
             let (count, key) = (sealed.len(), vault.key_id());
             let to = Some(serde_json::json!({ "key": key, "webhooks": count }));
             let change = Change { to, ..Change::by(&who, "secret.rotate-key", vault.place(), clock::now()) };
             let written = this.store.reseal(sealed.clone(), change).await;
             // Whatever came of it, both keys are at hand.
-            state.vault = vault;
             match written? {
                 Written::Done => {}
                 Written::Changed | Written::TooMany => return Err(EditError::Unexpected),
@@ -301,7 +311,7 @@ impl ManagedWebhooks {
             if definition == known.definition {
                 return Ok(Edited { id, version: known.version, changed: false, secret: None });
             }
-            allowed(&known.definition, &definition, &asked.who)?;
+            this.allowed(&known.definition, &definition, &asked.who)?;
             let (secret, until) = rotated.unzip();
             let retiring = retire::still(&known, &definition, until);
             let managed = Managed {
@@ -330,10 +340,9 @@ impl ManagedWebhooks {
         who: &Principal,
     ) -> Result<Edited, EditError> {
         let managed = Arc::new(managed);
-        self.judge(&managed)?;
-        let from = known.map(|known| known.definition.shown());
-        let to = Some(managed.definition.shown());
-        let change = Change { from, to, ..Change::by(who, action, managed.id.to_string(), managed.changed) };
+        self.judge(&managed, known)?;
+        let (from, to) = draft::differing(known.map(|known| known.definition.shown()), managed.definition.shown());
+        let change = Change { from, to: Some(to), ..Change::by(who, action, managed.id.to_string(), managed.changed) };
         let row = ManagedRow {
             webhook: managed.id.clone(),
             version: managed.version,
@@ -354,8 +363,9 @@ impl ManagedWebhooks {
         Ok(edited)
     }
 
-    /// Whether it makes a webhook, and one that works beside what is in force.
-    fn judge(&self, managed: &Arc<Managed>) -> Result<Webhook, EditError> {
+    /// Whether it makes a webhook, and one that works beside what is in force, as far as that is new: what was wrong before
+    /// keeps nobody from changing something else.
+    fn judge(&self, managed: &Arc<Managed>, known: Option<&Managed>) -> Result<(), EditError> {
         let webhook = config::parse_managed(managed).map_err(|errors| {
             let violation = |error: config::ConfigError| Violation {
                 pointer: error.pointer,
@@ -364,8 +374,14 @@ impl ManagedWebhooks {
             };
             EditError::Invalid(errors.into_iter().map(violation).collect())
         })?;
-        let objections = objections(&webhook, &self.live.load());
-        if objections.is_empty() { Ok(webhook) } else { Err(EditError::Invalid(objections)) }
+        let revision = self.live.load();
+        let mut objections = objections(&webhook, &revision);
+        let known = known.and_then(|known| config::parse_managed(&Arc::new(known.clone())).ok());
+        if let Some(known) = known.filter(|_| !objections.is_empty()) {
+            let before = crate::reload::objections(&known, &revision);
+            objections.retain(|objection| !before.contains(objection));
+        }
+        if objections.is_empty() { Ok(()) } else { Err(EditError::Invalid(objections)) }
     }
 
     /// Whether it was written. If not, or nobody knows, what is known here is read anew.
@@ -394,14 +410,33 @@ impl ManagedWebhooks {
         Ok(())
     }
 
+    /// Whether this caller may make this of that. Default headers with credentials go to every URL.
+    fn allowed(&self, known: &Definition, new: &Definition, who: &Principal) -> Result<(), EditError> {
+        let goes_elsewhere = known.written().get("url") != new.written().get("url");
+        let sends_credentials =
+            || self.live.load().server.default_headers.iter().any(|(_, value)| value.is_sensitive());
+        let may = known.guards_secrets_in(new) && !(goes_elsewhere && sends_credentials());
+        if may || who.role.may(Role::Admin) { Ok(()) } else { Err(EditError::NeedsAdmin) }
+    }
+
     fn known(&self, state: &State, id: &WebhookId, asked: &Asked) -> Result<Arc<Managed>, EditError> {
-        if self.live.load().webhooks.get(id).is_some_and(|webhook| webhook.managed().is_none()) {
-            return Err(self.not_managed(id));
+        if self.live.load().in_files.contains(id) {
+            return Err(EditError::InFile(id.clone()));
         }
         let managed = state.set.get(id).ok_or_else(|| self.not_managed(id))?;
         match asked.known {
             Some(known) if known != managed.version => Err(EditError::ChangedMeanwhile(id.clone())),
             _ => Ok(Arc::clone(managed)),
+        }
+    }
+
+    /// One that a file stands before may be removed too, as long as it is the file's that is in force.
+    fn to_remove(&self, state: &State, id: &WebhookId, asked: &Asked) -> Result<Arc<Managed>, EditError> {
+        let revision = self.live.load();
+        let is_the_files = revision.webhooks.get(id).is_some_and(|webhook| webhook.managed().is_none());
+        match state.set.get(id) {
+            Some(managed) if is_the_files && asked.known.is_none() => Ok(Arc::clone(managed)),
+            _ => self.known(state, id, asked),
         }
     }
 
@@ -441,10 +476,4 @@ impl ManagedWebhooks {
     {
         tasks::see_through("managed", OnPanic::Log, work(Arc::clone(self))).await
     }
-}
-
-/// Whether this caller may make this of that.
-fn allowed(known: &Definition, new: &Definition, who: &Principal) -> Result<(), EditError> {
-    let may = who.role.may(Role::Admin) || known.guards_secrets_in(new);
-    if may { Ok(()) } else { Err(EditError::NeedsAdmin) }
 }

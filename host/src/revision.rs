@@ -21,6 +21,8 @@ pub struct Revision {
     pub loaded: Timestamp,
     pub server: Arc<ServerConfig>,
     pub webhooks: BTreeMap<WebhookId, Arc<Webhook>>,
+    /// The ids that files are named after, whether they are good or not.
+    pub in_files: BTreeSet<WebhookId>,
     pub schemas: Arc<SchemaSet>,
     pub plugins: Arc<Catalog>,
     pub egress: Arc<Egress>,

@@ -57,6 +57,8 @@ pub enum VaultError {
          (`openssl rand -base64 32` makes one)"
     )]
     NoKey { place: String },
+    #[error("{place} holds {MAX_KEYS} keys already; take out those that nothing is sealed with any more")]
+    TooMany { place: String },
 }
 
 /// It could not be sealed.
@@ -158,14 +160,18 @@ impl Vault {
     }
 
     /// These keys and a fresh one before them, written to their file: what is sealed from now on needs the new one, and
-    /// everything still opens. The keys of the variable are changed by whoever sets it: these stay as they are.
+    /// everything still opens. To be asked for only when everything is sealed with the first: no key is ever pushed out. The keys of the variable are changed by whoever sets it: these stay as they are.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn with_new_key(&self) -> Result<Self, VaultError> {
         let fresh = if self.is_in_file() { Key::new(rand::random()) } else { None };
         let known = self.keys.iter().filter_map(|key| Key::new(key.bytes));
-        self.rewritten(fresh.into_iter().chain(known).take(MAX_KEYS).collect())
+        let keys: Vec<_> = fresh.into_iter().chain(known).collect();
+        if keys.len() > MAX_KEYS {
+            return Err(VaultError::TooMany { place: self.place() });
+        }
+        self.rewritten(keys)
     }
 
     /// Only the key that seals: the others open nothing any more. In the variable they may stay.
@@ -185,6 +191,14 @@ impl Vault {
         let failed = |source| VaultError::File { path: path.clone(), source };
         files::replace_private(path, text.as_bytes()).map_err(failed)?;
         Ok(Self { keys, origin: self.origin.clone(), is_unsaved: false })
+    }
+
+    /// A digest of what may hold secrets: without the key it tells nothing of them.
+    pub fn digest(&self, bytes: &[u8]) -> Digest {
+        let key = self.keys.first().map_or(&[][..], |key| &key.bytes);
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
+        let tag = ring::hmac::sign(&key, bytes);
+        Digest::of(tag.as_ref())
     }
 
     /// Whether this was sealed with the key that seals now.

@@ -314,3 +314,68 @@ async fn a_lost_key_stops_the_start_until_it_is_back_or_given_up() {
     let record = host.api("/v1/audit?action=webhook.delete").await;
     assert_eq!(record["changes"][0]["from"]["url"], definition["url"], "what it was is on record: {record}");
 }
+
+#[tokio::test]
+async fn an_operator_changes_what_leaves_every_secret_where_it_is() {
+    let receiver = Receiver::start().await;
+    let host = Hookwright::builder().start().await;
+    let wanted = json!({ "name": "ops", "role": "operator" });
+    let token = host.admin_send(Method::POST, "/v1/tokens", wanted.to_string()).await.body["token"].clone();
+    let token = token.as_str().expect("a token");
+    let definition = json!({ "id": "w", "url": receiver.url(), "events": ["*"], "headers": { "X-Api-Key": "hidden" } });
+    let made = host.admin_send(Method::POST, "/v1/webhooks", definition.to_string()).await;
+    let (header, signing) = (&made.body["definition"]["headers"]["X-Api-Key"], &made.body["definition"]["signing"]);
+    let patch = async |change: Value| {
+        let request = host.admin(Method::PATCH, "/v1/webhooks/w").body(change.to_string());
+        let request = request.header("authorization", format!("Bearer {token}"));
+        host.send(request).await.expect("answers")
+    };
+    for (change, status) in [
+        (json!({ "name": "Renamed", "events": ["entry.*"] }), 200),
+        (json!({ "name": header }), 422),
+        (json!({ "filter": { "/model": [header] } }), 422),
+        (json!({ "headers": { "X-Shown": header } }), 403),
+        (json!({ "headers": { "X-Other": signing["secrets"][0] } }), 403),
+        (json!({ "headers": { "X-New": { "$secret": "new" } } }), 403),
+        (json!({ "url": format!("{}elsewhere", receiver.url()) }), 403),
+        (json!({ "signing": null }), 403),
+        (json!({ "signing": { "secrets": [] } }), 403),
+    ] {
+        let answered = patch(change.clone()).await;
+        assert_eq!(answered.status.as_u16(), status, "{change}: {answered:?}");
+    }
+    let kept = host.api("/v1/webhooks/w").await;
+    assert_eq!((&kept["name"], &kept["definition"]["signing"]), (&json!("Renamed"), signing));
+    assert!(!kept.to_string().contains("hidden"));
+}
+
+#[tokio::test]
+async fn what_a_file_claims_is_not_changed_here_and_its_shadowed_copy_can_go() {
+    let receiver = Receiver::start().await;
+    let host = Hookwright::builder().start().await;
+    let definition = |name: &str| json!({ "url": receiver.url(), "events": ["*"], "name": name });
+    let mut managed = definition("managed");
+    managed["id"] = json!("w");
+    assert_eq!(host.admin_send(Method::POST, "/v1/webhooks", managed.to_string()).await.status, 201);
+
+    let revision = host.revision().await;
+    host.write("config/webhooks/w.json", r#"{"url": 5}"#);
+    host.reloaded(revision, |_| true).await;
+    for (method, path) in [
+        (Method::PATCH, "/v1/webhooks/w"),
+        (Method::POST, "/v1/webhooks/w/rotate-secret"),
+        (Method::DELETE, "/v1/webhooks/w"),
+    ] {
+        let refused = change(&host, method.clone(), path, None, json!({})).await;
+        assert_eq!(status_of(&refused), (409, "/problems/managed-by-file"), "{method} {path}");
+    }
+    assert_eq!(host.api("/v1/webhooks/w").await["name"], "managed", "a broken file takes nothing down");
+
+    let revision = host.revision().await;
+    host.write("config/webhooks/w.json", definition("file").to_string());
+    host.reloaded(revision, |_| true).await;
+    assert_eq!(host.admin_request(Method::DELETE, "/v1/webhooks/w").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(host.api("/v1/webhooks/w").await["name"], "file");
+    assert_eq!(host.api("/v1/status").await["revision"]["faults"], json!([]));
+    assert_eq!(host.admin_request(Method::DELETE, "/v1/webhooks/w").await.status, StatusCode::CONFLICT);
+}

@@ -14,6 +14,7 @@ use crate::duration;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{SourceName, TokenId, TokenName};
 use crate::pattern::EventPattern;
+use crate::store::RunState;
 
 /// As many as anybody can read.
 const MOST_PATTERNS: usize = 50;
@@ -119,6 +120,9 @@ impl Wanted {
     fn checked(self, now: Timestamp) -> Result<NewToken, Problem> {
         let Self { name, role, expires, source, events } = self;
         let name = name.ok_or_else(|| wrong("name", "is missing: what people call the token, such as grafana"))?;
+        if name.to_ascii_lowercase().starts_with(RunState::HOST) {
+            return Err(wrong("name", "must not begin with hookwright: that is how the host names itself in records"));
+        }
         let name = name.parse().map_err(|error| unfit("name", error))?;
         let role = role.ok_or_else(|| wrong("role", "is missing: viewer, operator, admin or source"))?;
         let role: Role = role.parse().map_err(|error| unfit("role", error))?;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
+use axum::{Extension, Json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::SemaphorePermit;
 
 use super::views::{Data, mask_credentials};
-use super::{Admin, AdminState, params};
+use super::{Admin, AdminState, Who, params};
 use crate::clock;
 use crate::delivery::{Attempt, ChainRecord};
 use crate::dispatch::{Trial, Tried};
@@ -20,6 +20,7 @@ use crate::ids::{DeliveryId, EventId, EventType, SourceName, WebhookId};
 use crate::intake;
 use crate::revision::Revision;
 use crate::schemas::{Check, Violation};
+use crate::store::Change;
 use crate::webhook::Webhook;
 
 /// What Strapi's "Trigger" sends.
@@ -92,7 +93,12 @@ struct RequestView {
     body: Data,
 }
 
-pub(super) async fn test(State(admin): Admin, Path(id): Path<String>, request: Request) -> Result<Json<Test>, Problem> {
+pub(super) async fn test(
+    State(admin): Admin,
+    Extension(who): Who,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Json<Test>, Problem> {
     let id: WebhookId = params::id(&id)?;
     let revision = admin.live.load_full();
     let max_bytes = revision.server.limits.max_body_bytes;
@@ -104,6 +110,10 @@ pub(super) async fn test(State(admin): Admin, Path(id): Path<String>, request: R
     let _permit = permit(&admin)?;
     let send = asked.send.unwrap_or(true);
     let event = Arc::new(admin.event_to_try(&revision, asked).await?);
+    if send {
+        let to = json!({ "event": event.id, "type": event.event_type });
+        admin.record(Change::by(&who, "webhook.test", id.to_string(), clock::now()).between(None, to)).await;
+    }
     let trial = Trial { webhook: Arc::clone(&webhook), event: Arc::clone(&event), send };
     let tried = admin.dispatcher.try_out(&revision, trial).await.map_err(|_| shutting_down())?;
     Ok(Json(Test::of(&revision, &webhook, &event, tried)))
@@ -137,7 +147,9 @@ impl AdminState {
         let (event_type, body) = match (asked.sample, asked.event, asked.data, asked.event_type) {
             (None, Some(id), None, None) => {
                 let absent = || Problem::new(Kind::NotFound, format!("There is no event {id}."));
-                return self.administration.event(id).await?.ok_or_else(absent);
+                let event = self.administration.event(id).await?.ok_or_else(absent)?;
+                // A receiver that knows this message already would not look at it, nor at the real one after it.
+                return Ok(Event { id: EventId::generate(clock::now()), ..event });
             }
             (None, None, Some(data), Some(event_type)) => (event_type, data),
             (None, None, Some(data), None) => (of_strapi(&data)?, data),
@@ -152,6 +164,10 @@ impl AdminState {
             }
             _ => return Err(one_of()),
         };
+        if event_type.is_operational() {
+            let detail = format!("{event_type} is reserved for the host itself.");
+            return Err(Problem::new(Kind::Unfit, detail).with("field", "type"));
+        }
         let now = clock::now();
         Ok(Event {
             id: EventId::generate(now),

@@ -25,7 +25,7 @@ use crate::revision::{self, Fault, Revision};
 use crate::webhook::Webhook;
 
 /// A definition with all its plugin configs.
-const MAX_DEFINITION_BYTES: usize = 256 << 10;
+const MAX_DEFINITION_BYTES: usize = 128 << 10;
 
 const MAX_KEY_BYTES: usize = 255;
 
@@ -158,7 +158,7 @@ pub(super) async fn remove(
     let known = admin.known(&id, &headers)?.version();
     let webhook = admin.live.load().webhooks.get(&id).cloned();
     admin.managed.remove(id, Asked { who, known }).await?;
-    if let Some(webhook) = webhook {
+    if let Some(webhook) = webhook.filter(|webhook| webhook.managed().is_some()) {
         admin.dispatcher.forget(&webhook);
     }
     Ok(StatusCode::NO_CONTENT)

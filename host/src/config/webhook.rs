@@ -60,7 +60,7 @@ const MAX_PLUGINS: usize = 16;
 /// The config of one plugin is copied into every run.
 const MAX_PLUGIN_CONFIG_BYTES: usize = 64 << 10;
 /// Each adds a signature to the header; rotation needs two.
-const MAX_SECRETS: usize = 5;
+pub(crate) const MAX_SECRETS: usize = 5;
 const MAX_EXTRA_SIGNATURES: usize = 4;
 const MAX_RETRIES: usize = 30;
 const MAX_CONCURRENCY: u64 = 256;

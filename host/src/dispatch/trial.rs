@@ -2,7 +2,7 @@
 //! or taken as a sign of the receiver's health. Neither pause, order nor limits apply.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Dispatcher, request};
 use crate::clock;
@@ -13,6 +13,9 @@ use crate::plugin::ChainJob;
 use crate::revision::Revision;
 use crate::transform::Closed;
 use crate::webhook::Webhook;
+
+/// Somebody waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is to be tried.
 pub struct Trial {
@@ -42,7 +45,7 @@ pub struct TriedRequest {
 }
 
 impl Dispatcher {
-    /// Tries a webhook out under `revision`. Waits for the plugins and for the receiver, at most for its timeout.
+    /// Tries a webhook out under `revision`. Waits for the plugins, and for the receiver at most 30 s.
     ///
     /// # Errors
     /// When the host is shutting down.
@@ -80,7 +83,7 @@ async fn attempt(
     send: bool,
 ) -> (TriedRequest, Option<Attempt>) {
     let started = clock::now();
-    let outgoing = request::build(&request::Parts {
+    let mut outgoing = request::build(&request::Parts {
         event,
         webhook,
         default_headers: &revision.server.default_headers,
@@ -90,6 +93,7 @@ async fn attempt(
         is_test: true,
         now: started,
     });
+    outgoing.deadline = outgoing.deadline.min(PATIENCE);
     let request_headers = request::for_the_log(&outgoing.headers);
     let request = TriedRequest {
         method: outgoing.method.to_string(),

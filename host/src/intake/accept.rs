@@ -166,7 +166,7 @@ impl Intake {
         let mut left = events.len();
         for Judged { event_type, attributes, content_type, data, key, place, takers } in events {
             left -= 1;
-            let idempotency = key.map(|key| Idempotency { key, digest: Digest::of(&data) });
+            let idempotency = key.map(|key| Idempotency { key, digest: digest(&data, &attributes) });
             let headers = if left == 0 { std::mem::take(&mut headers) } else { headers.clone() };
             let (id, source) = (EventId::generate(now), source.clone());
             let event = Event { id, event_type, source, received: now, content_type, headers, attributes, data };
@@ -278,6 +278,17 @@ impl Taker {
         });
         Self { lane, debounce }
     }
+}
+
+/// Of all that makes an event another one: its bytes, and of a CloudEvent its context.
+fn digest(data: &[u8], attributes: &[(String, String)]) -> Digest {
+    if attributes.is_empty() {
+        return Digest::of(data);
+    }
+    let lengths = |text: &String| [&text.len().to_le_bytes()[..], text.as_bytes()].concat();
+    let context: Vec<u8> =
+        attributes.iter().flat_map(|(name, value)| [lengths(name), lengths(value)].concat()).collect();
+    Digest::of(&[&Digest::of(data).as_bytes()[..], &context].concat())
 }
 
 impl AcceptedDelivery {

@@ -81,8 +81,12 @@ impl Definition {
 
     /// As a file of `config/webhooks/`, its secrets in variables whose names begin with `prefix`.
     pub fn exported(&self, id: &str) -> Exported {
-        let prefix: String =
-            id.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        let digit = id.starts_with(|c: char| c.is_ascii_digit());
+        let prefix: String = if digit { "W_" } else { "" }
+            .chars()
+            .chain(id.chars())
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+            .collect();
         let places = self.places();
         let mut names = BTreeMap::new();
         for (place, secret) in &places {
@@ -149,12 +153,10 @@ impl Definition {
         let is_kept = |(id, text): (&String, &String)| self.secrets.get(id) == Some(text);
         let signing = |of: &Self| of.written.get("signing").filter(|signing| !signing.is_null()).cloned();
         let known = self.parts_with_secrets();
-        let signed: Vec<_> = new.signing_secrets();
-        let are_sent = new.secrets.keys().any(|id| !signed.contains(id));
         new.secrets.iter().all(is_kept)
             && signing(self) == signing(new)
             && new.parts_with_secrets().iter().all(|part| known.contains(part))
-            && (!are_sent || self.written.get("url") == new.written.get("url"))
+            && (new.secrets.is_empty() || self.written.get("url") == new.written.get("url"))
     }
 
     /// Headers and plugins that hold secrets, each as a whole.
@@ -282,7 +284,10 @@ fn is_secret_place(place: &str, text: &str) -> bool {
     let mut steps = place.split('/').skip(1);
     match (steps.next(), steps.next(), steps.next(), steps.next()) {
         (Some("headers"), Some(name), None, None) => carries_credentials(&name.to_ascii_lowercase(), text),
-        (Some("plugins"), Some(_), Some("config"), Some(_)) => place.rsplit('/').next().is_some_and(names_a_secret),
+        (Some("url"), None, ..) => text.contains(['?', '@']),
+        (Some("plugins"), Some(_), Some("config" | "shadow"), Some(_)) => {
+            place.rsplit('/').next().is_some_and(names_a_secret)
+        }
         (Some("signing"), Some("secrets"), Some(_), None)
         | (Some("signing"), Some("extra"), Some(_), Some("secret")) => true,
         _ => false,

@@ -21,6 +21,18 @@ pub(super) fn merge(target: &mut Value, patch: Value) {
     }
 }
 
+/// The members that differ: the record of a change need not hold what stayed.
+pub(super) fn differing(from: Option<Value>, to: Value) -> (Option<Value>, Value) {
+    let (Some(Value::Object(mut from)), Value::Object(mut to)) = (from.clone(), to.clone()) else { return (from, to) };
+    let same: Vec<_> =
+        from.iter().filter(|(key, value)| to.get(*key) == Some(value)).map(|(key, _)| key.clone()).collect();
+    for key in same {
+        from.shift_remove(&key);
+        to.shift_remove(&key);
+    }
+    (Some(from.into()), to.into())
+}
+
 /// A name as an id.
 pub(super) fn slug(name: &str) -> String {
     let mut slug = String::new();

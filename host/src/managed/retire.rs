@@ -16,7 +16,7 @@ use crate::webhook::Managed;
 /// A clock that is set is noticed after this.
 const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// After a store that failed.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Which signing secrets of a new definition still go, and when: those that did before, and after a rotation, at `until`,
 /// every other than the newest. One always stays.
@@ -45,7 +45,7 @@ impl ManagedWebhooks {
                 Ok(Some(next)) => next.since(clock::now()).min(LONGEST_SLEEP),
                 Ok(None) => LONGEST_SLEEP,
                 Err(error) => {
-                    tracing::error!(%error, "failed to take out an old signing secret; trying again");
+                    tracing::error!(%error, "taking out old signing secrets failed; trying again");
                     PAUSE
                 }
             };
@@ -72,10 +72,14 @@ impl ManagedWebhooks {
                 over.push((managed.id.clone(), managed.version, ended));
             }
         }
+        let mut failed = None;
         for (id, version, ended) in over {
-            self.take_out(id, version, ended).await?;
+            if let Err(error) = self.take_out(id.clone(), version, ended).await {
+                tracing::warn!(webhook = %id, %error, "an old signing secret is not taken out yet");
+                failed = Some(error);
+            }
         }
-        Ok(next)
+        failed.map_or(Ok(next), Err)
     }
 
     async fn take_out(self: &Arc<Self>, id: WebhookId, version: i64, ended: Vec<String>) -> Result<(), EditError> {
@@ -88,6 +92,8 @@ impl ManagedWebhooks {
             }
             // Looked at again at once.
             Err(EditError::ChangedMeanwhile(_) | EditError::Absent(_)) => Ok(()),
+            // Not in force, so it signs nothing.
+            Err(EditError::InFile(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

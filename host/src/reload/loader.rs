@@ -228,6 +228,7 @@ fn is_same(a: &Revision, b: &Revision) -> bool {
         && Arc::ptr_eq(&a.egress, &b.egress)
         && a.webhooks.len() == b.webhooks.len()
         && webhooks().all(|((a_id, a), (b_id, b))| a_id == b_id && Arc::ptr_eq(a, b))
+        && a.in_files == b.in_files
         && a.faults == b.faults
 }
 

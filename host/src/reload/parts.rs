@@ -118,6 +118,7 @@ impl Parts {
             loaded,
             server: Arc::clone(&self.server),
             webhooks: self.webhooks.in_force(),
+            in_files: self.webhooks.in_files().clone(),
             schemas: Arc::clone(self.schemas.set()),
             plugins: Arc::clone(self.plugins.catalog()),
             egress: Arc::clone(&self.egress),

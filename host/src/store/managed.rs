@@ -20,8 +20,8 @@ pub trait Managed: Send + Sync + 'static {
     /// Writes one, if what is there is still what the caller knew, in one commit with the record of it.
     fn write(&self, row: ManagedRow, known: Option<i64>, change: Change) -> Answer<'_, Written>;
 
-    /// Removes one, likewise.
-    fn remove(&self, webhook: WebhookId, known: i64, change: Change) -> Answer<'_, Written>;
+    /// Removes one, likewise; with its run states, unless a file has a webhook of the same id.
+    fn remove(&self, webhook: WebhookId, known: i64, is_in_force: bool, change: Change) -> Answer<'_, Written>;
 
     /// Puts secrets that were sealed anew in place of those of these versions; versions stay. All or none.
     fn reseal(&self, sealed: Vec<(WebhookId, i64, Arc<[u8]>)>, change: Change) -> Answer<'_, Written>;

@@ -21,6 +21,7 @@ pub(super) struct Webhooks {
     units: BTreeMap<WebhookId, Unit<Input, Webhook>>,
     /// Files whose names are no ids.
     misnamed: Vec<Fault>,
+    in_files: BTreeSet<WebhookId>,
     /// Grows when the surroundings change, because webhooks are checked against them.
     generation: u64,
     surroundings: Option<Surroundings>,
@@ -87,6 +88,10 @@ impl Webhooks {
         bound
     }
 
+    pub(super) fn in_files(&self) -> &BTreeSet<WebhookId> {
+        &self.in_files
+    }
+
     pub(super) fn in_force(&self) -> BTreeMap<WebhookId, Arc<Webhook>> {
         self.units.iter().filter_map(|(id, unit)| Some((id.clone(), Arc::clone(unit.value()?)))).collect()
     }
@@ -108,7 +113,7 @@ impl Webhooks {
         for id in ground.managed.keys().filter(|id| in_files(id, ground)) {
             let message = format!(
                 "is not in force, because config/webhooks/{id}.json declares a webhook of the same name: rename that file, \
-                 or delete this one (`hookwright webhook delete {id}` once the file is gone)"
+                 or delete this one (`hookwright webhook delete {id}`; the file's stays)"
             );
             faults.push(Fault::of_managed(id, message));
         }
@@ -147,6 +152,7 @@ impl Webhooks {
                 None => {}
             }
         }
+        self.in_files.clone_from(&ids);
         ids.extend(ground.managed.keys().cloned());
         ids
     }

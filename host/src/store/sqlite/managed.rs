@@ -21,9 +21,10 @@ impl Managed for SqliteStore {
         Box::pin(self.writer().call(Room::Progress, bytes, move |batch| write(batch, &row, known, &change)))
     }
 
-    fn remove(&self, webhook: WebhookId, known: i64, change: Change) -> Answer<'_, Written> {
+    fn remove(&self, webhook: WebhookId, known: i64, is_in_force: bool, change: Change) -> Answer<'_, Written> {
         let bytes = changes::size(&change);
-        Box::pin(self.writer().call(Room::Progress, bytes, move |batch| remove(batch, &webhook, known, &change)))
+        let work = move |batch: &mut Batch<'_>| remove(batch, &webhook, known, is_in_force, &change);
+        Box::pin(self.writer().call(Room::Progress, bytes, work))
     }
 
     fn reseal(&self, sealed: Vec<(WebhookId, i64, Arc<[u8]>)>, change: Change) -> Answer<'_, Written> {
@@ -98,13 +99,21 @@ fn write(batch: &Batch<'_>, row: &ManagedRow, known: Option<i64>, change: &Chang
     Ok(Written::Done)
 }
 
-fn remove(batch: &Batch<'_>, webhook: &WebhookId, known: i64, change: &Change) -> Result<Written, StoreError> {
+fn remove(
+    batch: &Batch<'_>,
+    webhook: &WebhookId,
+    known: i64,
+    is_in_force: bool,
+    change: &Change,
+) -> Result<Written, StoreError> {
     let connection = batch.connection;
     if version_of(connection, webhook)? != Some(known) {
         return Ok(Written::Changed);
     }
     connection.execute("DELETE FROM managed WHERE webhook = ?1", [webhook.as_str()])?;
-    connection.execute("DELETE FROM run_states WHERE webhook = ?1", [webhook.as_str()])?;
+    if is_in_force {
+        connection.execute("DELETE FROM run_states WHERE webhook = ?1", [webhook.as_str()])?;
+    }
     changes::insert(connection, change)?;
     Ok(Written::Done)
 }
