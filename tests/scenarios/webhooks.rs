@@ -327,7 +327,9 @@ async fn an_operator_changes_what_leaves_every_secret_where_it_is() {
     let (header, signing) = (&made.body["definition"]["headers"]["X-Api-Key"], &made.body["definition"]["signing"]);
     let patch = async |change: Value| {
         let request = host.admin(Method::PATCH, "/v1/webhooks/w").body(change.to_string());
-        let request = request.header("authorization", format!("Bearer {token}"));
+        // In the place of the admin's.
+        let bearer = (http::header::AUTHORIZATION, format!("Bearer {token}").parse().expect("a header"));
+        let request = request.headers(http::HeaderMap::from_iter([bearer]));
         host.send(request).await.expect("answers")
     };
     for (change, status) in [
