@@ -240,9 +240,12 @@ impl Dispatcher {
     pub fn forget(&self, webhook: &Webhook) {
         self.inner.run_states.forget(&webhook.id);
         let (limits, now) = (Limits::of(webhook), clock::now());
-        let mut scheduler = self.inner.scheduler();
-        scheduler.pause(&webhook.id, false, &limits, now);
-        scheduler.forgive(&webhook.id, &limits, now);
+        let can_claim = {
+            let mut scheduler = self.inner.scheduler();
+            let was_paused = scheduler.pause(&webhook.id, false, &limits, now);
+            scheduler.forgive(&webhook.id, &limits, now) || was_paused
+        };
+        switch::go_on(&self.inner, webhook, can_claim);
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {

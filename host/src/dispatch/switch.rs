@@ -209,7 +209,8 @@ pub(super) fn look_again(inner: &Inner, webhook: &Webhook) {
     go_on(inner, webhook, can_claim);
 }
 
-fn go_on(inner: &Inner, webhook: &Webhook, can_claim: bool) {
+/// Tells whoever waits for room or for a turn.
+pub(super) fn go_on(inner: &Inner, webhook: &Webhook, can_claim: bool) {
     if can_claim {
         inner.claimable.notify_one();
     }
