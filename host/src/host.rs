@@ -36,7 +36,7 @@ use crate::store::sqlite::{OpenError, SqliteStore};
 use crate::store::{Store as _, StoreError};
 use crate::tasks::{self, OnPanic};
 use crate::transform::{TransformPool, UnderWay};
-use crate::vault::VaultError;
+use crate::vault::{Vault, VaultError};
 
 mod descriptors;
 mod home_lock;
@@ -160,19 +160,15 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
     let home_lock = HomeLock::take(&home.data())?;
     let stop = CancellationToken::new();
     let Opened { loader, store, store_lock, vault } = open(&home, &options, stop.clone()).await?;
-    let environment = loader.environment().to_owned();
     let revision = Arc::clone(loader.revision());
-    let [threads, large_at_once] = [revision.server.plugins.threads, revision.server.plugins.large_at_once]
-        .map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
-    let (under_way, crashed) = count_crashes(&home, &store, started).await?;
-    let transform = TransformPool::start(threads, large_at_once, Some(under_way)).map_err(BuildError::Threads)?;
+    let (transform, crashed) = start_transform(&home, &store, &revision, started).await?;
     let shadows = Shadows::start().map_err(BuildError::Threads)?;
     let (public, listen) = bind(options.listening, revision.server.listen, "server.listen").await?;
     let (admin, admin_address) = bind(options.listening, revision.server.admin, "server.admin").await?;
-    let info = Arc::new(HostInfo { environment, started, listen, admin: admin_address });
+    let info =
+        Arc::new(HostInfo { environment: loader.environment().to_owned(), started, listen, admin: admin_address });
 
-    let admin_token = tokens::read_or_make(&home.data().join("admin.token"), Role::Admin)?;
-    let tokens = Tokens::load(Digest::of(admin_token.as_bytes()), store.clone()).await?;
+    let tokens = load_tokens(&home, &store).await?;
     let local = local_source(&home, &revision)?;
     let reloading = reload::spawn(loader, stop.clone());
     let live = Arc::clone(&reloading.live);
@@ -197,14 +193,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         tokens: tokens.clone(),
         local,
     }));
-    let managed = managed::Parts {
-        store: store.clone(),
-        administration: store.clone(),
-        live: Arc::clone(&live),
-        reload: reloading.handle.clone(),
-        vault,
-    };
-    let managed = ManagedWebhooks::start(managed).await?;
+    let managed = start_managed(&store, &reloading, vault).await?;
     let reruns = Reruns::new(home.root().to_owned(), Arc::clone(&live), store.clone(), transform);
     let retention = Arc::new(Retention::new(Arc::clone(&live), store.clone()));
     let replays = Replays::new(replay::Parts {
@@ -337,6 +326,20 @@ async fn serve_if_bound(name: &'static str, served: Option<Served>, stop: Cancel
     }
 }
 
+/// The threads that run chains; with what is held because hosts died of it.
+async fn start_transform(
+    home: &Home,
+    store: &SqliteStore,
+    revision: &Revision,
+    now: Timestamp,
+) -> Result<(TransformPool, Vec<DeliveryId>), BuildError> {
+    let [threads, large_at_once] = [revision.server.plugins.threads, revision.server.plugins.large_at_once]
+        .map(|count| usize::try_from(count.get()).unwrap_or(usize::MAX));
+    let (under_way, crashed) = count_crashes(home, store, now).await?;
+    let transform = TransformPool::start(threads, large_at_once, Some(under_way)).map_err(BuildError::Threads)?;
+    Ok((transform, crashed))
+}
+
 /// What the host before this one was at when it died. Counted before anything of it is tried again. With what is held
 /// for it.
 async fn count_crashes(
@@ -373,6 +376,22 @@ async fn bind(
 
 fn serve_limits(limits: &IntakeLimits, max_connections: NonZeroUsize) -> ServeLimits {
     ServeLimits { max_connections, head_timeout: limits.head_timeout, drain_timeout: DRAIN_DEADLINE / 2 }
+}
+
+async fn start_managed(
+    store: &Arc<SqliteStore>,
+    reloading: &Reloading,
+    vault: Vault,
+) -> Result<Arc<ManagedWebhooks>, EditError> {
+    let (live, reload) = (Arc::clone(&reloading.live), reloading.handle.clone());
+    let (administration, store) = (store.clone(), store.clone());
+    ManagedWebhooks::start(managed::Parts { store, administration, live, reload, vault }).await
+}
+
+/// Those of the store, and the one in the host's own file.
+async fn load_tokens(home: &Home, store: &Arc<SqliteStore>) -> Result<Tokens, BuildError> {
+    let own = tokens::read_or_make(&home.data().join("admin.token"), Role::Admin)?;
+    Ok(Tokens::load(Digest::of(own.as_bytes()), store.clone()).await?)
 }
 
 /// The source that stands in while the configuration names none. Made at the start or not at all: when sources

@@ -245,7 +245,7 @@ impl std::fmt::Display for Origin {
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ids: Vec<_> = self.keys.iter().map(Key::id_text).collect();
-        f.debug_struct("Vault").field("keys", &ids).field("origin", &self.origin).finish()
+        f.debug_struct("Vault").field("keys", &ids).field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 

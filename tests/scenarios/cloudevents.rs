@@ -174,6 +174,8 @@ async fn what_is_not_json_or_ours_to_say_is_refused() {
     };
     let xml = post(&host, STRUCTURED, with("datacontenttype", "text/xml")).await;
     assert_eq!((xml.status.as_u16(), &xml.body["errors"][0]["pointer"]), (415, &json!("/datacontenttype")));
+    let split = post(&host, STRUCTURED, with("datacontenttype", "application/json; a=\r\nx: y")).await;
+    assert_eq!(split.status, 415, "it would become a header: {split:?}");
     let avro = post(&host, "application/cloudevents+avro", "x").await;
     assert_eq!(avro.status, 415);
     let binary = host.request().header("ce-type", "a").header("content-type", "text/plain").body("x");

@@ -113,7 +113,8 @@ fn of_object(event: Value, written: &str, at: String) -> Result<Message, Refusal
     let Some((event_type, key)) = checked.filter(|_| faults.is_empty()) else { return Err(no_cloudevent(faults)) };
     let content_type = match data_type {
         None => Arc::clone(&JSON),
-        Some(text) if is_json_of_any_family(&text) => text.into(),
+        // It becomes a header.
+        Some(text) if is_json_of_any_family(&text) && http::HeaderValue::from_str(&text).is_ok() => text.into(),
         Some(text) => {
             let place = format!("{at}/{DATA_CONTENT_TYPE}");
             return Err(Refusal::DataType { place, found: crate::schemas::shortened(&text.into()) });

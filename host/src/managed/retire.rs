@@ -91,9 +91,8 @@ impl ManagedWebhooks {
                 Ok(())
             }
             // Looked at again at once.
-            Err(EditError::ChangedMeanwhile(_) | EditError::Absent(_)) => Ok(()),
-            // Not in force, so it signs nothing.
-            Err(EditError::InFile(_)) => Ok(()),
+            // So it is where a file stands before it: not in force, it signs nothing.
+            Err(EditError::ChangedMeanwhile(_) | EditError::Absent(_) | EditError::InFile(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

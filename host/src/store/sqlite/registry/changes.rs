@@ -1,14 +1,15 @@
 //! The record of changes: bounded, the oldest go.
 
 use rusqlite::{Connection, params};
+use serde_json::{Value, json};
 
-use crate::store::sqlite::rows::{Fields, json, rows_at_most};
+use crate::store::sqlite::rows::{self, Fields, rows_at_most};
 use crate::store::{CHANGES_KEPT, Change, ChangeFilter, PAGE_BYTES, Recorded, StoreError};
 
 /// In the transaction of the change itself.
 pub(in crate::store::sqlite) fn insert(connection: &Connection, change: &Change) -> Result<(), StoreError> {
     let Change { at, who, action, subject, from, to } = change;
-    let [from, to] = [from, to].map(|value| value.as_ref().map(json).transpose());
+    let [from, to] = [from, to].map(|value| value.as_ref().map(text_of).transpose());
     connection
         .prepare_cached("INSERT INTO changes (at, who, action, subject, was, becomes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![at.as_ms(), who, action, subject, from?, to?])?;
@@ -17,6 +18,15 @@ pub(in crate::store::sqlite) fn insert(connection: &Connection, change: &Change)
         .execute([connection.last_insert_rowid().saturating_sub(CHANGES_KEPT)])?;
     Ok(())
 }
+
+/// Of a value that is too large, only how large.
+fn text_of(value: &Value) -> Result<String, StoreError> {
+    let text = rows::json(value)?;
+    if text.len() <= MOST_VALUE_BYTES { Ok(text) } else { rows::json(&json!({ "leftOut": { "bytes": text.len() } })) }
+}
+
+/// With the number of records, what all of them may take.
+const MOST_VALUE_BYTES: usize = 16 << 10;
 
 pub(super) fn list(
     connection: &Connection,
