@@ -316,7 +316,7 @@ fn conclusions_of_what_was_made() {
     Held since 2023-11-14T22:13:29.000Z: the receiver answered 410 Gone; `hookwright webhook enable site` releases this, and so does another `url` in config/webhooks/site.json. → hookwright webhook enable site
     Held since 2023-11-14T22:13:29.000Z: the webhook is disabled; edit config/webhooks/site.json to enable it, which releases this. → nothing
     Held since 2023-11-14T22:13:29.000Z: the webhook was switched off by ana; `hookwright webhook enable site` releases this. → hookwright webhook enable site
-    Held since 2023-11-14T22:13:29.000Z: its file is gone; bring config/webhooks/site.json back to release it. → nothing
+    Held since 2023-11-14T22:13:29.000Z: its file is gone; bring config/webhooks/site.json back to release it, or give it up: `hookwright delivery discard dlv_02081040G2081040G2081040G2`. → nothing
     Held since 2023-11-14T22:13:29.000Z: answered 500; that was attempt 10, the last; `hookwright delivery retry dlv_02081040G2081040G2081040G2` tries it again, `hookwright delivery discard dlv_02081040G2081040G2081040G2` gives it up. → hookwright delivery show dlv_02081040G2081040G2081040G2
     ");
 }
