@@ -127,7 +127,8 @@ async fn many_are_counted_replayed_and_watched() {
     assert_eq!(json_of(&host, &old).await["count"], 0);
     let asked = refusal(&host, &many).await;
     assert!(asked.contains("Replay 20 failed deliveries of w?") && asked.contains("--yes"), "{asked}");
-    assert_eq!(receiver.received().len(), 40, "nothing is replayed without a yes");
+    let deliveries = host.api("/v1/deliveries?limit=200").await;
+    assert_eq!(receiver.received().len(), 40, "nothing is replayed without a yes: {deliveries}");
 
     let run = json_of(&host, &[&many[..], &["--since", "1h", "--yes"]].concat()).await;
     assert_eq!((&run["state"], &run["counted"], &run["done"]), (&json!("done"), &json!(20), &json!(20)), "{run}");
