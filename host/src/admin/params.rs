@@ -64,7 +64,7 @@ impl BodyLimits {
 /// Reads the body of a request as JSON. None at all is `{}`.
 pub(super) async fn body<T: DeserializeOwned>(request: Request, limits: BodyLimits) -> Result<T, Problem> {
     let bytes = body::read(request.into_body(), limits.0).await.map_err(|error| unread(&error))?;
-    let text: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
+    let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
     // A list would be taken as the members in their order.
     if text.trim_ascii_start().first().is_some_and(|first| *first == b'[') {
         return Err(Problem::new(Kind::BadRequest, "What was sent does not fit: expected an object, found a list."));
