@@ -157,9 +157,6 @@ impl Builder {
 
 impl Hookwright {
     /// On this folder, which may be empty or absent.
-    ///
-    /// # Panics
-    /// Never: the usual source has a good name.
     pub fn builder(home: impl Into<PathBuf>) -> Builder {
         Builder {
             home: home.into(),
