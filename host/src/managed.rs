@@ -181,12 +181,17 @@ impl ManagedWebhooks {
         .await
     }
 
-    /// Puts another definition in the place of the one there is.
+    /// Puts another definition in the place of the one there is. It is not left unsigned by being forgotten: that takes a
+    /// null.
     ///
     /// # Errors
     /// Why nothing was changed.
     pub async fn replace(self: &Arc<Self>, id: WebhookId, draft: Value, asked: Asked) -> Result<Edited, EditError> {
         self.edit(id, asked, "webhook.update", move |known| {
+            let (mut draft, signing) = (draft, known.shown().get("signing").cloned());
+            if let (Some(members), Some(signing)) = (draft.as_object_mut(), signing) {
+                members.entry("signing").or_insert(signing);
+            }
             Definition::sent(&draft, Some(known)).map(|new| (new, None))
         })
         .await

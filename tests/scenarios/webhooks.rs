@@ -84,6 +84,7 @@ async fn every_verb_over_the_api() {
         StatusCode::PRECONDITION_REQUIRED
     );
     let mut new = definition.clone();
+    assert!(new.as_object_mut().and_then(|new| new.shift_remove("signing")).is_some());
     new["plugins"] = json!([{"plugin": "redact", "config": {"remove": ["/entry/documentId"]}}]);
     let replaced = change(&host, Method::PUT, path, Some(&old), new.clone()).await;
     assert_eq!((replaced.status, &replaced.body["managed"]["version"]), (StatusCode::OK, &json!(2)), "{replaced:?}");
@@ -98,6 +99,7 @@ async fn every_verb_over_the_api() {
         (Some("main ${HOME}"), Some("Bearer canary"))
     );
     assert!(received.json()["entry"].get("documentId").is_none());
+    assert!(received.verified_with(&secret), "a definition without `signing` leaves it as it was");
     for (broken, place) in [
         (json!({"url": "ftp://x/"}), "/url"),
         (json!({"url": "http://10.1.2.3/"}), "/url"),
