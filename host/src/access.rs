@@ -1,9 +1,10 @@
 //! Who may do what: the roles of tokens, and who is behind a request.
 //!
-//! [`Tokens`] knows the tokens that were made here and whose they are, [`Attempts`] who guesses too often. Neither
-//! speaks HTTP: the listeners ask them and say what comes of it.
+//! [`Tokens`] knows the tokens that were made here and whose they are, [`Sessions`] who is signed in to the pages,
+//! [`Attempts`] who guesses too often. None speaks HTTP: the listeners ask them and say what comes of it.
 
 mod attempts;
+mod sessions;
 mod token;
 mod tokens;
 
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use attempts::{Attempts, Blocked};
+pub use sessions::{SESSION_LIFETIME, Session, Sessions, Told};
 pub(crate) use token::generate;
 pub use token::{Posts, Token, TokenState};
 #[cfg(test)]

@@ -9,8 +9,10 @@ mod budget;
 mod deliveries;
 mod docs;
 mod events;
+mod login_links;
 mod mending;
 pub(crate) mod openapi;
+mod pages;
 mod params;
 mod plugins;
 mod quarantine;
@@ -36,7 +38,7 @@ use axum::Router;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Attempts, Principal, Tokens};
+use crate::access::{Attempts, Principal, Sessions, Tokens};
 use crate::clock::Timestamp;
 use crate::dispatch::Dispatcher;
 use crate::http::{health, with_fallbacks};
@@ -74,6 +76,8 @@ pub struct AdminState {
     pub tokens: Tokens,
     /// With wrong tokens.
     pub attempts: Arc<Attempts>,
+    /// Who is signed in to the pages.
+    pub sessions: Arc<Sessions>,
     pub info: Arc<HostInfo>,
     /// Cancelled when the host drains.
     pub stop: CancellationToken,
@@ -96,8 +100,11 @@ pub struct HostInfo {
 pub fn router(state: AdminState) -> Router {
     let health = health::routes(Arc::clone(&state.administration), state.stop.clone());
     let door = auth::Door { tokens: state.tokens.clone(), attempts: Arc::clone(&state.attempts) };
+    let state = Arc::new(state);
+    let pages = pages::router(&state);
     auth::guarded(with_fallbacks(routes::router()), door)
-        .with_state(Arc::new(state))
+        .with_state(state)
+        .merge(pages)
         .merge(health)
         .merge(docs::routes())
 }

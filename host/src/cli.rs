@@ -29,6 +29,7 @@ mod init;
 mod json;
 mod listen;
 mod logging;
+mod login;
 mod pages;
 mod plugin;
 mod progress;
@@ -92,6 +93,8 @@ enum Command {
     Why(why::WhyArgs),
     /// See the whole way of an event, from a clone: `cargo xtask demo`
     Demo(demo::DemoArgs),
+    /// Print a link that signs in to the admin pages
+    Login(login::LoginArgs),
     /// Make the running host read its folders again
     Reload(reload::ReloadArgs),
     /// Look at events; admit quarantined ones
@@ -179,6 +182,7 @@ async fn dispatch(Cli { home, remote, command }: Cli) -> anyhow::Result<Exit> {
         Command::Tail(format) => tail::run(&home, format).await,
         Command::Why(args) => why::run(&home, args).await,
         Command::Demo(args) => demo::run(&home, args).await,
+        Command::Login(args) => login::run(&home, args).await,
         Command::Reload(args) => reload::run(&home, args).await,
         Command::Event(command) => event::run(&home, command).await,
         Command::Delivery(command) => delivery::run(&home, command).await,

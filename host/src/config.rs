@@ -53,6 +53,8 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 pub struct ServerConfig {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
+    /// `server.adminHosts`: names that browsers may know the admin listener by, beside `localhost` and addresses.
+    pub admin_hosts: Vec<String>,
     pub limits: IntakeLimits,
     /// `sqlite:PATH`, the path relative to the home folder.
     pub store_path: String,

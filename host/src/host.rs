@@ -221,6 +221,7 @@ pub async fn build(options: Options) -> Result<Host, BuildError> {
         shadows,
         tokens: tokens.clone(),
         attempts: Arc::new(Attempts::new("admin")),
+        sessions: Arc::default(),
         info: Arc::clone(&info),
         stop: stop.clone(),
     };

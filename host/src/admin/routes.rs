@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use super::openapi::{Doc, Header, schema_of};
 use super::{AdminState, auth, params};
 use super::{
-    audit, deliveries, events, mending, plugins, quarantine, reloads, replays, schemas, shadows, sources, status,
-    switches, tail, tokens, trials, webhooks,
+    audit, deliveries, events, login_links, mending, plugins, quarantine, reloads, replays, schemas, shadows, sources,
+    status, switches, tail, tokens, trials, webhooks,
 };
 use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::http::problem::Kind;
@@ -219,6 +219,9 @@ pub(super) fn all() -> Vec<Route> {
         Route::get("/v1/sources", Viewer, sources::list)
             .about("Who may post events, and how they came to")
             .answers::<sources::SourceList>(200),
+        Route::post("/v1/login-links", Viewer, login_links::create)
+            .about("Make a link that signs in to the pages, once, with the role of the token")
+            .answers::<login_links::LoginLink>(201),
         Route::get("/v1/tokens", Admin, tokens::list)
             .about("All tokens but the host's own, newest first; not their texts")
             .answers::<tokens::TokenList>(200),

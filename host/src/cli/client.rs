@@ -91,6 +91,14 @@ impl Client {
         Self { place: Place::There(url), token, remedy: "is its address right?".to_owned() }
     }
 
+    /// A path as a browser takes it.
+    pub(super) fn url(&self, path: &str) -> String {
+        match &self.place {
+            Place::Here(address) => format!("http://{address}{path}"),
+            Place::There(url) => format!("{url}{path}"),
+        }
+    }
+
     fn shown(&self) -> String {
         match &self.place {
             Place::Here(address) => address.to_string(),

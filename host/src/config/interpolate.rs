@@ -65,6 +65,8 @@ pub(super) fn expand(text: &str, variables: &Variables) -> Result<Expanded, Vec<
                 return Err(errors);
             }
             Ok(value) => expanded.text.push_str(&value),
+            // The same mistake again says nothing new.
+            Err(error) if errors.contains(&error) => {}
             Err(error) => errors.push(error),
         }
         rest = after;
@@ -156,6 +158,7 @@ mod tests {
         for bad in ["${}", "${a-b}", "${1A}", "${TOKEN:=x}", "${process.env.}", "${env:TOKEN}", "${A:-${TOKEN}}"] {
             assert_eq!(expanded(bad), Err(vec![ReferenceError::Form]), "{bad}");
         }
+        assert_eq!(expanded("${}${A}${}${A}"), Err(vec![ReferenceError::Form, unset("A")]));
         assert_eq!(expanded("a ${TOKEN"), Err(vec![ReferenceError::Open]));
         let long = "x".repeat(MAX_EXPANDED_BYTES / 2);
         let variables = Variables::from_pairs([("LONG", long.as_str())]);

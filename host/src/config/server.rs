@@ -18,8 +18,10 @@ use crate::webhook::Headers;
 
 const ROOT: Keys =
     Keys { known: &["server", "store", "sources", "egress", "schemas", "webhooks", "plugins"], later: &[] };
-const SERVER: Keys =
-    Keys { known: &["listen", "admin", "maxBodyBytes", "maxConnections", "headTimeout", "bodyTimeout"], later: &[] };
+const SERVER: Keys = Keys {
+    known: &["listen", "admin", "adminHosts", "maxBodyBytes", "maxConnections", "headTimeout", "bodyTimeout"],
+    later: &[],
+};
 const STORE: Keys = Keys { known: &["url", "retention"], later: &[] };
 const RETENTION: Keys = Keys { known: &["age", "bytes"], later: &[] };
 const EGRESS: Keys = Keys { known: &["allow"], later: &[] };
@@ -33,12 +35,14 @@ const MAX_CONNECTIONS: u64 = 65_536;
 /// The tables alone take some pages.
 const MIN_RETAINED_BYTES: u64 = 1_000_000;
 const MAX_CIDRS: usize = 100;
+const MAX_ADMIN_HOSTS: usize = 20;
 
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4400)),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 4401)),
+            admin_hosts: Vec::new(),
             limits: IntakeLimits::default(),
             store_path: "data/hookwright.db".to_owned(),
             retention: RetentionRules { age: Some(Duration::from_hours(30 * 24)), bytes: None },
@@ -75,6 +79,7 @@ pub(super) fn read(root: &Node<'_>) -> Option<ServerConfig> {
     Some(ServerConfig {
         listen,
         admin,
+        admin_hosts: server.get("adminHosts").map(|node| read_hosts(&node)).unwrap_or_default(),
         limits: read_limits(&server, default.limits),
         store_path: store_path.unwrap_or(default.store_path),
         retention: read_retention(&store.section("retention", &RETENTION), default.retention),
@@ -106,6 +111,18 @@ fn read_addresses(server: &Fields<'_>, default: &ServerConfig) -> (SocketAddr, S
         node.refuse("expected two different addresses for listen and admin");
     }
     (listen, admin)
+}
+
+fn read_hosts(node: &Node<'_>) -> Vec<String> {
+    let host = |node: &Node<'_>| {
+        let text = node.text()?.text.to_ascii_lowercase();
+        if matches!(url::Host::parse(&text), Ok(url::Host::Domain(name)) if name == text) {
+            return Some(text);
+        }
+        node.refuse("expected the name of a host without scheme and port, such as hooks.example");
+        None
+    };
+    node.items(MAX_ADMIN_HOSTS).iter().filter_map(host).collect()
 }
 
 fn read_limits(server: &Fields<'_>, default: IntakeLimits) -> IntakeLimits {

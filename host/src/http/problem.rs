@@ -4,6 +4,7 @@
 //! such as `errors` or `line` are for programs. What only the log may keep never gets here.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderValue, StatusCode, header};
@@ -169,6 +170,10 @@ impl Problem {
         self.kind
     }
 
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
     pub fn detail(&self) -> &str {
         &self.detail
     }
@@ -202,6 +207,8 @@ impl IntoResponse for Problem {
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
+        // For pages, which show the same otherwise.
+        response.extensions_mut().insert(Arc::new(self));
         response
     }
 }

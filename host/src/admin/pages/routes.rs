@@ -1,0 +1,89 @@
+//! The golden list of pages: every address of a page, and the least role that may use it. `docs/pages.md` has it too.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::handler::Handler;
+use axum::middleware::{self, Next};
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use super::{assets, door, live, login, start};
+use crate::access::Role::{self, Viewer};
+use crate::admin::AdminState;
+use crate::tasks::{self, OnPanic};
+
+/// One way in.
+pub(super) struct Route {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) role: Role,
+    handler: MethodRouter<Arc<AdminState>>,
+}
+
+/// All of them but `/login` and what pages are made of, which are open.
+pub(super) fn all() -> Vec<Route> {
+    vec![
+        get("/", Viewer, start::home),
+        get("/start", Viewer, start::page),
+        get("/live", Viewer, live::live),
+        post("/logout", Viewer, login::sign_out),
+    ]
+}
+
+fn get<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Route {
+    Route { method: "GET", path, role, handler: on(MethodFilter::GET, handler) }
+}
+
+fn post<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Route {
+    Route { method: "POST", path, role, handler: on(MethodFilter::POST, handler) }
+}
+
+/// The pages, each behind its role.
+pub(super) fn router(state: &Arc<AdminState>) -> Router {
+    let closed = all().into_iter().fold(Router::new(), |router, Route { role, path, handler, .. }| {
+        let admin = Arc::clone(state);
+        let guard = move |request: Request, next: Next| {
+            let admin = Arc::clone(&admin);
+            async move {
+                if request.method().is_safe() {
+                    return door::let_in(&admin, role, request, next).await;
+                }
+                // Seen through even if the browser goes away, up to its record.
+                let change = async move { door::let_in(&admin, role, request, next).await };
+                tasks::see_through("admin-page", OnPanic::Log, change).await
+            }
+        };
+        router.route(path, handler.layer(middleware::from_fn(guard)))
+    });
+    closed
+        .merge(login::routes())
+        .merge(assets::routes())
+        // Bodies are read by `Sent`, within limits of its own.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(Arc::clone(state), door::judge))
+        .with_state(Arc::clone(state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the documentation says, `tests/scenarios/pages.rs` tries out.
+    const DOCUMENTED: &str = include_str!("../../../../docs/pages.md");
+
+    /// A row such as ``| `GET /webhooks` | viewer | … |``, as `viewer GET /webhooks`.
+    fn row(line: &str) -> Option<String> {
+        let (route, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        let (role, _) = rest.split_once(" | ")?;
+        Some(format!("{role} {route}"))
+    }
+
+    #[test]
+    fn every_page_has_the_role_that_is_documented_for_it() {
+        let served: Vec<_> =
+            all().iter().map(|Route { method, path, role, .. }| format!("{role} {method} {path}")).collect();
+        let documented: Vec<_> = DOCUMENTED.lines().filter_map(row).collect();
+        assert_eq!(served.join("\n"), documented.join("\n"), "pages as served, and as docs/pages.md has them");
+    }
+}
