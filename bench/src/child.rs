@@ -59,10 +59,15 @@ impl Child {
         self.home.path()
     }
 
+    /// Where the dispatcher's admin listener is.
+    pub(crate) fn admin(&self) -> anyhow::Result<SocketAddr> {
+        let run: Value = serde_json::from_slice(&fs::read(self.home().join("data/run.json"))?)?;
+        Ok(run["admin"].as_str().context("no admin listener")?.parse()?)
+    }
+
     /// What the dispatcher says of itself.
     pub(crate) async fn status(&self) -> anyhow::Result<Value> {
-        let run: Value = serde_json::from_slice(&fs::read(self.home().join("data/run.json"))?)?;
-        let admin: SocketAddr = run["admin"].as_str().context("no admin listener")?.parse()?;
+        let admin = self.admin()?;
         let token = fs::read_to_string(self.home().join("data/admin.token"))?;
         let request = Request::get("/v1/status")
             .header(HOST, admin.to_string())

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -47,9 +47,15 @@ where
 impl Requests {
     /// Sends one request and reads the whole answer.
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let (head, body) = self.whole(request).await?.into_parts();
+        Ok((head.status, body))
+    }
+
+    /// The same, with its head.
+    pub(crate) async fn whole(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Response<Bytes>> {
         self.0.ready().await?;
         let (head, body) = self.0.send_request(request).await?.into_parts();
         let body = Limited::new(body, ANSWER_BYTES).collect().await.map_err(|error| anyhow::anyhow!(error))?;
-        Ok((head.status, body.to_bytes()))
+        Ok(Response::from_parts(head, body.to_bytes()))
     }
 }

@@ -28,6 +28,7 @@ mod load;
 mod machine;
 mod measure;
 mod neighbours;
+mod pages;
 mod plugins;
 mod receiver;
 mod relay;
@@ -63,6 +64,8 @@ enum Role {
     Backlog(backlog::BacklogArgs),
     /// Measure a webhook's latency without and with a hanging and a slow receiver beside it
     Neighbours(neighbours::NeighboursArgs),
+    /// Ask for the admin pages with a long history behind them
+    Pages(pages::PagesArgs),
     /// Be the bare relay: started by the bench itself
     #[command(hide = true)]
     Relay(relay::RelayArgs),
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Some(Role::Reloads(args)) => in_runtime(reloads::run(&args)),
         Some(Role::Backlog(args)) => in_runtime(backlog::run(&args)),
         Some(Role::Neighbours(args)) => in_runtime(neighbours::run(&args)),
+        Some(Role::Pages(args)) => in_runtime(pages::run(&args)),
         Some(Role::Relay(args)) => relay::run(&args).map(|()| ExitCode::SUCCESS),
         None => bench(&cli.bench),
     };

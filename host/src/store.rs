@@ -452,3 +452,21 @@ pub struct Counts {
     pub failed: u64,
     pub quarantined: u64,
 }
+
+impl Counts {
+    /// Each with its name.
+    pub fn named(&self) -> [(&'static str, u64); 9] {
+        let Self { events, pending, retrying, held, delivered, dropped, superseded, failed, quarantined } = *self;
+        [
+            ("events", events),
+            ("pending", pending),
+            ("retrying", retrying),
+            ("held", held),
+            ("delivered", delivered),
+            ("dropped", dropped),
+            ("superseded", superseded),
+            ("failed", failed),
+            ("quarantined", quarantined),
+        ]
+    }
+}

@@ -19,6 +19,7 @@ mod moving_in;
 mod openapi;
 mod operations;
 mod pace;
+mod pages;
 mod plugin_swaps;
 mod plugins;
 mod plugins_api;

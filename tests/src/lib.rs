@@ -4,6 +4,7 @@
 //! `HOOKWRIGHT_BIN` names the binary, `HOOKWRIGHT_PLUGINS` the folder of built plugins, `HOOKWRIGHT_LANGUAGES` that of
 //! those in other languages, `HOOKWRIGHT_VERIFIERS` that of other people's verifiers; without them the places where `cargo xtask` puts them.
 
+pub mod browser;
 pub mod cases;
 pub mod host;
 pub mod languages;
@@ -15,6 +16,7 @@ pub mod torture;
 pub mod verifiers;
 pub mod wait;
 
+pub use browser::Browser;
 pub use host::{Builder, Hookwright, Posted};
 pub use languages::Example;
 pub use receiver::{Received, Receiver};

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::cargo::{cargo, target_dir};
+use crate::debian;
 use crate::languages::{self, NotRun};
 use crate::plugins;
 use crate::step::{become_command, run, step};
@@ -32,7 +33,9 @@ pub(crate) fn release() -> Result<()> {
 /// Runs every test; ends at the first broken stage.
 pub(crate) fn test() -> Result<()> {
     plugins::build_all()?;
-    let not_run = [languages::build_and_test()?, verifiers::install()?, provide_strace()?];
+    let browser =
+        debian::provide(&["chromium", "chromedriver"], &["chromium", "chromium-driver"], "the pages in a browser");
+    let not_run = [languages::build_and_test()?, verifiers::install()?, provide_strace()?, browser?];
     build(&["--all-targets"])?;
     step("fixtures of the bundled plugins", fixtures)?;
     step("test", || run(with_host(&mut cargo(["test", "--workspace"]), "debug")))?;

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::cargo::ci;
+use crate::languages::NotRun;
 use crate::step::{output, run, step};
 
 /// On Debian, as root or where `CI=true`.
@@ -19,4 +20,21 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         run(Command::new("apt-get").args(["update", "--quiet"]))?;
         run(Command::new("apt-get").args(["install", "--yes", "--quiet"]).args(packages))
     })
+}
+
+/// Programs, each of which says its `--version`, by their packages where these may be installed; what needs them is not run without.
+pub(crate) fn provide(programs: &[&str], packages: &[&str], what: &str) -> Result<NotRun> {
+    let are_there = || programs.iter().all(|program| output(Command::new(program).arg("--version")).is_some());
+    let mut not_run = NotRun::default();
+    if !are_there()
+        && may_install()
+        && let Err(error) = install(packages)
+    {
+        eprintln!("xtask: {error:#}");
+    }
+    if !are_there() {
+        not_run.add(what, &packages.join(" and "));
+    }
+    not_run.tell()?;
+    Ok(not_run)
 }

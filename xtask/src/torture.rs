@@ -6,7 +6,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::debian;
 use crate::languages::NotRun;
-use crate::step::output;
 
 /// How much of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,19 +46,7 @@ impl Torture {
 
 /// strace, where it may be installed; what needs it is not run without.
 pub(crate) fn provide_strace() -> Result<NotRun> {
-    let is_there = || output(Command::new("strace").arg("--version")).is_some();
-    let mut not_run = NotRun::default();
-    if !is_there()
-        && debian::may_install()
-        && let Err(error) = debian::install(&["strace"])
-    {
-        eprintln!("xtask: {error:#}");
-    }
-    if !is_there() {
-        not_run.add("a disk that fails, and the order of sync and answer", "strace");
-    }
-    not_run.tell()?;
-    Ok(not_run)
+    debian::provide(&["strace"], &["strace"], "a disk that fails, and the order of sync and answer")
 }
 
 #[cfg(test)]

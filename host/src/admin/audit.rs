@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Admin;
 use super::params::{self, Page};
+use super::{Admin, AdminState};
 use crate::clock::Timestamp;
 use crate::http::problem::Problem;
 use crate::store::{Change, ChangeFilter, Recorded};
@@ -16,38 +16,42 @@ use crate::store::{Change, ChangeFilter, Recorded};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Filter {
-    subject: Option<String>,
-    action: Option<String>,
-    before: Option<i64>,
+    pub(super) subject: Option<String>,
+    pub(super) action: Option<String>,
+    pub(super) before: Option<i64>,
     #[schemars(range(min = 1, max = 200))]
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct ChangeView {
-    number: i64,
-    at: Timestamp,
-    who: String,
-    action: String,
-    subject: String,
-    from: Option<Value>,
-    to: Option<Value>,
+pub(super) struct ChangeView {
+    pub(super) number: i64,
+    pub(super) at: Timestamp,
+    pub(super) who: String,
+    pub(super) action: String,
+    pub(super) subject: String,
+    pub(super) from: Option<Value>,
+    pub(super) to: Option<Value>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ChangeList {
     /// Newest first.
-    changes: Vec<ChangeView>,
+    pub(super) changes: Vec<ChangeView>,
     /// The `before` of the next page. Pages of large entries are short: only none is the end.
-    next: Option<i64>,
+    pub(super) next: Option<i64>,
 }
 
 pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<ChangeList>, Problem> {
-    let Filter { subject, action, before, limit } = params::query(&uri)?;
+    Ok(Json(found(&admin, params::query(&uri)?).await?))
+}
+
+pub(super) async fn found(admin: &AdminState, filter: Filter) -> Result<ChangeList, Problem> {
+    let Filter { subject, action, before, limit } = filter;
     let limit = Page::new(before, limit).limit()?;
     let found = admin.registry.changes(ChangeFilter { subject, action }, before, limit).await?;
     let next = found.last().map(|recorded| recorded.number);
-    Ok(Json(ChangeList { changes: found.into_iter().map(ChangeView::from).collect(), next }))
+    Ok(ChangeList { changes: found.into_iter().map(ChangeView::from).collect(), next })
 }
 
 impl From<Recorded> for ChangeView {

@@ -8,6 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName};
 
+use super::pages;
 use crate::access::{Attempts, Blocked, Found, Principal, Refused, Role, Tokens};
 use crate::clock;
 use crate::http::answers::too_many_attempts;
@@ -32,6 +33,9 @@ pub(super) fn guarded<S: Clone + Send + Sync + 'static>(router: Router<S>, door:
 
 async fn guard(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     let Some(token) = bearer(request.headers()) else {
+        if pages::is_looked_at(request.method(), request.uri().path(), request.headers()) {
+            return pages::nothing_at(request.uri().path()).await;
+        }
         let detail =
             "No token was sent. Send `Authorization: Bearer <token>`; the host keeps its own in data/admin.token.";
         return Problem::new(Kind::Unauthorized, detail).into_response();

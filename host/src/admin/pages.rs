@@ -14,13 +14,33 @@ mod login;
 mod parts;
 mod routes;
 mod sent;
+mod settings;
 mod start;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::response::Response;
+use http::{HeaderMap, Method, StatusCode, header};
+use maud::html;
 
 use super::AdminState;
+
+/// What a browser is answered where nothing is.
+pub(super) async fn nothing_at(path: &str) -> Response {
+    let body = html! {
+        h1 { "There is nothing here" }
+        p { code { (path) } }
+        p { a href="/" { "To the start" } }
+    };
+    frame::secured(frame::bare(StatusCode::NOT_FOUND, "Nothing here", &body)).await
+}
+
+/// Whether somebody looks with a browser, and not at the API.
+pub(super) fn is_looked_at(method: &Method, path: &str, headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    method.is_safe() && !path.starts_with("/v1/") && accepted.contains("text/html")
+}
 
 /// Everything under the paths of pages.
 pub(super) fn router(state: &Arc<AdminState>) -> Router {

@@ -17,25 +17,25 @@ use crate::revision::Revision;
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SourceList {
     /// By name.
-    sources: Vec<SourceView>,
+    pub(super) sources: Vec<SourceView>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct SourceView {
-    name: SourceName,
+pub(super) struct SourceView {
+    pub(super) name: SourceName,
     /// `config`: in config/server.json; `host`: made by the host while that names none; `tokens`: by its tokens only,
     /// with the settings that hold by default.
-    from: Origin,
+    pub(super) from: Origin,
     /// Since the host started.
-    last_used: Option<Timestamp>,
+    pub(super) last_used: Option<Timestamp>,
     /// Those of its tokens that are good and were made over the API.
-    tokens: Vec<SourceToken>,
+    pub(super) tokens: Vec<SourceToken>,
 }
 
 #[derive(Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Origin {
+pub(super) enum Origin {
     Config,
     Host,
     Tokens,
@@ -43,13 +43,13 @@ enum Origin {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct SourceToken {
-    id: TokenId,
-    name: TokenName,
+pub(super) struct SourceToken {
+    pub(super) id: TokenId,
+    pub(super) name: TokenName,
     /// The types it is limited to; none: all.
-    events: Vec<String>,
-    expires: Option<Timestamp>,
-    last_used: Option<Timestamp>,
+    pub(super) events: Vec<String>,
+    pub(super) expires: Option<Timestamp>,
+    pub(super) last_used: Option<Timestamp>,
 }
 
 pub(super) async fn list(State(admin): Admin) -> Json<SourceList> {
@@ -82,6 +82,17 @@ impl AdminState {
             source.last_used = self.intake.last_use(&source.name);
         }
         sources
+    }
+}
+
+impl Origin {
+    /// In words.
+    pub(super) const fn told(self) -> &'static str {
+        match self {
+            Self::Config => "config/server.json",
+            Self::Host => "the host, while config/server.json names none",
+            Self::Tokens => "tokens made here",
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Admin, AdminState, Who, params};
-use crate::access::Attempts;
+use crate::access::{Attempts, Principal};
 use crate::clock::{self, Timestamp};
 use crate::dispatch::{Condition, Dispatcher, Stopped};
 use crate::http::problem::Problem;
@@ -26,30 +26,30 @@ use crate::webhook::Webhook;
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Status {
-    version: &'static str,
-    environment: String,
-    started_at: Timestamp,
-    listen: SocketAddr,
-    admin: SocketAddr,
-    revision: RevisionStatus,
-    sources: Vec<SourceName>,
-    webhooks: Vec<WebhookStatus>,
+    pub(super) version: &'static str,
+    pub(super) environment: String,
+    pub(super) started_at: Timestamp,
+    pub(super) listen: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) revision: RevisionStatus,
+    pub(super) sources: Vec<SourceName>,
+    pub(super) webhooks: Vec<WebhookStatus>,
     /// Why others take no events: their files were never good.
-    left_out: Vec<Fault>,
-    plugins: Vec<PluginStatus>,
+    pub(super) left_out: Vec<Fault>,
+    pub(super) plugins: Vec<PluginStatus>,
     /// Candidates beside live plugins; `/v1/shadows` has their differences.
-    shadows: Vec<ShadowSummary>,
-    store: StoreStatus,
-    counts: Counts,
-    refused: BTreeMap<&'static str, u64>,
+    pub(super) shadows: Vec<ShadowSummary>,
+    pub(super) store: StoreStatus,
+    pub(super) counts: Counts,
+    pub(super) refused: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct RevisionStatus {
-    number: u64,
-    loaded_at: Timestamp,
-    faults: Vec<Fault>,
+pub(super) struct RevisionStatus {
+    pub(super) number: u64,
+    pub(super) loaded_at: Timestamp,
+    pub(super) faults: Vec<Fault>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -100,19 +100,23 @@ pub(super) struct PluginStatus {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct StoreStatus {
-    durability: String,
-    retention: RetentionStatus,
+pub(super) struct StoreStatus {
+    pub(super) durability: String,
+    pub(super) retention: RetentionStatus,
 }
 
 pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem> {
-    let AdminState { administration, dispatcher, intake, info, .. } = &*admin;
+    Ok(Json(of(&admin).await?))
+}
+
+pub(super) async fn of(admin: &AdminState) -> Result<Status, Problem> {
+    let AdminState { administration, dispatcher, intake, info, .. } = admin;
     let (durability, counts, retention) =
         tokio::try_join!(administration.durability(), administration.counts(), admin.retention.status())?;
     let revision = admin.live.load_full();
     let waiting = administration.waiting(revision.webhooks.keys().cloned().collect()).await?;
     let webhooks = revision.webhooks.values().zip(waiting);
-    Ok(Json(Status {
+    Ok(Status {
         version: env!("CARGO_PKG_VERSION"),
         environment: info.environment.clone(),
         started_at: info.started,
@@ -129,7 +133,7 @@ pub(super) async fn status(State(admin): Admin) -> Result<Json<Status>, Problem>
         store: StoreStatus { durability, retention },
         counts,
         refused: intake.refused().chain(refused_here(&admin.attempts)).collect(),
-    }))
+    })
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -142,17 +146,25 @@ pub(super) struct ReloadQuery {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Reloaded {
-    revision: u64,
-    faults: Vec<Fault>,
+    pub(super) revision: u64,
+    pub(super) faults: Vec<Fault>,
 }
 
 pub(super) async fn reload(State(admin): Admin, Extension(who): Who, uri: Uri) -> Result<Json<Reloaded>, Problem> {
     let ReloadQuery { accept_removals } = params::query(&uri)?;
+    Ok(Json(reload_now(&admin, &who, accept_removals).await?))
+}
+
+pub(super) async fn reload_now(
+    admin: &AdminState,
+    who: &Principal,
+    accept_removals: bool,
+) -> Result<Reloaded, Problem> {
     let before = admin.live.load().number;
     let revision = admin.reload.reload(accept_removals).await?;
     let [from, to] = [before, revision.number].map(|number| json!({ "revision": number }));
-    admin.record(Change::by(&who, "reload", "revision", clock::now()).between(from, to)).await;
-    Ok(Json(Reloaded { revision: revision.number, faults: revision.faults.clone() }))
+    admin.record(Change::by(who, "reload", "revision", clock::now()).between(from, to)).await;
+    Ok(Reloaded { revision: revision.number, faults: revision.faults.clone() })
 }
 
 /// At the admin listener, since the start.

@@ -7,8 +7,8 @@ use http::{StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Admin, Who, params};
-use crate::access::{NewToken, Posts, Role, Token, TokenState};
+use super::{Admin, AdminState, Who, params};
+use crate::access::{NewToken, Posts, Principal, Role, Token, TokenState};
 use crate::clock::{self, Timestamp};
 use crate::duration;
 use crate::http::problem::{Kind, Problem};
@@ -22,20 +22,20 @@ const MOST_PATTERNS: usize = 50;
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenView {
-    id: TokenId,
-    name: TokenName,
-    role: Role,
-    state: TokenState,
+    pub(super) id: TokenId,
+    pub(super) name: TokenName,
+    pub(super) role: Role,
+    pub(super) state: TokenState,
     /// What it posts as, and the types it is limited to (none: all), if it is a source's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<SourceName>,
+    pub(super) source: Option<SourceName>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<Vec<String>>,
-    created: Timestamp,
-    created_by: String,
-    expires: Option<Timestamp>,
-    last_used: Option<Timestamp>,
-    revoked: Option<Timestamp>,
+    pub(super) events: Option<Vec<String>>,
+    pub(super) created: Timestamp,
+    pub(super) created_by: String,
+    pub(super) expires: Option<Timestamp>,
+    pub(super) last_used: Option<Timestamp>,
+    pub(super) revoked: Option<Timestamp>,
 }
 
 impl TokenView {
@@ -54,9 +54,12 @@ pub(super) struct TokenList {
 }
 
 pub(super) async fn list(State(admin): Admin) -> Json<TokenList> {
-    let now = clock::now();
-    let tokens = admin.tokens.list(now).into_iter().rev().map(|token| TokenView::of(token, now)).collect();
-    Json(TokenList { tokens })
+    Json(TokenList { tokens: all(&admin, clock::now()) })
+}
+
+/// Newest first.
+pub(super) fn all(admin: &AdminState, now: Timestamp) -> Vec<TokenView> {
+    admin.tokens.list(now).into_iter().rev().map(|token| TokenView::of(token, now)).collect()
 }
 
 pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<Json<TokenView>, Problem> {
@@ -72,24 +75,24 @@ pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<J
 #[schemars(rename = "NewToken")]
 pub(super) struct Wanted {
     #[schemars(required, with = "TokenName")]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     #[schemars(required, with = "Role")]
-    role: Option<String>,
+    pub(super) role: Option<String>,
     /// `"90d"` from now, or when.
-    expires: Option<String>,
+    pub(super) expires: Option<String>,
     /// Of the role `source` only, and always of that.
     #[schemars(with = "Option<SourceName>")]
-    source: Option<String>,
+    pub(super) source: Option<String>,
     /// Of the role `source` only: the types it is for; none: all.
-    events: Option<Vec<String>>,
+    pub(super) events: Option<Vec<String>>,
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct MadeToken {
     #[serde(flatten)]
-    view: TokenView,
+    pub(super) view: TokenView,
     /// Shown this once.
-    token: String,
+    pub(super) token: String,
 }
 
 pub(super) async fn create(
@@ -99,10 +102,16 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
     let wanted: Wanted = params::body(request, limits).await?;
+    let made = made(&admin, wanted, who).await?;
+    let headers =
+        [(header::LOCATION, format!("/v1/tokens/{}", made.view.id)), (header::CACHE_CONTROL, "no-store".into())];
+    Ok((StatusCode::CREATED, headers, Json(made)).into_response())
+}
+
+pub(super) async fn made(admin: &AdminState, wanted: Wanted, who: Principal) -> Result<MadeToken, Problem> {
     let now = clock::now();
     let (token, text) = admin.tokens.create(wanted.checked(now)?, who, now).await?;
-    let headers = [(header::LOCATION, format!("/v1/tokens/{}", token.id)), (header::CACHE_CONTROL, "no-store".into())];
-    Ok((StatusCode::CREATED, headers, Json(MadeToken { view: TokenView::of(token, now), token: text })).into_response())
+    Ok(MadeToken { view: TokenView::of(token, now), token: text })
 }
 
 /// It stays in the list for a while, and opens nothing. Repeating it changes nothing.

@@ -178,6 +178,11 @@ impl Problem {
         &self.detail
     }
 
+    /// Which field of what was sent is wrong, if one is.
+    pub fn field(&self) -> Option<&str> {
+        self.members.get("field")?.as_str()
+    }
+
     /// The document.
     pub fn to_json(&self) -> String {
         // Texts and JSON values always serialise.

@@ -15,12 +15,12 @@ const MOST: usize = 100;
 /// One revision that came into force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReloadRecord {
-    revision: u64,
-    at: Timestamp,
+    pub revision: u64,
+    pub at: Timestamp,
     /// In words: `server, webhook site-build, -plugin old`; `start` for the first.
-    changed: String,
+    pub changed: String,
     /// How many faults there were then.
-    faults: usize,
+    pub faults: usize,
 }
 
 #[derive(Clone)]

@@ -126,17 +126,17 @@ pub(super) fn around(admin: &AdminState, ask: &Ask, mut answer: Response) -> Res
         if let Some(told) = &go.told {
             admin.sessions.tell(&ask.session, told.clone());
         }
-        return secured(go.answer(ask.in_part));
+        return go.answer(ask.in_part);
     }
     if let Some(page) = answer.extensions_mut().remove::<Arc<Page>>() {
         let told = if ask.in_part { None } else { admin.sessions.told(&ask.session) };
-        return secured((page.status, parts::as_html(whole(admin, ask, &page, told.as_ref()))).into_response());
+        return (page.status, parts::as_html(whole(admin, ask, &page, told.as_ref()))).into_response();
     }
     if let Some(problem) = answer.extensions_mut().remove::<Arc<Problem>>() {
         let page = trouble(&problem).status(answer.status());
-        return secured((page.status, parts::as_html(whole(admin, ask, &page, None))).into_response());
+        return (page.status, parts::as_html(whole(admin, ask, &page, None))).into_response();
     }
-    secured(answer)
+    answer
 }
 
 /// What went wrong, as a page.
@@ -215,7 +215,7 @@ pub(super) fn bare(status: StatusCode, title: &str, body: &Markup) -> Response {
         (head(title))
         body.bare { main #main { p.brand { (mark()) "Hookwright" } (body) } }
     };
-    secured((status, parts::as_html(page)).into_response())
+    (status, parts::as_html(page)).into_response()
 }
 
 fn mark() -> Markup {
@@ -225,12 +225,13 @@ fn mark() -> Markup {
 }
 
 /// What a browser must not do with any answer of ours.
-pub(super) fn secured(mut response: Response) -> Response {
+pub(super) async fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Not `no-referrer`: with it browsers do not say where a form comes from.
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {

@@ -103,7 +103,7 @@ pub(super) async fn sign_in(State(admin): Admin, request: Request) -> Response {
     let origin = parts.headers.get(header::ORIGIN).map_or(&b""[..], HeaderValue::as_bytes);
     let mut response = Go::to(local(&wanted.next)).answer(false);
     set_cookie(&mut response, &cookie, SESSION_LIFETIME.as_secs(), origin.starts_with(b"https:"));
-    frame::secured(response)
+    response
 }
 
 pub(super) async fn sign_out(State(admin): Admin, ask: Ask) -> Response {

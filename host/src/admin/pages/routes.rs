@@ -8,8 +8,8 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{assets, door, live, login, start};
-use crate::access::Role::{self, Viewer};
+use super::{assets, door, frame, live, login, settings, start};
+use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::admin::AdminState;
 use crate::tasks::{self, OnPanic};
 
@@ -26,6 +26,14 @@ pub(super) fn all() -> Vec<Route> {
     vec![
         get("/", Viewer, start::home),
         get("/start", Viewer, start::page),
+        post("/start/send", Operator, start::send),
+        get("/settings", Viewer, settings::page),
+        post("/settings/reload", Operator, settings::reload),
+        get("/settings/sources", Viewer, settings::sources),
+        get("/settings/tokens", Admin, settings::tokens),
+        post("/settings/tokens", Admin, settings::create_token),
+        post("/settings/tokens/{id}/revoke", Admin, settings::revoke_token),
+        get("/settings/audit", Admin, settings::audit),
         get("/live", Viewer, live::live),
         post("/logout", Viewer, login::sign_out),
     ]
@@ -41,12 +49,12 @@ fn post<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc
 
 /// The pages, each behind its role.
 pub(super) fn router(state: &Arc<AdminState>) -> Router {
-    let closed = all().into_iter().fold(Router::new(), |router, Route { role, path, handler, .. }| {
+    let closed = all().into_iter().fold(Router::new(), |router, Route { method, role, path, handler }| {
         let admin = Arc::clone(state);
         let guard = move |request: Request, next: Next| {
             let admin = Arc::clone(&admin);
             async move {
-                if request.method().is_safe() {
+                if method == "GET" {
                     return door::let_in(&admin, role, request, next).await;
                 }
                 // Seen through even if the browser goes away, up to its record.
@@ -62,6 +70,7 @@ pub(super) fn router(state: &Arc<AdminState>) -> Router {
         // Bodies are read by `Sent`, within limits of its own.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Arc::clone(state), door::judge))
+        .layer(middleware::map_response(frame::secured))
         .with_state(Arc::clone(state))
 }
 

@@ -1,0 +1,5 @@
+//! The admin pages: who may see what, and what people do with them in a real browser.
+
+mod browsing;
+mod guard;
+mod looks;
