@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::logging::{self, LogFormat};
 use super::receiver::{Behaviour, Receiver};
-use super::{Exit, discovery, listen, screen, serve, tail};
+use super::{Exit, discovery, listen, login, screen, serve, tail};
 use crate::host::{self, Compilers, Listening, Options};
 use crate::secret::Secret;
 
@@ -96,7 +96,8 @@ impl Act {
         }
         screen::line(&show::closing(&outcomes, &surprises))?;
         if !once {
-            screen::line(&show::invitation(stage, self.listen))?;
+            let (pages, _) = login::link(&self.admin).await?;
+            screen::line(&show::invitation(stage, self.listen, &pages))?;
             self.go_on().await?;
         }
         self.receiver.finish().await;

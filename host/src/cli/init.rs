@@ -133,6 +133,7 @@ fn next_commands(home: &Path) -> screen::Table {
         ("serve".to_owned(), "run the dispatcher"),
         ("listen".to_owned(), "receive what the webhook `local` sends, and verify it"),
         (format!("send {example}"), "post an event, as a CMS would"),
+        ("login".to_owned(), "a link to the admin pages, where all this can be seen"),
     ] {
         table.row([(discovery::command(&command, home), Style::new().cyan()), screen::dim(meaning)]);
     }
@@ -189,6 +190,7 @@ mod tests {
           hookwright serve                            run the dispatcher
           hookwright listen                           receive what the webhook `local` sends, and verify it
           hookwright send examples/entry.create.json  post an event, as a CMS would
+          hookwright login                            a link to the admin pages, where all this can be seen
         ");
     }
 }

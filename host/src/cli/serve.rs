@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Exit;
 use super::logging::{self, LogFormat};
+use super::{Exit, discovery};
 use crate::host::{self, Compilers, Listening, Options};
 use crate::reload::ReloadHandle;
 use crate::tasks::{self, OnPanic};
@@ -39,6 +39,7 @@ pub(super) async fn run(home: &Path, args: ServeArgs) -> anyhow::Result<Exit> {
     .await?;
     let (listen, admin) = host.addresses();
     tracing::info!(%listen, %admin, home = %home.display(), "hookwright is ready");
+    tracing::info!("`{}` prints a link to the admin pages", discovery::command("login", home));
     reload_on_hangup(hangup, host.reload_handle());
     host.run_until(shutdown).await;
     tracing::info!("hookwright has stopped");

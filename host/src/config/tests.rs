@@ -52,7 +52,7 @@ fn nothing_written_is_enough() {
 fn reads_every_setting_of_the_server() {
     let config = server(
         r#"{"server": {"listen": "${LISTEN}", "admin": "[::1]:0", "maxBodyBytes": 2048, "maxConnections": 8,
-                       "headTimeout": "1s", "bodyTimeout": "2m"},
+                       "headTimeout": "1s", "bodyTimeout": "2m", "adminHosts": ["Hooks.example"]},
             "store": {"url": "sqlite:elsewhere/events.db"},
             "sources": [{"name": "strapi", "token": "${ process.env.SECRET }"}],
             "egress": {"allow": ["10.20.0.0/16", "::1/128", "0.0.0.0/0"]},
@@ -68,6 +68,7 @@ fn reads_every_setting_of_the_server() {
         (config.limits.head_timeout, config.limits.body_timeout),
         (Duration::from_secs(1), Duration::from_mins(2))
     );
+    assert_eq!(config.admin_hosts, ["hooks.example"]);
     assert_eq!(config.store_path, "elsewhere/events.db");
     assert_eq!(config.sources, [Source::plain("strapi".parse().expect("plain"), Digest::of(SECRET.as_bytes()))]);
     assert_eq!(config.egress_allow.len(), 3);
@@ -182,7 +183,7 @@ fn broken_files_are_named_with_line_and_column() {
 fn wrong_server_settings_say_what_is_allowed() {
     let result = server(
         r#"{"server": {"listen": "x", "admin": 4401, "maxBodyBytes": 1e12, "maxConnections": -1, "headTimeout": "0s",
-                       "bodyTimeout": "5 s"},
+                       "bodyTimeout": "5 s", "adminHosts": ["https://hooks.example", "hooks.example:443", "127.0.0.1"]},
             "store": {"url": "postgres://ana:pass@db/hooks"},
             "sources": [{"name": "a b", "token": "${SHORT}"}, {"token": "short"}, 7],
             "egress": {"allow": ["10.20.0.5", "10.20.0.5/16", "169.254.169.254/32", "fd00:ec2::254/128", "::ffff:10.0.0.0/104"]},
@@ -203,6 +204,9 @@ fn wrong_server_settings_say_what_is_allowed() {
     config/server.json at /sources/2: expected an object, { … }; written: 7
     config/server.json at /store/url: PostgreSQL is not yet supported; expected sqlite: and a path
     config/server.json at /webhooks/defaultHeaders: expected an object, { … }; written: a list
+    config/server.json at /server/adminHosts/0: expected the name of a host without scheme and port, such as hooks.example; written: "https://hooks.example"
+    config/server.json at /server/adminHosts/1: expected the name of a host without scheme and port, such as hooks.example; written: "hooks.example:443"
+    config/server.json at /server/adminHosts/2: expected the name of a host without scheme and port, such as hooks.example; written: "127.0.0.1"
     config/server.json at /server/maxBodyBytes: expected a whole number from 1 to 67108864; written: 1000000000000.0
     config/server.json at /server/maxConnections: expected a whole number from 1 to 65536; written: -1
     config/server.json at /server/headTimeout: expected a duration from 100ms to 10m, such as "15s"; written: "0s"

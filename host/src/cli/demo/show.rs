@@ -137,7 +137,7 @@ pub(super) fn closing(outcomes: &Outcomes, surprises: &[String]) -> String {
 }
 
 /// How to play with it.
-pub(super) fn invitation(stage: &Stage, listen: SocketAddr) -> String {
+pub(super) fn invitation(stage: &Stage, listen: SocketAddr, pages: &str) -> String {
     let curl = format!(
         "curl http://{listen}/v1/events \\\n    -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' \\\n    \
          -d '{{\"event\":\"entry.update\",\"created_at\":\"2026-01-10T08:58:26.563Z\",\"model\":\"address\",\
@@ -145,10 +145,12 @@ pub(super) fn invitation(stage: &Stage, listen: SocketAddr) -> String {
         stage.token()
     );
     format!(
-        "\n{}\n  {curl}\n\n{}\n  {}\n\nCtrl-C ends the demo.",
+        "\n{}\n  {curl}\n\n{}\n  {}\n\n{}\n  {}\n\nCtrl-C ends the demo.",
         screen::heading("It keeps running. Post an event of your own:"),
         screen::heading("And ask what became of it:"),
-        screen::command(&program::typed(&discovery::command("why last", stage.home())))
+        screen::command(&program::typed(&discovery::command("why last", stage.home()))),
+        screen::heading("Or look at it in a browser (this link signs you in, once):"),
+        screen::command(pages)
     )
 }
 
