@@ -45,7 +45,6 @@ mod tail;
 mod tls;
 mod token;
 mod webhook;
-mod when;
 mod who;
 mod why;
 

@@ -22,6 +22,7 @@ pub mod tasks;
 pub mod throttle;
 pub mod vault;
 pub mod webhook;
+mod when;
 
 pub mod config;
 pub mod kept;

@@ -31,7 +31,10 @@ mod registry;
 pub mod sqlite;
 mod upkeep;
 
-pub use looking::{Ahead, COUNTED_AT_MOST, DeliveryFilter, EventFilter, EventHead, Page, Waiting};
+pub use looking::{
+    Ahead, COUNTED_AT_MOST, DeliveryFilter, EventFilter, EventHead, Glance, HeldGroup, HeldGroups, MOST_HELD_GROUPS,
+    Page, Waiting,
+};
 pub use managed::{MOST_MANAGED, Managed, ManagedRow, Written};
 pub use registry::{CHANGES_KEPT, Change, ChangeFilter, Recorded, Registry};
 pub use upkeep::{
@@ -142,6 +145,15 @@ pub trait Administration: Send + Sync + 'static {
 
     /// Of each of these webhooks, in their order.
     fn waiting(&self, webhooks: Vec<WebhookId>) -> Answer<'_, Vec<Waiting>>;
+
+    /// Of each of these deliveries and its event, in their order.
+    fn glances(&self, deliveries: Vec<(DeliveryId, EventId)>) -> Answer<'_, Vec<Glance>>;
+
+    /// The newest `limit` deliveries that repeat this one, newest first.
+    fn replays_of(&self, delivery: DeliveryId, limit: usize) -> Answer<'_, Vec<DeliveryId>>;
+
+    /// What is held, by webhook and cause.
+    fn held_groups(&self) -> Answer<'_, HeldGroups>;
 
     /// In order of their numbers.
     fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>>;

@@ -6,11 +6,11 @@ use http::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
 use super::params::{self, Page};
 use super::views::{Delivery, FullDelivery};
+use super::{Admin, AdminState};
 use crate::clock::Timestamp;
-use crate::delivery;
+use crate::delivery::{self, Attempt, DeliveryView};
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{DeliveryId, WebhookId};
 use crate::pattern::EventPattern;
@@ -72,9 +72,15 @@ pub(super) async fn rerun(State(admin): Admin, Path(id): Path<String>, uri: Uri)
 }
 
 pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<Json<FullDelivery>, Problem> {
-    let id: DeliveryId = params::id(&id)?;
-    let absent = || Problem::new(Kind::NotFound, format!("There is no delivery {id}."));
-    let view = admin.administration.delivery(id).await?.ok_or_else(absent)?;
-    let attempts = admin.administration.attempts_of(id).await?;
+    let (view, attempts) = admin.delivery_with_attempts(params::id(&id)?).await?;
     Ok(Json(FullDelivery::of(view, attempts)))
+}
+
+impl AdminState {
+    /// With its rewritten payload. Nothing is masked yet.
+    pub(super) async fn delivery_with_attempts(&self, id: DeliveryId) -> Result<(DeliveryView, Vec<Attempt>), Problem> {
+        let absent = || Problem::new(Kind::NotFound, format!("There is no delivery {id}."));
+        let view = self.administration.delivery(id).await?.ok_or_else(absent)?;
+        Ok((view, self.administration.attempts_of(id).await?))
+    }
 }

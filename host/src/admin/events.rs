@@ -70,26 +70,7 @@ pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<J
 
 pub(super) async fn why(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Why>, Problem> {
     let Found { event, deliveries, cut: _ } = admin.event_with_deliveries(&id).await?;
-    let run_states = admin.administration.run_states().await?;
-    let ahead = admin.ahead_of(&deliveries).await?;
-    let revision = admin.live.load_full();
-    let body = event.body();
-    let facts = why::Facts {
-        event: &event,
-        body: body.as_ref(),
-        deliveries: &deliveries,
-        run_states: &run_states,
-        ahead: &ahead,
-    };
-    let rules = why::Rules {
-        revision: revision.number,
-        webhooks: &revision.webhooks,
-        faults: &revision.faults,
-        is_loaded: &|plugin| revision.plugins.get(plugin).is_some(),
-        condition: &|webhook| admin.dispatcher.condition(webhook),
-        judge: &|url| revision.egress.judge(url).map_err(|refusal| refusal.to_string()),
-    };
-    Ok(Json(why::explain(&facts, &rules)))
+    Ok(Json(admin.explain(&event, &deliveries).await?))
 }
 
 /// An event and as much of its deliveries as one answer may hold.
@@ -100,6 +81,28 @@ struct Found {
 }
 
 impl AdminState {
+    /// Why an event was, or was not, delivered, as far as these deliveries of it go.
+    pub(super) async fn explain(
+        &self,
+        event: &Event,
+        deliveries: &[(DeliveryView, Vec<Attempt>)],
+    ) -> Result<Why, Problem> {
+        let run_states = self.administration.run_states().await?;
+        let ahead = self.ahead_of(deliveries).await?;
+        let revision = self.live.load_full();
+        let body = event.body();
+        let facts = why::Facts { event, body: body.as_ref(), deliveries, run_states: &run_states, ahead: &ahead };
+        let rules = why::Rules {
+            revision: revision.number,
+            webhooks: &revision.webhooks,
+            faults: &revision.faults,
+            is_loaded: &|plugin| revision.plugins.get(plugin).is_some(),
+            condition: &|webhook| self.dispatcher.condition(webhook),
+            judge: &|url| revision.egress.judge(url).map_err(|refusal| refusal.to_string()),
+        };
+        Ok(why::explain(&facts, &rules))
+    }
+
     /// Of these, what those that are unfinished wait for in the order of their lanes.
     async fn ahead_of(
         &self,

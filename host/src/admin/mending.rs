@@ -21,6 +21,9 @@ use crate::why;
 /// One request works on many for so long; then it answers that there is more.
 const WORK_TIME: Duration = Duration::from_secs(5);
 
+/// Why somebody gives a delivery up stands in lists.
+const LONGEST_REASON_CHARS: usize = 200;
+
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Hurried {
     id: DeliveryId,
@@ -28,7 +31,7 @@ pub(super) struct Hurried {
     due: Timestamp,
     /// What it waits for all the same, each with what ends that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    waits: Vec<String>,
+    pub(super) waits: Vec<String>,
 }
 
 pub(super) async fn retry(
@@ -36,26 +39,7 @@ pub(super) async fn retry(
     Extension(who): Who,
     Path(id): Path<String>,
 ) -> Result<Json<Hurried>, Problem> {
-    let id: DeliveryId = params::id(&id)?;
-    let now = clock::now();
-    let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
-    match admin.upkeep.retry(id, now).await? {
-        Retried::Due(lane) => {
-            admin.dispatcher.wake(&lane, now);
-            admin.record(Change::by(&who, "delivery.retry", id.to_string(), now)).await;
-            let waits = waits(&admin, id, &lane.webhook).await?;
-            Ok(Json(Hurried { id, webhook: lane.webhook, due: now, waits }))
-        }
-        Retried::Absent => Err(absent(id)),
-        Retried::Finished(state) => {
-            wrong(format!("Delivery {id} is finished: {state}. `hookwright delivery replay {id}` sends it again."))
-        }
-        Retried::UnderWay => wrong(under_way(id)),
-        Retried::Waiting => {
-            let view = admin.administration.delivery(id).await?.ok_or_else(|| absent(id))?;
-            wrong(not_tried_yet(id, &waits(&admin, id, &view.webhook).await?))
-        }
-    }
+    Ok(Json(admin.hurry(&who, params::id(&id)?).await?))
 }
 
 fn not_tried_yet(id: DeliveryId, waits: &[String]) -> String {
@@ -77,11 +61,13 @@ async fn waits(admin: &AdminState, id: DeliveryId, webhook: &WebhookId) -> Resul
     Ok(off.into_iter().chain(behind).chain(held_up).collect())
 }
 
-/// Who asks, for the record.
+/// Who asks and why, for the record.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct DiscardBody {
     by: Option<String>,
+    #[schemars(length(max = 200))]
+    reason: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -100,23 +86,8 @@ pub(super) async fn discard(
 ) -> Result<Json<GivenUp>, Problem> {
     let id: DeliveryId = params::id(&id)?;
     let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
-    let DiscardBody { by } = params::body(request, limits).await?;
-    let who = known(&who, by.as_deref());
-    let (reason, now) = (discarded_by(&who), clock::now());
-    let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
-    match admin.upkeep.discard(id, reason.clone(), now).await? {
-        Discarded::Done(lane) => {
-            admin.dispatcher.wake(&lane, now);
-            let to = json!({ "state": delivery::State::Failed });
-            admin.record(Change::by(&who, "delivery.discard", id.to_string(), now).between(None, to)).await;
-            Ok(Json(GivenUp { id, webhook: lane.webhook, state: delivery::State::Failed, reason }))
-        }
-        Discarded::Absent => Err(absent(id)),
-        Discarded::Finished(state) => {
-            wrong(format!("Delivery {id} is finished: {state}. There is nothing to give up."))
-        }
-        Discarded::UnderWay => wrong(under_way(id)),
-    }
+    let DiscardBody { by, reason } = params::body(request, limits).await?;
+    Ok(Json(admin.give_up(&known(&who, by.as_deref()), id, reason.as_deref()).await?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -130,9 +101,9 @@ pub(super) struct DiscardManyBody {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Counted {
-    count: u64,
+    pub(super) count: u64,
     /// Not everything is done: ask again.
-    more: bool,
+    pub(super) more: bool,
     /// The `after` to go on with, where that is to be said.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<DeliveryId>,
@@ -150,29 +121,82 @@ pub(super) async fn discard_held(
         let detail = "`state` must be `held`: what is pending or retrying is given up one by one.";
         return Err(Problem::new(Kind::BadRequest, detail).with("field", "state"));
     }
-    let who = known(&who, by.as_deref());
-    let (reason, began, mut count) = (discarded_by(&who), Instant::now(), 0);
-    let outcome = loop {
+    Ok(Json(admin.give_up_held(&known(&who, by.as_deref()), webhook).await?))
+}
+
+impl AdminState {
+    /// Makes an unfinished delivery due now.
+    pub(super) async fn hurry(&self, who: &Principal, id: DeliveryId) -> Result<Hurried, Problem> {
         let now = clock::now();
-        match admin.upkeep.discard_held(webhook.clone(), reason.clone(), now).await {
-            Err(error) => break Err(error),
-            Ok(DiscardedHeld { lanes, more }) => {
-                for lane in &lanes {
-                    admin.dispatcher.wake(lane, now);
-                }
-                count += lanes.len() as u64;
-                if !more || began.elapsed() > WORK_TIME {
-                    break Ok(more);
-                }
+        let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
+        match self.upkeep.retry(id, now).await? {
+            Retried::Due(lane) => {
+                self.dispatcher.wake(&lane, now);
+                self.record(Change::by(who, "delivery.retry", id.to_string(), now)).await;
+                let waits = waits(self, id, &lane.webhook).await?;
+                Ok(Hurried { id, webhook: lane.webhook, due: now, waits })
+            }
+            Retried::Absent => Err(absent(id)),
+            Retried::Finished(state) => {
+                wrong(format!("Delivery {id} is finished: {state}. `hookwright delivery replay {id}` sends it again."))
+            }
+            Retried::UnderWay => wrong(under_way(id)),
+            Retried::Waiting => {
+                let view = self.administration.delivery(id).await?.ok_or_else(|| absent(id))?;
+                wrong(not_tried_yet(id, &waits(self, id, &view.webhook).await?))
             }
         }
-    };
-    // Of what was done, whatever stopped it.
-    if count > 0 {
-        let change = Change::by(&who, "delivery.discard", webhook.to_string(), clock::now());
-        admin.record(change.between(None, json!({ "discarded": count }))).await;
     }
-    Ok(Json(Counted { count, more: outcome?, next: None }))
+
+    /// Gives an unfinished delivery up.
+    pub(super) async fn give_up(
+        &self,
+        who: &Principal,
+        id: DeliveryId,
+        because: Option<&str>,
+    ) -> Result<GivenUp, Problem> {
+        let (reason, now) = (discarded_by(who, because)?, clock::now());
+        let wrong = |detail| Err(Problem::new(Kind::WrongState, detail));
+        match self.upkeep.discard(id, reason.clone(), now).await? {
+            Discarded::Done(lane) => {
+                self.dispatcher.wake(&lane, now);
+                let to = json!({ "state": delivery::State::Failed });
+                self.record(Change::by(who, "delivery.discard", id.to_string(), now).between(None, to)).await;
+                Ok(GivenUp { id, webhook: lane.webhook, state: delivery::State::Failed, reason })
+            }
+            Discarded::Absent => Err(absent(id)),
+            Discarded::Finished(state) => {
+                wrong(format!("Delivery {id} is finished: {state}. There is nothing to give up."))
+            }
+            Discarded::UnderWay => wrong(under_way(id)),
+        }
+    }
+
+    /// Gives up what a webhook holds, as much as [`WORK_TIME`] allows.
+    pub(super) async fn give_up_held(&self, who: &Principal, webhook: WebhookId) -> Result<Counted, Problem> {
+        let (reason, began, mut count) = (discarded_by(who, None)?, Instant::now(), 0);
+        let outcome = loop {
+            let now = clock::now();
+            match self.upkeep.discard_held(webhook.clone(), reason.clone(), now).await {
+                Err(error) => break Err(error),
+                Ok(DiscardedHeld { lanes, more }) => {
+                    for lane in &lanes {
+                        self.dispatcher.wake(lane, now);
+                    }
+                    count += lanes.len() as u64;
+                    if !more || began.elapsed() > WORK_TIME {
+                        break Ok(more);
+                    }
+                }
+            }
+        };
+        // Of what was done, whatever stopped it.
+        if count > 0 {
+            let change = Change::by(who, "delivery.discard", webhook.to_string(), clock::now());
+            self.record(change.between(None, json!({ "discarded": count }))).await;
+        }
+        Ok(Counted { count, more: outcome?, next: None })
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -243,8 +267,15 @@ fn known(who: &Principal, said: Option<&str>) -> Principal {
     Principal { name: who.known_as(said), ..who.clone() }
 }
 
-fn discarded_by(who: &Principal) -> String {
-    format!("{DISCARDED_BY}{}", who.name)
+/// Who, and why, if they said.
+fn discarded_by(who: &Principal, because: Option<&str>) -> Result<String, Problem> {
+    let because = because.map(str::trim).filter(|text| !text.is_empty());
+    let Some(because) = because else { return Ok(format!("{DISCARDED_BY}{}", who.name)) };
+    if because.chars().count() > LONGEST_REASON_CHARS || because.chars().any(char::is_control) {
+        let detail = format!("`reason` is one line of at most {LONGEST_REASON_CHARS} characters.");
+        return Err(Problem::new(Kind::BadRequest, detail).with("field", "reason"));
+    }
+    Ok(format!("{DISCARDED_BY}{}: {because}", who.name))
 }
 
 #[cfg(test)]

@@ -10,10 +10,11 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{Admin, AdminState, Who, params};
+use crate::access::Principal;
 use crate::clock::{self, Timestamp};
 use crate::delivery;
 use crate::http::problem::{Kind, Problem};
-use crate::ids::{DeliveryId, WebhookId};
+use crate::ids::{DeliveryId, ReplayId, WebhookId};
 use crate::pattern::EventPattern;
 use crate::replay::{Content, Counted, Made, Mode, RunView, Wanted};
 use crate::store::{Change, LeftOut};
@@ -51,12 +52,7 @@ pub(super) async fn replay(
     let id: DeliveryId = params::id(&id)?;
     let limits = params::BodyLimits::of(&admin, most_bytes(&admin));
     let content = content(params::body(request, limits).await?)?;
-    let now = clock::now();
-    let is_edited = matches!(content, Content::Edited { .. });
-    let made = admin.replays.replay(id, content, now).await?;
-    let to = json!({ "made": made, "edited": is_edited });
-    admin.record(Change::by(&who, "delivery.replay", id.to_string(), now).between(None, to)).await;
-    Ok((StatusCode::ACCEPTED, Json(made)))
+    Ok((StatusCode::ACCEPTED, Json(admin.send_again(&who, id, content).await?)))
 }
 
 fn content(body: ReplayBody) -> Result<Content, Problem> {
@@ -126,13 +122,11 @@ pub(super) async fn begin(
         params::body(request, limits).await?;
     let event_type = params::pattern("eventType", event_type)?;
     let wanted = Wanted { webhook, state, since, until, event_type, mode, again };
-    let now = clock::now();
     if dry_run {
-        let (Counted { count, left_out }, until) = admin.replays.count(&wanted, now).await?;
+        let (Counted { count, left_out }, until) = admin.replays.count(&wanted, clock::now()).await?;
         return Ok((StatusCode::OK, Json(Begun::Counted { count, left_out, until })));
     }
-    let run = admin.replays.begin(wanted, now)?;
-    admin.record(Change::by(&who, "replay.begin", run.id.to_string(), now).between(None, json!(run))).await;
+    let run = admin.begin_replays(&who, wanted).await?;
     Ok((StatusCode::ACCEPTED, Json(Begun::Run(Box::new(run)))))
 }
 
@@ -155,9 +149,33 @@ pub(super) async fn cancel(
     Extension(who): Who,
     Path(id): Path<String>,
 ) -> Result<Json<RunView>, Problem> {
-    let run = admin.replays.cancel(params::id(&id)?)?;
-    admin.record(Change::by(&who, "replay.cancel", run.id.to_string(), clock::now()).between(None, json!(run))).await;
-    Ok(Json(run))
+    Ok(Json(admin.cancel_replays(&who, params::id(&id)?).await?))
+}
+
+impl AdminState {
+    /// Makes a replay of one delivery.
+    pub(super) async fn send_again(&self, who: &Principal, id: DeliveryId, content: Content) -> Result<Made, Problem> {
+        let now = clock::now();
+        let is_edited = matches!(content, Content::Edited { .. });
+        let made = self.replays.replay(id, content, now).await?;
+        let to = json!({ "made": made, "edited": is_edited });
+        self.record(Change::by(who, "delivery.replay", id.to_string(), now).between(None, to)).await;
+        Ok(made)
+    }
+
+    /// Begins a run of many.
+    pub(super) async fn begin_replays(&self, who: &Principal, wanted: Wanted) -> Result<RunView, Problem> {
+        let now = clock::now();
+        let run = self.replays.begin(wanted, now)?;
+        self.record(Change::by(who, "replay.begin", run.id.to_string(), now).between(None, json!(run))).await;
+        Ok(run)
+    }
+
+    pub(super) async fn cancel_replays(&self, who: &Principal, id: ReplayId) -> Result<RunView, Problem> {
+        let run = self.replays.cancel(id)?;
+        self.record(Change::by(who, "replay.cancel", run.id.to_string(), clock::now()).between(None, json!(run))).await;
+        Ok(run)
+    }
 }
 
 #[cfg(test)]

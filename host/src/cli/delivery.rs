@@ -13,11 +13,11 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::Client;
-use super::when::When;
 use super::{Exit, Format, discovery, json, pages, screen, tail};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, WebhookId};
 use crate::pattern::EventPattern;
+use crate::when::When;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeliveryCommand {

@@ -9,10 +9,10 @@ use owo_colors::Style;
 use serde_json::Value;
 
 use super::client::{Client, Problem};
-use super::when::When;
 use super::{Exit, Format, discovery, json, pages, screen};
 use crate::ids::{EventId, NameError, QuarantineId, SourceName};
 use crate::pattern::EventPattern;
+use crate::when::When;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EventCommand {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Dispatcher, request};
 use crate::clock;
 use crate::delivery::{Attempt, ChainRecord, ChainVerdict, Changes, micros};
+use crate::egress::Outgoing;
 use crate::event::Event;
 use crate::ids::DeliveryId;
 use crate::plugin::ChainJob;
@@ -42,6 +43,39 @@ pub struct TriedRequest {
     pub url: String,
     pub headers: Vec<(String, String)>,
     pub body: bytes::Bytes,
+}
+
+impl TriedRequest {
+    /// The request that an attempt of this delivery would be, were it made now.
+    pub fn unsent(
+        revision: &Revision,
+        webhook: &Webhook,
+        event: &Event,
+        changes: &Changes,
+        delivery: DeliveryId,
+        attempt: u32,
+    ) -> Self {
+        let parts = request::Parts {
+            event,
+            webhook,
+            default_headers: &revision.server.default_headers,
+            changes,
+            delivery,
+            attempt,
+            is_test: false,
+            now: clock::now(),
+        };
+        Self::of(webhook, &request::build(&parts))
+    }
+
+    fn of(webhook: &Webhook, outgoing: &Outgoing) -> Self {
+        Self {
+            method: outgoing.method.to_string(),
+            url: webhook.shown_url.clone(),
+            headers: request::for_the_log(&outgoing.headers),
+            body: outgoing.body.clone(),
+        }
+    }
 }
 
 impl Dispatcher {
@@ -94,13 +128,8 @@ async fn attempt(
         now: started,
     });
     outgoing.deadline = outgoing.deadline.min(PATIENCE);
-    let request_headers = request::for_the_log(&outgoing.headers);
-    let request = TriedRequest {
-        method: outgoing.method.to_string(),
-        url: webhook.shown_url.clone(),
-        headers: request_headers.clone(),
-        body: outgoing.body.clone(),
-    };
+    let request = TriedRequest::of(webhook, &outgoing);
+    let request_headers = request.headers.clone();
     if !send {
         return (request, None);
     }

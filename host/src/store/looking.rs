@@ -1,7 +1,7 @@
 //! What people ask of lists, and what they are answered.
 
 use crate::clock::Timestamp;
-use crate::delivery::State;
+use crate::delivery::{Attempt, HeldCause, State};
 use crate::ids::{DeliveryId, EventId, EventType, SourceName, WebhookId};
 use crate::pattern::EventPattern;
 
@@ -78,3 +78,35 @@ pub struct Waiting {
 /// No more are counted of one thing: a list of webhooks costs as much with a backlog of a million as with one of a
 /// thousand.
 pub const COUNTED_AT_MOST: u64 = 1_000;
+
+/// What a list says of a delivery beside the delivery.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Glance {
+    /// None: its event is not kept any more.
+    pub event_type: Option<EventType>,
+    /// The last attempt.
+    pub last: Option<Attempt>,
+}
+
+/// What is held, by webhook and cause.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldGroups {
+    pub groups: Vec<HeldGroup>,
+    /// There are more than [`MOST_HELD_GROUPS`].
+    pub more: bool,
+}
+
+/// What one webhook holds for one cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldGroup {
+    pub webhook: WebhookId,
+    pub cause: HeldCause,
+    /// At most [`COUNTED_AT_MOST`].
+    pub count: u64,
+    pub oldest: DeliveryId,
+    /// Of the oldest.
+    pub reason: Option<String>,
+}
+
+/// No more groups are told.
+pub const MOST_HELD_GROUPS: usize = 100;

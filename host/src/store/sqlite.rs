@@ -14,9 +14,9 @@ use crate::delivery::{Attempt, DeliveryView, HeldCause};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, QuarantineId, WebhookId};
 use crate::store::{
-    Administration, Ahead, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, EventFilter, EventHead, HeldFor,
-    Lane, LaneDue, NewEvent, Page, QuarantineBounds, Quarantined, RunState, RunStateKind, Settled, Settlement, Store,
-    Waiting,
+    Administration, Ahead, Answer, Appended, Claim, Claimed, Counts, DeliveryFilter, EventFilter, EventHead, Glance,
+    HeldFor, HeldGroups, Lane, LaneDue, NewEvent, Page, QuarantineBounds, Quarantined, RunState, RunStateKind, Settled,
+    Settlement, Store, Waiting,
 };
 
 mod append;
@@ -28,6 +28,7 @@ mod discard;
 #[cfg(test)]
 mod failpoint;
 mod forget;
+mod glance;
 mod holding;
 mod hot;
 mod leases;
@@ -267,6 +268,18 @@ impl Administration for SqliteStore {
 
     fn waiting(&self, webhooks: Vec<WebhookId>) -> Answer<'_, Vec<Waiting>> {
         Box::pin(self.readers().ask(move |connection| waiting::waiting(connection, &webhooks)))
+    }
+
+    fn glances(&self, deliveries: Vec<(DeliveryId, EventId)>) -> Answer<'_, Vec<Glance>> {
+        Box::pin(self.readers().ask(move |connection| glance::glances(connection, &deliveries)))
+    }
+
+    fn replays_of(&self, delivery: DeliveryId, limit: usize) -> Answer<'_, Vec<DeliveryId>> {
+        Box::pin(self.readers().ask(move |connection| glance::replays_of(connection, delivery, limit)))
+    }
+
+    fn held_groups(&self) -> Answer<'_, HeldGroups> {
+        Box::pin(self.readers().ask(glance::held_groups))
     }
 
     fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>> {

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::Which;
 use crate::cli::client::Client;
 use crate::cli::confirm::confirmed;
-use crate::cli::when::When;
 use crate::cli::{Exit, Format, discovery, json, screen, who};
 use crate::delivery::State;
 use crate::ids::{DeliveryId, WebhookId};
+use crate::when::When;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RetryArgs {

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::Which;
 use crate::cli::client::Client;
-use crate::cli::when::When;
 use crate::cli::{Exit, Format, discovery, json, screen};
 use crate::delivery::State;
 use crate::ids::WebhookId;
 use crate::pattern::EventPattern;
+use crate::when::When;
 
 /// One delivery: `delivery replay dlv_…`. Many: `delivery replay --webhook site-build --since 2h`.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use crate::duration;
 
 /// `2h` (ago), `03:00` (the last time it was, UTC), `2026-11-23` (its first moment, UTC) or `2026-11-23T20:41:15Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct When(pub(super) Timestamp);
+pub(crate) struct When(pub(super) Timestamp);
 
 /// What can be typed, for whoever typed something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +18,7 @@ pub(super) struct When(pub(super) Timestamp);
     "expected how long ago (2h, 7d), a time of day in UTC (03:00), a day in UTC (2026-11-23), or a time \
      (2026-11-23T20:41:15Z)"
 )]
-pub(super) struct NoTime;
+pub(crate) struct NoTime;
 
 impl FromStr for When {
     type Err = NoTime;
