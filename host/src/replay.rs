@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::{ManyError, ReplayError};
-pub use self::many::{Counted, RunView, Wanted};
+pub use self::many::{Counted, Progress, RunState, RunView, Wanted};
 
 use self::many::Runs;
 use crate::clock::Timestamp;

@@ -6,16 +6,19 @@
 //! Every page works without a script: that only spares a reload.
 
 mod assets;
+mod deliveries;
 mod diff;
 mod door;
 mod frame;
 mod live;
 mod login;
 mod parts;
+mod replays;
 mod routes;
 mod sent;
 mod settings;
 mod start;
+mod troubles;
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{assets, door, frame, live, login, settings, start};
+use super::{assets, deliveries, door, frame, live, login, replays, settings, start, troubles};
 use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::admin::AdminState;
 use crate::tasks::{self, OnPanic};
@@ -35,6 +35,19 @@ pub(super) fn all() -> Vec<Route> {
         post("/settings/tokens/{id}/revoke", Admin, settings::revoke_token),
         get("/settings/audit", Admin, settings::audit),
         get("/live", Viewer, live::live),
+        get("/deliveries", Viewer, deliveries::list),
+        get("/deliveries/{id}", Viewer, deliveries::page),
+        post("/deliveries/{id}/retry", Operator, deliveries::retry),
+        post("/deliveries/{id}/discard", Operator, deliveries::discard),
+        get("/deliveries/{id}/replay", Operator, deliveries::edit),
+        post("/deliveries/{id}/replay", Operator, deliveries::replay),
+        get("/troubles", Viewer, troubles::page),
+        post("/troubles/replay", Operator, troubles::replay),
+        post("/troubles/discard", Operator, troubles::discard),
+        get("/replays", Viewer, replays::list),
+        post("/replays", Operator, replays::begin),
+        get("/replays/{id}", Viewer, replays::one),
+        post("/replays/{id}/cancel", Operator, replays::cancel),
         post("/logout", Viewer, login::sign_out),
     ]
 }

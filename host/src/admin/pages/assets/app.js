@@ -48,6 +48,11 @@
   window.addEventListener("pageshow", follow);
 })();
 
+// What somebody opened stays open when its part of the page is made anew.
+if (window.Idiomorph) {
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => !(name === "open" && element.tagName === "DETAILS");
+}
+
 // <button data-copy="text">: puts the text into the clipboard.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
