@@ -4,12 +4,12 @@
 use rusqlite::{Connection, params};
 
 use super::forget::type_of;
-use super::look::{self, CHAIN, EVENT, STATE, WEBHOOK, history_columns, queue_columns};
+use super::look::{self, EVENT, STATE, WEBHOOK, judged_columns};
 use super::rows::Fields;
-use super::windows;
 use crate::clock::Timestamp;
 use crate::delivery::{DeliveryView, State};
 use crate::ids::{DeliveryId, EventId};
+use crate::pattern::EventPattern;
 use crate::store::{DeliveryFilter, EventFilter, EventHead, PAGE_BYTES, PAGE_ROWS, Page, StoreError};
 
 /// Rows looked at: some milliseconds, of which a list of what is rare takes many in a row.
@@ -25,20 +25,42 @@ pub(super) fn deliveries(
     let first = |time| DeliveryId::first_at(time).to_bytes();
     let [low, high] = bounds(filter.since, filter.until, before.map(DeliveryId::to_bytes), first);
     let mut rows = statement.query(params![low, high, look_rows()])?;
-    let mut list = List::new(limit);
+    let (mut list, mut types) = (List::new(limit), Types { connection, last: None });
     while list.goes_on() {
         let Some(row) = rows.next()? else { return Ok(list.ended()) };
         let fields = Fields::new("deliveries", row);
-        list.look(fields.id(0, DeliveryId::from_bytes)?);
-        if is_wanted(connection, fields, filter)? {
-            let bytes = fields.optional_text(CHAIN)?.map_or(0, str::len);
-            list.take(windows::shown(connection, look::view(fields)?)?, bytes);
+        let id = fields.id(0, DeliveryId::from_bytes)?;
+        list.look(id);
+        // Only what is wanted is read whole.
+        if is_wanted(&mut types, fields, filter)?
+            && let Some((view, bytes)) = look::listed(connection, id)?
+        {
+            list.take(view, bytes);
         }
     }
     Ok(list.cut())
 }
 
-fn is_wanted(connection: &Connection, fields: Fields<'_, '_>, filter: &DeliveryFilter) -> Result<bool, StoreError> {
+/// Whether events are of a type. The deliveries of one event stand together.
+struct Types<'c> {
+    connection: &'c Connection,
+    last: Option<(EventId, bool)>,
+}
+
+impl Types<'_> {
+    fn fits(&mut self, event: EventId, pattern: &EventPattern) -> Result<bool, StoreError> {
+        if let Some((last, fits)) = self.last
+            && last == event
+        {
+            return Ok(fits);
+        }
+        let fits = type_of(self.connection, event)?.is_some_and(|event_type| pattern.matches(&event_type));
+        self.last = Some((event, fits));
+        Ok(fits)
+    }
+}
+
+fn is_wanted(types: &mut Types<'_>, fields: Fields<'_, '_>, filter: &DeliveryFilter) -> Result<bool, StoreError> {
     let DeliveryFilter { webhook, state, event_type, since: _, until: _ } = filter;
     if let Some(state) = state
         && fields.text(STATE)? != state.as_str()
@@ -51,8 +73,7 @@ fn is_wanted(connection: &Connection, fields: Fields<'_, '_>, filter: &DeliveryF
         return Ok(false);
     }
     let Some(pattern) = event_type else { return Ok(true) };
-    let found = type_of(connection, fields.id(EVENT, EventId::from_bytes)?)?;
-    Ok(found.is_some_and(|event_type| pattern.matches(&event_type)))
+    types.fits(fields.id(EVENT, EventId::from_bytes)?, pattern)
 }
 
 pub(super) fn event_heads(
@@ -155,8 +176,8 @@ impl<T, Id: Copy> List<T, Id> {
 /// Both tables are read in the order of their keys and merged: the cost follows the rows that are looked at.
 fn deliveries_sql(state: Option<State>) -> String {
     let wanted = "WHERE id >= ?1 AND id < ?2";
-    let queue = format!("SELECT {} FROM queue {wanted}", queue_columns!());
-    let history = format!("SELECT {} FROM deliveries {wanted}", history_columns!());
+    let queue = format!("SELECT {} FROM queue {wanted}", judged_columns!());
+    let history = format!("SELECT {} FROM deliveries {wanted}", judged_columns!());
     let from = match state {
         None => format!("{queue} UNION ALL {history}"),
         Some(State::Delivered) => history,

@@ -53,6 +53,16 @@ pub(super) fn delivery(connection: &Connection, id: DeliveryId) -> Result<Option
     Ok(Some(view))
 }
 
+/// As a list shows it, without its rewritten payload, and how many bytes its chain has.
+pub(super) fn listed(connection: &Connection, id: DeliveryId) -> Result<Option<(DeliveryView, usize)>, StoreError> {
+    let mut statement = connection.prepare_cached(DELIVERY)?;
+    let mut rows = statement.query([id.to_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let fields = Fields::new("deliveries", row);
+    let bytes = fields.optional_text(CHAIN)?.map_or(0, str::len);
+    Ok(Some((windows::shown(connection, view(fields)?)?, bytes)))
+}
+
 /// In order of their numbers.
 pub(super) fn attempts_of(connection: &Connection, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
     let mut statement = connection.prepare_cached(ATTEMPTS)?;
@@ -87,7 +97,7 @@ pub(super) fn view(fields: Fields<'_, '_>) -> Result<DeliveryView, StoreError> {
 }
 
 /// Of both lists of columns; so are those below.
-pub(super) const CHAIN: usize = 11;
+const CHAIN: usize = 11;
 pub(super) const EVENT: usize = 1;
 pub(super) const WEBHOOK: usize = 2;
 pub(super) const STATE: usize = 3;
@@ -106,7 +116,15 @@ macro_rules! history_columns {
     };
 }
 
-pub(super) use {history_columns, queue_columns};
+/// What tells whether a delivery is wanted, the same places in both: they stand first in their rows, so that the rest need not
+/// be read.
+macro_rules! judged_columns {
+    () => {
+        "id, event, webhook, state"
+    };
+}
+
+pub(super) use judged_columns;
 
 const DELIVERY: &str = concat!(
     "SELECT ",

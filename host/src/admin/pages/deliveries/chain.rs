@@ -64,9 +64,7 @@ fn cost(run: &PluginRun) -> Markup {
 
 /// From what came in to what goes out.
 pub(super) fn changes(before: &[u8], chain: &ChainRecord) -> Markup {
-    let ChainVerdict::Deliver { changes } = &chain.verdict else {
-        return html! { p.muted { "Nothing goes out." } };
-    };
+    let ChainVerdict::Deliver { changes } = &chain.verdict else { return html! {} };
     let Changes { data, content_type, set_headers, remove_headers, annotations } = changes;
     html! {
         (diff::diff(before, data.as_deref().unwrap_or(before)))

@@ -6,7 +6,8 @@ use axum::extract::{Path, State};
 use bytes::Bytes;
 use maud::{Markup, html};
 
-use super::{actions, chain, curl, table, timeline};
+use super::table::{self, ticked};
+use super::{actions, chain, curl, timeline};
 use crate::admin::budget::Budget;
 use crate::admin::pages::door::Ask;
 use crate::admin::pages::frame::{Nav, Page};
@@ -140,7 +141,7 @@ fn summary(known: &Known) -> Markup {
             dt { "Webhook" } dd { a href={ "/webhooks/" (view.webhook) } { (view.webhook) } }
             dt { "Made" } dd { (parts::time(view.created, *now)) }
             dt { "Changed" } dd { (parts::time(view.changed, *now)) }
-            @if let Some(due) = view.due { dt { "Next attempt" } dd { (parts::time(due, *now)) } }
+            @if let Some(due) = view.due { dt { "Next attempt due" } dd { (parts::time(due, *now)) } }
             dt { "Attempts" } dd { (view.attempts) }
             @if view.runs > 1 { dt { "Runs of its plugins" } dd { (view.runs) } }
             @if let Some(of) = view.replay_of { dt { "Repeats" } dd { (table::link(of)) } }
@@ -151,7 +152,7 @@ fn summary(known: &Known) -> Markup {
             (gathered(view, *now))
         }
         @if let Some(why) = why { (conclusion(view, why)) }
-        @else if let Some(reason) = &view.reason { p { (parts::inert(reason)) } }
+        @else if let Some(reason) = &view.reason { p { (ticked(reason)) } }
     }
 }
 
@@ -192,16 +193,6 @@ fn conclusion(view: &DeliveryView, why: &WebhookWhy) -> Markup {
     }
 }
 
-/// Text with code between backticks.
-fn ticked(text: &str) -> Markup {
-    let text = parts::inert(text);
-    html! {
-        @for (index, part) in text.split('`').enumerate() {
-            @if index % 2 == 1 { code { (part) } } @else { (part) }
-        }
-    }
-}
-
 fn contents(known: &Known) -> Markup {
     let Known { view, attempts, event, why, out, .. } = known;
     let ran = view.chain.as_ref().filter(|chain| !chain.runs.is_empty());
@@ -215,7 +206,7 @@ fn contents(known: &Known) -> Markup {
             h2 #plugins { "What each plugin made of it" }
             (chain::runs(chain))
         }
-        @if let (Some(chain), Some(event)) = (ran, event) {
+        @if let (Some(chain), Some(event)) = (ran.filter(|chain| matches!(chain.verdict, ChainVerdict::Deliver { .. })), event) {
             h2 #changes { "What changed on the way" }
             (chain::changes(&event.data, chain))
         }
@@ -285,7 +276,7 @@ fn gates(gates: &[Gate]) -> Markup {
                 tbody {
                     @for Gate { name, verdict, detail } in gates {
                         tr {
-                            th scope="row" { (parts::inert(name)) }
+                            th.word scope="row" { (parts::inert(name)) }
                             td data-label="Verdict" { (judged(*verdict)) }
                             td data-label="Detail" { span { (ticked(detail)) } }
                         }
@@ -303,16 +294,5 @@ fn judged(verdict: Verdict) -> Markup {
         Verdict::Drop => parts::badge("", "drop"),
         Verdict::Wait => parts::badge("warn", "wait"),
         Verdict::Unknown => parts::badge("", "unknown"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn code_in_sentences_is_marked_and_stays_text() {
-        let shown = ticked("Held: <b>; `hookwright webhook enable a` ends it.").into_string();
-        assert_eq!(shown, "Held: &lt;b&gt;; <code>hookwright webhook enable a</code> ends it.");
     }
 }

@@ -176,10 +176,18 @@ fn read<T: FromStr<Err: Display>>(typed: &str, wrong: &mut Option<String>) -> Op
     match typed.parse() {
         Ok(value) => Some(value),
         Err(error) => {
-            *wrong = Some(format!("{error}."));
+            *wrong = Some(sentence(&error));
             None
         }
     }
+}
+
+/// An error as it stands beside a field.
+pub(in crate::admin::pages) fn sentence(error: &impl Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", chars.as_str())
 }
 
 /// A state that a delivery can be in.

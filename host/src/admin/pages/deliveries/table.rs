@@ -42,15 +42,15 @@ pub(in crate::admin::pages) fn heads() -> Markup {
 pub(in crate::admin::pages) fn cells(row: &Row) -> Markup {
     let Row { view, glance, now } = row;
     html! {
-        th scope="row" { (link(view.id)) }
+        th.tight scope="row" { (link(view.id)) }
         td.tight data-label="State" { (parts::state(view.state)) }
-        td data-label="Event type" {
+        td.word data-label="Event type" {
             @match &glance.event_type {
                 Some(event_type) => { a href={ "/events/" (view.event) } { (event_type) } }
                 None => { span.muted { "not kept" } }
             }
         }
-        td data-label="Webhook" { a href={ "/webhooks/" (view.webhook) } { (view.webhook) } }
+        td.word data-label="Webhook" { a href={ "/webhooks/" (view.webhook) } { (view.webhook) } }
         td.num data-label="Attempts" { (view.attempts) }
         td data-label="Last answer" { span { (last(row)) } }
         td.tight data-label="Made" { (parts::time(view.created, *now)) }
@@ -61,14 +61,14 @@ pub(in crate::admin::pages) fn cells(row: &Row) -> Markup {
 pub(in crate::admin::pages) fn link(id: DeliveryId) -> Markup {
     let id = id.to_string();
     let end = id.get(id.len().saturating_sub(8)..).unwrap_or(&id);
-    html! { a href={ "/deliveries/" (id) } title=(id) aria-label={ "Delivery " (id) } { code { "…" (end) } } }
+    html! { a href={ "/deliveries/" (id) } title=(id) { code { "…" (end) } } }
 }
 
 fn last(row: &Row) -> Markup {
     let Row { view, glance, now } = row;
     html! {
         @match (&view.reason, &glance.last) {
-            (Some(reason), _) => { (cut(reason)) }
+            (Some(reason), _) => { (ticked(&cut(reason))) }
             (None, Some(attempt)) => {
                 @match &attempt.result {
                     AttemptResult::Answered(response) => { (response.status) " in " (took(attempt.micros)) }
@@ -79,6 +79,16 @@ fn last(row: &Row) -> Markup {
         }
         @if let Some(due) = view.due.filter(|_| view.state == State::Retrying) {
             " " span.muted { "Next " (parts::time(due, *now)) "." }
+        }
+    }
+}
+
+/// Text with code between backticks.
+pub(in crate::admin::pages) fn ticked(text: &str) -> Markup {
+    let text = parts::inert(text);
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
@@ -106,6 +116,12 @@ pub(in crate::admin::pages) fn took(micros: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_in_sentences_is_marked_and_stays_text() {
+        let shown = ticked("Held: <b>; `hookwright webhook enable a` ends it.").into_string();
+        assert_eq!(shown, "Held: &lt;b&gt;; <code>hookwright webhook enable a</code> ends it.");
+    }
 
     #[test]
     fn reasons_stay_on_one_line_and_times_have_their_unit() {

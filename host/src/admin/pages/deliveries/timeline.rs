@@ -55,8 +55,8 @@ fn where_it_stands(view: &DeliveryView, now: Timestamp) -> Markup {
         State::Dropped => ("", "Dropped"),
         State::Superseded => ("", "Superseded"),
         State::Held => ("warn", "Held"),
-        State::Retrying => ("warn", "Next attempt"),
-        State::Pending => ("", "First attempt"),
+        State::Retrying => ("warn", "Next attempt due"),
+        State::Pending => ("", "First attempt due"),
     };
     let at = if state.is_finished() || *state == State::Held { Some(*changed) } else { *due };
     html! { li class=(colour) { strong { (word) } @if let Some(at) = at { " " (parts::time(at, now)) } } }

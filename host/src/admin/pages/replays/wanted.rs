@@ -7,6 +7,7 @@ use http::Uri;
 use maud::{Markup, html};
 use url::form_urlencoded::{Serializer, parse};
 
+use crate::admin::pages::deliveries::sentence;
 use crate::admin::pages::sent::Sent;
 use crate::delivery::State;
 use crate::replay::{Mode, Wanted};
@@ -63,7 +64,7 @@ impl Draft {
         match text.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.wrong.push((name, format!("{error}.")));
+                self.wrong.push((name, sentence(&error)));
                 None
             }
         }
