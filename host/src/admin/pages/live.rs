@@ -56,7 +56,8 @@ impl Watch {
     fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
         stream::unfold(self, async |mut watch| {
             watch.happened().await?;
-            Some((Ok(Event::default().event("changed").data("")), watch))
+            // Browsers pass over an event without data.
+            Some((Ok(Event::default().event("changed").data("something")), watch))
         })
     }
 

@@ -47,7 +47,7 @@ fn form(admin: &AdminState, ask: &Ask, draft: &Draft) -> Markup {
             (parts::csrf(ask))
             p { "Oldest first. They are counted before anything is sent." }
             div.filters {
-                div { (webhooks_field(admin, draft.text("webhook"), draft.wrong("webhook"), "Which webhook")) }
+                div { (webhooks_field(admin, draft.text("webhook"), draft.wrong("webhook"), "Which webhook", false)) }
                 div {
                     label for="state" { "State" }
                     select #state name="state" {

@@ -83,7 +83,7 @@ fn failed_part(admin: &AdminState, ask: &Ask, asked: &Asked, failed: Option<&Fou
         if chosen.is_empty() { "/replays".to_owned() } else { format!("/replays?webhook={chosen}&state=failed") };
     html! {
         form.filters method="get" action="/troubles" role="search" aria-label="Filter" {
-            div { (webhooks_field(admin, chosen, asked.wrong_webhook(), "Any webhook")) }
+            div { (webhooks_field(admin, chosen, asked.wrong_webhook(), "Any webhook", true)) }
             div.actions {
                 button type="submit" { "Show" }
                 @if !chosen.is_empty() { a.button href="/troubles" { "Show all" } }
@@ -149,14 +149,14 @@ pub(super) async fn replay(State(admin): Admin, ask: Ask) -> Result<Response, Pr
         return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).into_response());
     }
     let mode = if ask.sent.text("mode") == "today" { Mode::Today } else { Mode::Recorded };
-    let (mut made, mut refused) = (0_usize, Vec::new());
+    let (mut count, mut refused) = (0_usize, Vec::new());
     for id in selected {
         match admin.send_again(ask.who(), id, Content::As(mode)).await {
-            Ok(_) => made += 1,
+            Ok(_) => count += 1,
             Err(problem) => refused.push(problem.detail().to_owned()),
         }
     }
-    let told = replayed(made, &refused);
+    let told = replayed(count, &refused);
     Ok(Go::to("/troubles#failed").telling(told).into_response())
 }
 

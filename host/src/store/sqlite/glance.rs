@@ -1,7 +1,7 @@
 //! What lists and pages say beside deliveries: of what type their events are, how the last attempt ended, what repeats them,
 //! and what is held for what. The cost follows what is asked for, not what is there.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, params};
 
 use super::forget::type_of;
 use super::rows::{Fields, rows_at_most};

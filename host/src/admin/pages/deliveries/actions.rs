@@ -111,7 +111,7 @@ pub(in crate::admin::pages) async fn replay(
         _ => Mode::Recorded,
     };
     let went = match admin.send_again(ask.who(), id, Content::As(mode)).await {
-        Ok(made) => made_of(id, made.id),
+        Ok(replay) => made_of(id, replay.id),
         Err(problem) => back(id, problem)?,
     };
     Ok(went.into_response())

@@ -75,13 +75,13 @@ mod tests {
         let headers = [("webhook-id", "evt_1"), ("authorization", "…"), ("x-empty", "")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let Command { text, needs_file } = command("POST", "https://a.example/?b[]=1", &headers, b"{\"it's\":1}");
-        insta::assert_snapshot!(text, @r"
+        insta::assert_snapshot!(text, @r#"
         curl --globoff --request 'POST' 'https://a.example/?b[]=1' \
           --header 'webhook-id: evt_1' \
           --header 'authorization: …' \
           --header 'x-empty;' \
           --data-raw '{"it'\''s":1}'
-        ");
+        "#);
         assert!(!needs_file);
     }
 
@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn what_is_no_text_or_too_long_goes_by_a_file() {
-        for body in [&b"\xff"[..], b"a\0b", &[b'a'; MOST_IN_LINE_BYTES + 1]] {
-            let Command { text, needs_file } = command("PUT", "http://a/", &[], body);
+        for body in [b"\xff".to_vec(), b"a\0b".to_vec(), vec![b'a'; MOST_IN_LINE_BYTES + 1]] {
+            let Command { text, needs_file } = command("PUT", "http://a/", &[], &body);
             assert!(needs_file && text.ends_with("--data-binary @payload.json"), "{text}");
         }
         assert_eq!(command("PUT", "http://a/", &[], b"").text, "curl --globoff --request 'PUT' 'http://a/'");

@@ -105,9 +105,8 @@ impl Out {
         let untouched = Changes::default();
         let changes = match view.chain.as_ref().map(|chain| &chain.verdict) {
             Some(ChainVerdict::Deliver { changes }) => Some(changes),
-            Some(_) => None,
             None if webhook.is_some_and(|webhook| webhook.plugins.is_empty()) => Some(&untouched),
-            None => None,
+            _ => None,
         };
         match (attempts.last(), changes, webhook) {
             (Some(last), changes, _) => {
@@ -276,7 +275,7 @@ fn gates(gates: &[Gate]) -> Markup {
                 tbody {
                     @for Gate { name, verdict, detail } in gates {
                         tr {
-                            th.word scope="row" { (parts::inert(name)) }
+                            th.tight scope="row" { (parts::inert(name)) }
                             td data-label="Verdict" { (judged(*verdict)) }
                             td data-label="Detail" { span { (ticked(detail)) } }
                         }

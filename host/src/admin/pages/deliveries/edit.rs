@@ -30,16 +30,15 @@ pub(in crate::admin::pages) async fn form(
 ) -> Result<Page, Problem> {
     let id = params::id(&id)?;
     let event = event_of(&admin, id).await?;
-    let body = match std::str::from_utf8(&event.data) {
-        Ok(text) => {
-            let data = in_lines(text);
-            let draft = Draft { data: &data, content_type: &event.content_type, wrong: None };
-            written(&ask, id, &draft)
+    let data = std::str::from_utf8(&event.data).map(in_lines);
+    let body = html! {
+        @match &data {
+            Ok(data) => { (written(&ask, id, &Draft { data, content_type: &event.content_type, wrong: None })) }
+            Err(_) => {
+                p.muted { "Its payload is not text, so it cannot be edited here." }
+                p { "With a file: " code { "hookwright delivery replay " (id) " --edit FILE" } }
+            }
         }
-        Err(_) => html! {
-            p.muted { "Its payload is not text, so it cannot be edited here." }
-            p { "With a file: " code { "hookwright delivery replay " (id) " --edit FILE" } }
-        },
     };
     Ok(page(id, &body))
 }
@@ -119,10 +118,9 @@ async fn event_of(admin: &AdminState, id: DeliveryId) -> Result<Event, Problem> 
 
 /// JSON in its lines, where that loses nothing.
 fn in_lines(text: &str) -> String {
-    match serde_json::from_str::<Value>(text) {
-        Ok(value) if value.to_string() == text => format!("{value:#}"),
-        _ => text.to_owned(),
-    }
+    let Ok(value) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+    let written = value.to_string();
+    if written == text { format!("{value:#}") } else { text.to_owned() }
 }
 
 #[cfg(test)]

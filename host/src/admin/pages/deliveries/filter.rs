@@ -92,10 +92,11 @@ impl Asked {
 
     pub(super) fn form(&self, admin: &AdminState, path: &str) -> Markup {
         let [webhook, state, event_type, since, until] = &self.typed;
-        let [of_webhook, of_state, of_type, of_since, of_until] = &self.wrong;
+        let [of_webhook, of_state, of_type, of_since, of_until] =
+            [0, 1, 2, 3, 4].map(|index: usize| self.wrong[index].as_deref());
         html! {
             form.filters method="get" action=(path) role="search" aria-label="Filter" {
-                div { (webhooks_field(admin, webhook, of_webhook.as_deref(), "Any webhook")) }
+                div { (webhooks_field(admin, webhook, of_webhook, "Any webhook", true)) }
                 div {
                     label for="state" { "State" }
                     select #state name="state" data-submit aria-invalid=[invalid(of_state)] aria-describedby=[error_of("state", of_state)] {
@@ -119,19 +120,20 @@ impl Asked {
     }
 }
 
-/// The choice of a webhook: those in force, and the one that is chosen, should it be gone.
+/// The choice of a webhook: those in force, and the one that is chosen, should it be gone. A filter is sent once one is
+/// chosen.
 pub(in crate::admin::pages) fn webhooks_field(
     admin: &AdminState,
     chosen: &str,
     wrong: Option<&str>,
     none: &str,
+    is_filter: bool,
 ) -> Markup {
     let revision = admin.live.load();
     let is_known = chosen.parse::<WebhookId>().is_ok_and(|id| revision.webhooks.contains_key(&id));
-    let wrong = wrong.map(str::to_owned);
     html! {
         label for="webhook" { "Webhook" }
-        select #webhook name="webhook" data-submit aria-invalid=[invalid(&wrong)] aria-describedby=[error_of("webhook", &wrong)] {
+        select #webhook name="webhook" data-submit[is_filter] aria-invalid=[invalid(wrong)] aria-describedby=[error_of("webhook", wrong)] {
             option value="" { (none) }
             @for (id, webhook) in &revision.webhooks {
                 option value=(id) selected[id.as_str() == chosen] {
@@ -141,11 +143,11 @@ pub(in crate::admin::pages) fn webhooks_field(
             }
             @if !is_known && !chosen.is_empty() { option value=(chosen) selected { (chosen) " (gone)" } }
         }
-        (error("webhook", &wrong))
+        (error("webhook", wrong))
     }
 }
 
-fn text(name: &str, label: &str, typed: &str, such_as: &str, wrong: &Option<String>) -> Markup {
+fn text(name: &str, label: &str, typed: &str, such_as: &str, wrong: Option<&str>) -> Markup {
     html! {
         div {
             label for=(name) { (label) }
@@ -156,15 +158,15 @@ fn text(name: &str, label: &str, typed: &str, such_as: &str, wrong: &Option<Stri
     }
 }
 
-fn invalid(wrong: &Option<String>) -> Option<&'static str> {
+fn invalid(wrong: Option<&str>) -> Option<&'static str> {
     wrong.is_some().then_some("true")
 }
 
-fn error_of(name: &str, wrong: &Option<String>) -> Option<String> {
+fn error_of(name: &str, wrong: Option<&str>) -> Option<String> {
     wrong.is_some().then(|| format!("{name}-error"))
 }
 
-fn error(name: &str, wrong: &Option<String>) -> Markup {
+fn error(name: &str, wrong: Option<&str>) -> Markup {
     html! { @if let Some(wrong) = wrong { p.error id={ (name) "-error" } { (wrong) } } }
 }
 
