@@ -21,7 +21,7 @@ pub(super) use self::actions::{discard, replay, retry};
 pub(super) use self::detail::page;
 pub(super) use self::edit::form as edit;
 pub(super) use self::filter::{Asked, sentence, webhooks_field};
-pub(super) use self::table::{Row, cells, cut, heads, link, rows, ticked};
+pub(super) use self::table::{Row, cells, cut, heads, link, rows};
 
 use super::door::Ask;
 use super::frame::{Nav, Page};

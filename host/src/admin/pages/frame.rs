@@ -143,7 +143,7 @@ pub(super) fn around(admin: &AdminState, ask: &Ask, mut answer: Response) -> Res
 fn trouble(problem: &Problem) -> Page {
     let body = html! {
         h1 { (problem.title()) }
-        p.lead { (problem.detail()) }
+        p.lead { (parts::ticked(problem.detail())) }
         p { a href="/" { "To the start" } }
     };
     Page::new(Nav::Start, problem.title(), body)
@@ -181,7 +181,7 @@ fn whole(admin: &AdminState, ask: &Ask, page: &Page, told: Option<&Told>) -> Mar
 fn said(told: &Told) -> Markup {
     html! {
         div.told.bad[told.is_bad] role=(if told.is_bad { "alert" } else { "status" }) {
-            p { (told.text) }
+            p { (parts::ticked(&told.text)) }
             @if let Some(secret) = &told.secret {
                 p.secret { code { (secret) } " " button.quiet type="button" data-copy=(secret) { "Copy" } }
                 p.hint { "It is shown this once." }

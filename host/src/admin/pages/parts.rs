@@ -94,6 +94,16 @@ pub(in crate::admin) fn inert(text: &str) -> String {
     shown
 }
 
+/// Text with code between backticks.
+pub(in crate::admin) fn ticked(text: &str) -> Markup {
+    let text = inert(text);
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// A table of headers.
 pub(in crate::admin) fn headers(headers: &[(String, String)]) -> Markup {
     html! {
@@ -149,6 +159,12 @@ mod tests {
         ] {
             assert_eq!(distance(Timestamp::from_ms(now.as_ms() + ms), now), told);
         }
+    }
+
+    #[test]
+    fn code_in_sentences_is_marked_and_stays_text() {
+        let shown = ticked("Held: <b>; `hookwright webhook enable a` ends it.").into_string();
+        assert_eq!(shown, "Held: &lt;b&gt;; <code>hookwright webhook enable a</code> ends it.");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 
 use self::wanted::Draft;
-use super::deliveries::{cut, ticked, webhooks_field};
+use super::deliveries::{cut, webhooks_field};
 use super::door::Ask;
 use super::frame::{Go, Nav, Page};
 use super::parts;
@@ -97,7 +97,7 @@ fn refused(admin: &AdminState, ask: &Ask, draft: &Draft, problem: Problem) -> Re
     if matches!(problem.kind(), Kind::StoreUnavailable | Kind::NotFound) {
         return Err(problem);
     }
-    let said = html! { p.told.bad role="alert" { (problem.detail()) } };
+    let said = html! { p.told.bad role="alert" { (parts::ticked(problem.detail())) } };
     Ok(page(admin, ask, draft, &said).status(StatusCode::UNPROCESSABLE_ENTITY).into_response())
 }
 
@@ -241,7 +241,7 @@ fn facts(run: &RunView, now: Timestamp) -> Markup {
             @if let Some(ended) = ended { dt { "Ended" } dd { (parts::time(*ended, now)) } }
             dt { "Replayed" } dd { (done) }
             dt { "Refused" } dd { (refused) }
-            @for (reason, count) in reasons { dt { (count) " times" } dd { (ticked(&cut(reason))) } }
+            @for (reason, count) in reasons { dt { (count) " times" } dd { (parts::ticked(&cut(reason))) } }
             @if left_out.replayed > 0 { dt { "Left out" } dd { (left_out.replayed) " that were replayed already" } }
             @if left_out.discarded > 0 { dt { "Left out" } dd { (left_out.discarded) " that somebody gave up" } }
             @if let Some(reached) = reached { dt { "Came to" } dd { "what was made at " time { (reached) } } }

@@ -50,7 +50,7 @@ async fn show(admin: &AdminState, ask: &Ask, wrong: Option<&str>) -> Result<Page
         h2 #failed { "Failed" }
         (failed_part(admin, ask, &asked, failed.as_ref(), wrong))
     };
-    Ok(Page::new(Nav::Troubles, "Failed and held", body).live(asked.about()))
+    Ok(Page::new(Nav::Troubles, "Failed and held", body).live(""))
 }
 
 fn numbers(counts: &Counts) -> Markup {

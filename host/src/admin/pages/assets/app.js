@@ -48,9 +48,13 @@
   window.addEventListener("pageshow", follow);
 })();
 
-// What somebody opened stays open when its part of the page is made anew.
+// When a part of a page is made anew, what somebody opened stays open, and rows that came stand out for a moment.
 if (window.Idiomorph) {
-  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => !(name === "open" && element.tagName === "DETAILS");
+  const { callbacks } = Idiomorph.defaults;
+  callbacks.beforeAttributeUpdated = (name, element) => !(name === "open" && element.tagName === "DETAILS");
+  callbacks.afterNodeAdded = (node) => {
+    if (node.tagName === "TR") node.classList.add("fresh");
+  };
 }
 
 // <button data-copy="text">: puts the text into the clipboard.

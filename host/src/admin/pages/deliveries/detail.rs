@@ -6,8 +6,7 @@ use axum::extract::{Path, State};
 use bytes::Bytes;
 use maud::{Markup, html};
 
-use super::table::{self, ticked};
-use super::{actions, chain, curl, timeline};
+use super::{actions, chain, curl, table, timeline};
 use crate::admin::budget::Budget;
 use crate::admin::pages::door::Ask;
 use crate::admin::pages::frame::{Nav, Page};
@@ -151,7 +150,7 @@ fn summary(known: &Known) -> Markup {
             (gathered(view, *now))
         }
         @if let Some(why) = why { (conclusion(view, why)) }
-        @else if let Some(reason) = &view.reason { p { (ticked(reason)) } }
+        @else if let Some(reason) = &view.reason { p { (parts::ticked(reason)) } }
     }
 }
 
@@ -184,8 +183,9 @@ fn conclusion(view: &DeliveryView, why: &WebhookWhy) -> Markup {
     };
     html! {
         div class=(colour) {
-            p { (ticked(&why.conclusion)) }
-            @if let Some(command) = &why.next_command {
+            p { (parts::ticked(&why.conclusion)) }
+            // This page shows more than that command.
+            @if let Some(command) = why.next_command.as_ref().filter(|command| !command.starts_with("hookwright delivery show")) {
                 p.hint { "On the command line: " code { (command) } " " button.quiet type="button" data-copy=(command) { "Copy" } }
             }
         }
@@ -277,7 +277,7 @@ fn gates(gates: &[Gate]) -> Markup {
                         tr {
                             th.tight scope="row" { (parts::inert(name)) }
                             td data-label="Verdict" { (judged(*verdict)) }
-                            td data-label="Detail" { span { (ticked(detail)) } }
+                            td data-label="Detail" { span { (parts::ticked(detail)) } }
                         }
                     }
                 }

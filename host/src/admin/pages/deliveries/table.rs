@@ -68,7 +68,7 @@ fn last(row: &Row) -> Markup {
     let Row { view, glance, now } = row;
     html! {
         @match (&view.reason, &glance.last) {
-            (Some(reason), _) => { (ticked(&cut(reason))) }
+            (Some(reason), _) => { (parts::ticked(&cut(reason))) }
             (None, Some(attempt)) => {
                 @match &attempt.result {
                     AttemptResult::Answered(response) => { (response.status) " in " (took(attempt.micros)) }
@@ -79,16 +79,6 @@ fn last(row: &Row) -> Markup {
         }
         @if let Some(due) = view.due.filter(|_| view.state == State::Retrying) {
             " " span.muted { "Next " (parts::time(due, *now)) "." }
-        }
-    }
-}
-
-/// Text with code between backticks.
-pub(in crate::admin::pages) fn ticked(text: &str) -> Markup {
-    let text = parts::inert(text);
-    html! {
-        @for (index, part) in text.split('`').enumerate() {
-            @if index % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
@@ -116,12 +106,6 @@ pub(in crate::admin::pages) fn took(micros: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn code_in_sentences_is_marked_and_stays_text() {
-        let shown = ticked("Held: <b>; `hookwright webhook enable a` ends it.").into_string();
-        assert_eq!(shown, "Held: &lt;b&gt;; <code>hookwright webhook enable a</code> ends it.");
-    }
 
     #[test]
     fn reasons_stay_on_one_line_and_times_have_their_unit() {

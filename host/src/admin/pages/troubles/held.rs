@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::access::Role;
 use crate::admin::AdminState;
-use crate::admin::pages::deliveries::{cut, link, ticked};
+use crate::admin::pages::deliveries::{cut, link};
 use crate::admin::pages::door::Ask;
 use crate::admin::pages::parts;
 use crate::clock;
@@ -28,7 +28,7 @@ pub(super) fn card(admin: &AdminState, ask: &Ask, webhook: &WebhookId, groups: &
                 p {
                     strong { (counted(group.count)) } " " (what(&group.cause)) ", the oldest " (link(group.oldest)) " "
                     (parts::time(group.oldest.time(), now))
-                    @if let Some(reason) = group.reason.as_ref().filter(|_| !is_said(&group.cause)) { ": " (ticked(&cut(reason))) }
+                    @if let Some(reason) = group.reason.as_ref().filter(|_| !is_said(&group.cause)) { ": " (parts::ticked(&cut(reason))) }
                 }
                 p.hint { (remedy(&group.cause, webhook, is_there)) }
             }
