@@ -48,9 +48,13 @@
   window.addEventListener("pageshow", follow);
 })();
 
-// When a part of a page is made anew, what somebody opened stays open, and rows that came stand out for a moment.
+// When a part of a page is made anew, what somebody opened stays open, what they typed stays typed, and rows that came stand
+// out for a moment.
 if (window.Idiomorph) {
   const { callbacks } = Idiomorph.defaults;
+  const isTouched = (node) =>
+    node.matches?.("input, textarea") && (node.value !== node.defaultValue || node.checked !== node.defaultChecked);
+  callbacks.beforeNodeMorphed = (node) => !isTouched(node);
   callbacks.beforeAttributeUpdated = (name, element) => !(name === "open" && element.tagName === "DETAILS");
   callbacks.afterNodeAdded = (node) => {
     if (node.tagName === "TR") node.classList.add("fresh");
