@@ -23,6 +23,7 @@ mod schemas;
 mod shadows;
 mod sources;
 mod status;
+mod steps;
 mod switches;
 mod tail;
 mod tokens;

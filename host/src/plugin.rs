@@ -13,6 +13,7 @@ mod compile;
 mod contract;
 mod counts;
 mod engine;
+mod handed;
 mod inspect;
 mod load;
 mod run;
@@ -38,6 +39,7 @@ pub use self::chain::run_chain;
 pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};
 pub use self::counts::Counts;
 pub(crate) use self::engine::EngineKind;
+pub use self::handed::{Handed, Handing};
 pub use self::load::{ImportFault, LoadError};
 pub use self::step::{Observer, StepSeen};
 
@@ -108,6 +110,8 @@ pub struct ChainJob {
     pub now: Timestamp,
     /// Is told of the steps that have a shadow, once the chain has ended.
     pub observer: Option<Observer>,
+    /// Keeps what each plugin handed on; of trials and repetitions only.
+    pub handing: Option<Handing>,
 }
 
 impl Engine {

@@ -14,13 +14,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-use self::compare::Difference;
+pub use self::compare::Difference;
 use self::versions::{Today, Versions};
 use crate::delivery::{ChainRecord, Conditions, DeliveryView, PluginRun};
 use crate::event::Event;
 use crate::ids::{DeliveryId, WebhookId};
 use crate::kept::KeptError;
-use crate::plugin::{ChainJob, LoadError};
+use crate::plugin::{ChainJob, Handed, Handing, LoadError};
 use crate::revision::Live;
 use crate::store::{Administration, StoreError};
 use crate::transform::{Closed, TransformPool};
@@ -47,16 +47,19 @@ pub enum Terms {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rerun {
-    delivery: DeliveryId,
-    webhook: WebhookId,
-    conditions: Conditions,
+    pub delivery: DeliveryId,
+    pub webhook: WebhookId,
+    pub conditions: Conditions,
     /// Run with today's config and limits.
-    today: bool,
+    pub today: bool,
     /// Verdict, payload, headers, logs, fuel and memory are as recorded.
-    same: bool,
-    differences: Vec<Difference>,
+    pub same: bool,
+    pub differences: Vec<Difference>,
     /// Of the repetition.
-    runs: Vec<PluginRun>,
+    pub runs: Vec<PluginRun>,
+    /// What each plugin handed on, for the pages.
+    #[serde(skip)]
+    pub steps: Vec<Handed>,
 }
 
 /// Why a run is not repeated.
@@ -109,7 +112,7 @@ impl Reruns {
         if plan::was_stopped(&record) {
             return Err(no_run("its plugin was not run, because it kept breaking"));
         }
-        let again = self.repeat(id, event, &webhook, &record, &conditions, terms).await?;
+        let (again, steps) = self.repeat(id, event, &webhook, &record, &conditions, terms).await?;
         let differences = compare::differences(&record, &again);
         Ok(Rerun {
             delivery: id,
@@ -119,6 +122,7 @@ impl Reruns {
             same: differences.is_empty(),
             differences,
             runs: again.runs,
+            steps,
         })
     }
 
@@ -130,7 +134,7 @@ impl Reruns {
         record: &ChainRecord,
         conditions: &Conditions,
         terms: Terms,
-    ) -> Result<ChainRecord, RerunError> {
+    ) -> Result<(ChainRecord, Vec<Handed>), RerunError> {
         let revision = self.live.load_full();
         let webhook = revision.webhooks.get(webhook).ok_or_else(|| RerunError::NoWebhook(webhook.clone()))?;
         let mut versions = self.versions.lock().await;
@@ -142,6 +146,7 @@ impl Reruns {
                 return Err(RerunError::Changed { delivery: id, changed });
             }
         }
+        let handing = Handing::default();
         let job = ChainJob {
             plugins: Arc::new(plugins),
             webhook: Arc::clone(webhook),
@@ -150,7 +155,8 @@ impl Reruns {
             run: conditions.run,
             now: conditions.now,
             observer: None,
+            handing: Some(handing.clone()),
         };
-        Ok(self.transform.run(job).await?)
+        Ok((self.transform.run(job).await?, handing.take()))
     }
 }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::SemaphorePermit;
 
+use super::steps::Step;
 use super::views::{Data, mask_credentials};
 use super::{Admin, AdminState, Who, params};
+use crate::access::Principal;
 use crate::clock;
 use crate::delivery::{Attempt, ChainRecord};
 use crate::dispatch::{Trial, Tried};
@@ -18,6 +20,7 @@ use crate::event::Event;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{DeliveryId, EventId, EventType, SourceName, WebhookId};
 use crate::intake;
+use crate::plugin::Handed;
 use crate::revision::Revision;
 use crate::schemas::{Check, Violation};
 use crate::store::Change;
@@ -44,53 +47,59 @@ pub(super) struct TestBody {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Test {
-    webhook: WebhookId,
-    delivery: DeliveryId,
-    event: TestedEvent,
-    schema: SchemaResult,
+    pub(super) webhook: WebhookId,
+    pub(super) delivery: DeliveryId,
+    pub(super) event: TestedEvent,
+    pub(super) schema: SchemaResult,
     /// Whether the webhook would be sent such an event: its patterns, then its filter.
-    matches: Matches,
-    chain: ChainRecord,
+    pub(super) matches: Matches,
+    pub(super) chain: ChainRecord,
+    /// What each plugin handed on; fewer than ran, where their payloads together are too much.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) steps: Vec<Step>,
+    /// The same for the pages, and the event that the first was given.
+    #[serde(skip)]
+    pub(super) handed: (Arc<Event>, Vec<Handed>),
     /// None: the chain does not deliver.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<RequestView>,
+    pub(super) request: Option<RequestView>,
     /// None: nothing was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    attempt: Option<Attempt>,
+    pub(super) attempt: Option<Attempt>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct TestedEvent {
-    id: EventId,
+pub(super) struct TestedEvent {
+    pub(super) id: EventId,
     #[serde(rename = "type")]
-    event_type: EventType,
+    pub(super) event_type: EventType,
     #[serde(flatten)]
-    data: Data,
+    pub(super) data: Data,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct SchemaResult {
+pub(super) struct SchemaResult {
     /// `valid`, `unknown` or `violations`.
-    result: &'static str,
+    pub(super) result: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Violation>,
+    pub(super) errors: Vec<Violation>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Matches {
-    pattern: bool,
+pub(super) struct Matches {
+    pub(super) pattern: bool,
     /// Why the filter stops it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    filter: Option<String>,
+    pub(super) filter: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct RequestView {
-    method: String,
-    url: String,
-    headers: Vec<(String, String)>,
+pub(super) struct RequestView {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) headers: Vec<(String, String)>,
     #[serde(flatten)]
-    body: Data,
+    pub(super) body: Data,
 }
 
 pub(super) async fn test(
@@ -100,23 +109,9 @@ pub(super) async fn test(
     request: Request,
 ) -> Result<Json<Test>, Problem> {
     let id: WebhookId = params::id(&id)?;
-    let revision = admin.live.load_full();
-    let max_bytes = revision.server.limits.max_body_bytes;
+    let max_bytes = admin.live.load().server.limits.max_body_bytes;
     let asked: TestBody = params::body(request, params::BodyLimits::of(&admin, max_bytes)).await?;
-    let Some(webhook) = revision.webhooks.get(&id).cloned() else {
-        let detail = format!("There is no webhook {id}. `hookwright webhook list` shows all.");
-        return Err(Problem::new(Kind::NotFound, detail));
-    };
-    let _permit = permit(&admin)?;
-    let send = asked.send.unwrap_or(true);
-    let event = Arc::new(admin.event_to_try(&revision, asked).await?);
-    if send {
-        let to = json!({ "event": event.id, "type": event.event_type });
-        admin.record(Change::by(&who, "webhook.test", id.to_string(), clock::now()).between(None, to)).await;
-    }
-    let trial = Trial { webhook: Arc::clone(&webhook), event: Arc::clone(&event), send };
-    let tried = admin.dispatcher.try_out(&revision, trial).await.map_err(|_| shutting_down())?;
-    Ok(Json(Test::of(&revision, &webhook, &event, tried)))
+    Ok(Json(admin.test(&who, &id, asked).await?))
 }
 
 /// Leave to try something out; given back when dropped.
@@ -129,6 +124,10 @@ pub(super) fn shutting_down() -> Problem {
     Problem::new(Kind::ShuttingDown, "The host is shutting down; nothing was tried.")
 }
 
+pub(super) fn no_webhook(id: &WebhookId) -> Problem {
+    Problem::new(Kind::NotFound, format!("There is no webhook {id}. `hookwright webhook list` shows all."))
+}
+
 impl TestBody {
     pub(super) fn of(sample: Option<String>, event: Option<EventId>, data: Option<Value>) -> Self {
         Self { sample, event, data, event_type: None, send: None }
@@ -136,6 +135,22 @@ impl TestBody {
 }
 
 impl AdminState {
+    /// Tries a webhook out. What is sent is on record.
+    pub(super) async fn test(&self, who: &Principal, id: &WebhookId, asked: TestBody) -> Result<Test, Problem> {
+        let revision = self.live.load_full();
+        let webhook = revision.webhooks.get(id).cloned().ok_or_else(|| no_webhook(id))?;
+        let _permit = permit(self)?;
+        let send = asked.send.unwrap_or(true);
+        let event = Arc::new(self.event_to_try(&revision, asked).await?);
+        if send {
+            let to = json!({ "event": event.id, "type": event.event_type });
+            self.record(Change::by(who, "webhook.test", id.to_string(), clock::now()).between(None, to)).await;
+        }
+        let trial = Trial { webhook: Arc::clone(&webhook), event: Arc::clone(&event), send };
+        let tried = self.dispatcher.try_out(&revision, trial).await.map_err(|_| shutting_down())?;
+        Ok(Test::of(&revision, &webhook, &event, tried))
+    }
+
     pub(super) async fn event_to_try(&self, revision: &Revision, asked: TestBody) -> Result<Event, Problem> {
         let one_of = || {
             Problem::new(
@@ -183,8 +198,8 @@ impl AdminState {
 }
 
 impl Test {
-    fn of(revision: &Revision, webhook: &Webhook, event: &Event, tried: Tried) -> Self {
-        let Tried { delivery, mut chain, request, attempt } = tried;
+    fn of(revision: &Revision, webhook: &Webhook, event: &Arc<Event>, tried: Tried) -> Self {
+        let Tried { delivery, mut chain, steps: handed, request, attempt } = tried;
         let mut attempts: Vec<Attempt> = attempt.into_iter().collect();
         let mut request = request.map(|request| RequestView {
             method: request.method,
@@ -210,6 +225,8 @@ impl Test {
                 filter: webhook.filter.as_ref().and_then(|filter| filter.objection(&body)),
             },
             chain,
+            steps: Step::all(&handed),
+            handed: (Arc::clone(event), handed),
             request,
             attempt: attempts.pop(),
         }

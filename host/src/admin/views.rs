@@ -14,7 +14,7 @@ use crate::ids::{DeliveryId, EventId, EventType, QuarantineId, SourceName, Webho
 use crate::store::{EventHead, Quarantined};
 
 /// Stands for what is not shown, as in the headers of attempts.
-const MASK: &str = "…";
+pub(super) const MASK: &str = "…";
 
 /// An event without its bytes.
 #[derive(Debug, Serialize, JsonSchema)]

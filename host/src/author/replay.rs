@@ -80,6 +80,7 @@ pub(crate) fn replay(
             run: recorded.run,
             now: recorded.now,
             observer: None,
+            handing: None,
         })
     };
     Ok(Replay { before: run(before), after: run(after) })

@@ -64,6 +64,7 @@ async fn run_one(
         run: lease.runs.saturating_add(1),
         now: clock::now(),
         observer: observer(inner, webhook, lease),
+        handing: None,
     };
     if let Some((plugin, reason)) = inner.breaks.stopped(webhook, &revision.plugins) {
         return of(held_unrun(&job, &plugin, reason));

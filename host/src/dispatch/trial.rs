@@ -10,7 +10,7 @@ use crate::delivery::{Attempt, ChainRecord, ChainVerdict, Changes, micros};
 use crate::egress::Outgoing;
 use crate::event::Event;
 use crate::ids::DeliveryId;
-use crate::plugin::ChainJob;
+use crate::plugin::{ChainJob, Handed, Handing};
 use crate::revision::Revision;
 use crate::transform::Closed;
 use crate::webhook::Webhook;
@@ -31,6 +31,8 @@ pub struct Trial {
 pub struct Tried {
     pub delivery: DeliveryId,
     pub chain: ChainRecord,
+    /// What each plugin handed on.
+    pub steps: Vec<Handed>,
     /// None: the chain does not deliver.
     pub request: Option<TriedRequest>,
     /// None: nothing was sent.
@@ -86,6 +88,7 @@ impl Dispatcher {
     pub async fn try_out(&self, revision: &Revision, trial: Trial) -> Result<Tried, Closed> {
         let Trial { webhook, event, send } = trial;
         let delivery = DeliveryId::generate(clock::now());
+        let handing = Handing::default();
         let chain = if webhook.plugins.is_empty() {
             ChainRecord::untouched()
         } else {
@@ -97,14 +100,16 @@ impl Dispatcher {
                 run: 1,
                 now: clock::now(),
                 observer: None,
+                handing: Some(handing.clone()),
             };
             self.inner.transform.run(job).await?
         };
+        let steps = handing.take();
         let ChainVerdict::Deliver { changes } = &chain.verdict else {
-            return Ok(Tried { delivery, chain, request: None, attempt: None });
+            return Ok(Tried { delivery, chain, steps, request: None, attempt: None });
         };
         let (request, attempt) = attempt(revision, &webhook, &event, changes, delivery, send).await;
-        Ok(Tried { delivery, chain, request: Some(request), attempt })
+        Ok(Tried { delivery, chain, steps, request: Some(request), attempt })
     }
 }
 

@@ -37,7 +37,13 @@ pub fn run_chain(job: &ChainJob) -> ChainRecord {
         counts: true,
         seen: Vec::new(),
     };
-    let ended = job.webhook.plugins.iter().enumerate().find_map(|(index, step)| chain.observed_step(index, step));
+    let ended = job.webhook.plugins.iter().enumerate().find_map(|(index, step)| {
+        let ended = chain.observed_step(index, step);
+        if let Some(handing) = &job.handing {
+            handing.add(&step.plugin, ended.is_none().then_some(&chain.changes), job.event.data.len());
+        }
+        ended
+    });
     let verdict = ended.unwrap_or_else(|| ChainVerdict::Deliver { changes: std::mem::take(&mut chain.changes) });
     let Chain { runs, seen, .. } = chain;
     if let Some(observer) = job.observer.as_ref().filter(|_| !seen.is_empty()) {
@@ -77,7 +83,7 @@ impl Chain<'_> {
         let verdict = ended.clone().unwrap_or_else(|| ChainVerdict::Deliver { changes: self.changes.clone() });
         let runs = self.runs.last().cloned().into_iter().collect();
         let live = ChainRecord { verdict, runs, conditions: None };
-        let job = ChainJob { observer: None, ..self.job.clone() };
+        let job = ChainJob { observer: None, handing: None, ..self.job.clone() };
         self.seen.push(StepSeen { job, index, before, live });
         ended
     }

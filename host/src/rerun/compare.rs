@@ -15,11 +15,11 @@ const BEFORE_BYTES: usize = 20;
 
 /// One thing that is not as recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub(super) struct Difference {
+pub struct Difference {
     /// `verdict`, `payload`, `headers`, …, `fuel of plugin redact`.
-    what: String,
-    recorded: String,
-    now: String,
+    pub what: String,
+    pub recorded: String,
+    pub now: String,
 }
 
 pub(super) fn differences(recorded: &ChainRecord, now: &ChainRecord) -> Vec<Difference> {
