@@ -9,6 +9,7 @@ mod assets;
 mod deliveries;
 mod diff;
 mod door;
+mod figures;
 mod frame;
 mod live;
 mod login;
@@ -18,7 +19,9 @@ mod routes;
 mod sent;
 mod settings;
 mod start;
+mod steps;
 mod troubles;
+mod try_out;
 
 use std::sync::Arc;
 

@@ -33,15 +33,15 @@ const USUAL_SAMPLE: &str = "trigger-test";
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TestBody {
     /// An event type whose schema has an example.
-    sample: Option<String>,
+    pub(super) sample: Option<String>,
     /// An event that was accepted once.
-    event: Option<EventId>,
+    pub(super) event: Option<EventId>,
     /// A body as a CMS would post it, or the data of a CloudEvent.
-    data: Option<Value>,
+    pub(super) data: Option<Value>,
     /// The type of `data`, where its body does not say it.
     #[serde(rename = "type")]
-    event_type: Option<EventType>,
-    send: Option<bool>,
+    pub(super) event_type: Option<EventType>,
+    pub(super) send: Option<bool>,
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -8,7 +8,7 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{assets, deliveries, door, frame, live, login, replays, settings, start, troubles};
+use super::{assets, deliveries, door, frame, live, login, replays, settings, start, troubles, try_out};
 use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::admin::AdminState;
 use crate::tasks::{self, OnPanic};
@@ -49,6 +49,8 @@ pub(super) fn all() -> Vec<Route> {
         get("/replays/{id}", Viewer, replays::one),
         post("/replays/{id}/cancel", Operator, replays::cancel),
         post("/logout", Viewer, login::sign_out),
+        get("/webhooks/{id}/try", Operator, try_out::page),
+        post("/webhooks/{id}/try", Operator, try_out::run),
     ]
 }
 
