@@ -69,18 +69,25 @@ pub(super) async fn one(State(admin): Admin, Path(id): Path<String>) -> Result<J
 }
 
 pub(super) async fn why(State(admin): Admin, Path(id): Path<String>) -> Result<Json<Why>, Problem> {
-    let Found { event, deliveries, cut: _ } = admin.event_with_deliveries(&id).await?;
-    Ok(Json(admin.explain(&event, &deliveries).await?))
+    let (_, why) = admin.explained(&id).await?;
+    Ok(Json(why))
 }
 
 /// An event and as much of its deliveries as one answer may hold.
-struct Found {
-    event: Event,
+pub(super) struct Found {
+    pub(super) event: Event,
     deliveries: Vec<(DeliveryView, Vec<Attempt>)>,
     cut: bool,
 }
 
 impl AdminState {
+    /// An event, and why it was or was not delivered.
+    pub(super) async fn explained(&self, id: &str) -> Result<(Found, Why), Problem> {
+        let found = self.event_with_deliveries(id).await?;
+        let why = self.explain(&found.event, &found.deliveries).await?;
+        Ok((found, why))
+    }
+
     /// Why an event was, or was not, delivered, as far as these deliveries of it go.
     pub(super) async fn explain(
         &self,

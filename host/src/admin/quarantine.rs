@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::params::{self, Page};
 use super::views::QuarantineEntry;
-use super::{Admin, Who};
+use super::{Admin, AdminState, Who};
+use crate::access::Principal;
 use crate::clock;
 use crate::http::problem::Problem;
 use crate::ids::QuarantineId;
@@ -41,9 +42,17 @@ pub(super) async fn admit(
     Extension(who): Who,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<Receipt>), Problem> {
-    let (id, now) = (params::id(&id)?, clock::now());
-    let accepted = admin.intake.admit(id, now).await?;
-    let to = json!({ "accepted": accepted });
-    admin.record(Change::by(&who, "quarantine.admit", id.to_string(), now).between(None, to)).await;
+    let accepted = admin.admit(&who, params::id(&id)?).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+impl AdminState {
+    /// Lets a refused body in, if it fits now.
+    pub(super) async fn admit(&self, who: &Principal, id: QuarantineId) -> Result<Receipt, Problem> {
+        let now = clock::now();
+        let accepted = self.intake.admit(id, now).await?;
+        let to = json!({ "accepted": accepted });
+        self.record(Change::by(who, "quarantine.admit", id.to_string(), now).between(None, to)).await;
+        Ok(accepted)
+    }
 }

@@ -32,10 +32,9 @@ pub(in crate::admin) fn span(micros: u64) -> String {
     }
 }
 
-/// `1 run`, `2 runs`.
-pub(in crate::admin) fn times(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(number))
+/// `1 delivery`, `2 deliveries`.
+pub(in crate::admin) fn of(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 fn tenths(number: u64, unit: u64, name: &str) -> String {
@@ -51,6 +50,6 @@ mod tests {
         assert_eq!([0, 999, 1_000, 12_345_678].map(count), ["0", "999", "1,000", "12,345,678"]);
         assert_eq!([1, 312, 1_536, 5 << 20].map(bytes), ["1 byte", "312 bytes", "1.5 KiB", "5.0 MiB"]);
         assert_eq!([7, 1_540, 2_000_000].map(span), ["7 µs", "1.5 ms", "2.0 s"]);
-        assert_eq!([1, 2].map(|number| times(number, "run")), ["1 run", "2 runs"]);
+        assert_eq!([1, 2].map(|number| of(number, "run", "runs")), ["1 run", "2 runs"]);
     }
 }

@@ -8,7 +8,7 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{assets, deliveries, door, frame, live, login, replays, settings, start, troubles, try_out};
+use super::{assets, deliveries, door, events, frame, live, login, quarantine, replays, settings, start, troubles, try_out};
 use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::admin::AdminState;
 use crate::tasks::{self, OnPanic};
@@ -51,6 +51,11 @@ pub(super) fn all() -> Vec<Route> {
         post("/logout", Viewer, login::sign_out),
         get("/webhooks/{id}/try", Operator, try_out::page),
         post("/webhooks/{id}/try", Operator, try_out::run),
+        get("/events", Viewer, events::list),
+        get("/events/{id}", Viewer, events::one),
+        get("/events/quarantine", Viewer, quarantine::list),
+        get("/events/quarantine/{id}", Viewer, quarantine::one),
+        post("/events/quarantine/{id}/admit", Operator, quarantine::admit),
     ]
 }
 
