@@ -60,6 +60,14 @@ pub struct Difference {
     headers: Vec<HeaderDifference>,
 }
 
+/// A difference as people read it, line by line.
+pub enum Line {
+    /// What those that follow are about.
+    About(String),
+    Before(String),
+    After(String),
+}
+
 /// Both in words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct BeforeAfter {
@@ -142,6 +150,26 @@ impl<'a> Sent<'a> {
 }
 
 impl Difference {
+    /// All of it, in lines.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut pair = |about: &str, pair: Option<&BeforeAfter>| {
+            if let Some(BeforeAfter { before, after }) = pair {
+                let about = Line::About(about.to_owned());
+                lines.extend([about, Line::Before(before.clone()), Line::After(after.clone())]);
+            }
+        };
+        pair("verdict", self.verdict.as_ref());
+        pair("content type", self.content_type.as_ref());
+        for HeaderDifference { name, done } in &self.headers {
+            pair(&format!("header {name}"), Some(done));
+        }
+        if let Some(payload) = &self.payload {
+            lines.extend(payload.lines());
+        }
+        lines
+    }
+
     /// None: they are the same.
     pub fn between(before: &Outcome<'_>, after: &Outcome<'_>) -> Option<Self> {
         let mut found = Self { verdict: BeforeAfter::of(&before.verdict, &after.verdict), ..Self::default() };

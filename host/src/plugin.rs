@@ -36,6 +36,7 @@ pub(crate) use self::anatomy::{Anatomy, capability};
 pub(crate) use self::backtrace::has_name;
 pub(crate) use self::chain::held_unrun;
 pub use self::chain::run_chain;
+pub(crate) use self::changes::MAX_OUTPUT_BYTES;
 pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};
 pub use self::counts::Counts;
 pub(crate) use self::engine::EngineKind;

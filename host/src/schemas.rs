@@ -97,6 +97,13 @@ impl SchemaSet {
         self.events.get(event_type).map(Compiled::source)
     }
 
+    /// Whether what judges events of this type comes with the program, and not from a file.
+    pub fn is_built_in(&self, event_type: &str) -> bool {
+        let built_in = BUILT_IN.iter().find(|(file, _)| file.strip_suffix(".json") == Some(event_type));
+        let document = built_in.and_then(|(_, text)| serde_json::from_str::<Value>(text).ok());
+        document.is_some() && document.as_ref() == self.document(event_type)
+    }
+
     /// The content types whose entries are judged.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         self.models.keys().map(String::as_str)

@@ -11,6 +11,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::SemaphorePermit;
 
 use super::status::{PluginStatus, plugin_statuses};
 use super::trials::{self, TestBody};
@@ -51,22 +52,22 @@ pub(super) async fn list(State(admin): Admin) -> Json<PluginList> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct FullPlugin {
     #[serde(flatten)]
-    status: PluginStatus,
+    pub(super) status: PluginStatus,
     /// JSON Schema of its config; none: it takes none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    config_schema: Option<Value>,
+    pub(super) config_schema: Option<Value>,
     /// Whose chains it is in.
-    webhooks: Vec<WebhookId>,
+    pub(super) webhooks: Vec<WebhookId>,
     /// Versions that came into force, newest first.
-    versions: Vec<VersionView>,
-    faults: Vec<Fault>,
+    pub(super) versions: Vec<VersionView>,
+    pub(super) faults: Vec<Fault>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct VersionView {
-    digest: Digest,
-    version: String,
-    since: Timestamp,
+pub(super) struct VersionView {
+    pub(super) digest: Digest,
+    pub(super) version: String,
+    pub(super) since: Timestamp,
 }
 
 pub(super) async fn one(State(admin): Admin, Path(name): Path<String>) -> Result<Json<FullPlugin>, Problem> {
@@ -134,46 +135,28 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Response, Problem> {
     let name: PluginName = params::id(&name)?;
-    let Ok(_one) = admin.uploads.try_acquire() else {
-        return Err(Problem::new(Kind::TooManyRuns, "Another plugin is being uploaded. Try again in a moment."));
-    };
-    let revision = admin.live.load_full();
-    let timeout = revision.server.limits.body_timeout;
+    let timeout = admin.live.load().server.limits.body_timeout;
     let max_bytes = usize::try_from(MAX_PLUGIN_FILE_BYTES).unwrap_or(usize::MAX);
+    // Before its bytes are in memory.
+    let _one = admin.one_upload()?;
     let wasm = body::read(request.into_body(), BodyLimits { max_bytes, timeout })
         .await
         .map_err(|error| params::unread(&error))?;
-    let known = revision.plugins.get(&name).map(|plugin| plugin.digest);
-    let digest = Digest::of(&wasm);
-    let status = if known.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    if known == Some(digest) {
-        return Ok(Json(admin.full_plugin(name).await?).into_response());
-    }
-    check(&admin, &revision, &name, wasm.clone()).await?;
-    let (path, file) = (admin.home.join(format!("plugins/{name}.wasm")), format!("plugins/{name}.wasm"));
-    let written = tasks::blocking(move || {
-        path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| files::replace_public(&path, &wasm))
-    });
-    if let Err(error) = written.await {
-        tracing::error!(%error, file, "failed to write an uploaded plugin");
-        return Err(Problem::new(
-            Kind::StoreUnavailable,
-            format!("{file} could not be written. The host's log says why."),
-        ));
-    }
-    let change = Change {
-        from: known.map(|digest| json!({ "digest": digest })),
-        to: Some(json!({ "digest": digest })),
-        ..Change::by(&who, "plugin.upload", name.to_string(), clock::now())
+    let status = match admin.put_plugin(&who, &name, wasm).await? {
+        Uploaded::New => StatusCode::CREATED,
+        Uploaded::Known | Uploaded::Replaced => StatusCode::OK,
     };
-    admin.record(change).await;
-    let revision = admin.reload.reload(false).await?;
-    if revision.plugins.get(&name).is_none_or(|plugin| plugin.digest != digest) {
-        let told = revision.faults.iter().find(|fault| fault.file == file).map(ToString::to_string);
-        let told = told.unwrap_or_else(|| format!("{file} is not in force yet; `hookwright status` says why."));
-        return Err(Problem::new(Kind::WrongState, told));
-    }
     Ok((status, Json(admin.full_plugin(name).await?)).into_response())
+}
+
+/// What an upload did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Uploaded {
+    /// These very bytes were in force.
+    Known,
+    /// There was no plugin of this name.
+    New,
+    Replaced,
 }
 
 /// Everything that keeps a file from coming into force: its form, its imports, its compilation, the configs of its webhooks.
@@ -200,7 +183,7 @@ async fn check(
     Ok(())
 }
 
-fn absent(name: &PluginName) -> Problem {
+pub(super) fn absent(name: &PluginName) -> Problem {
     Problem::new(Kind::NotFound, format!("There is no plugin {name}. `hookwright plugin list` shows all."))
 }
 
@@ -211,7 +194,52 @@ fn unfit_config(name: &PluginName, violations: Vec<Violation>) -> Problem {
 }
 
 impl AdminState {
-    async fn full_plugin(&self, name: PluginName) -> Result<FullPlugin, Problem> {
+    /// Leave to upload; given back when dropped.
+    pub(super) fn one_upload(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let busy = |_| Problem::new(Kind::TooManyRuns, "Another plugin is being uploaded. Try again in a moment.");
+        self.uploads.try_acquire().map_err(busy)
+    }
+
+    /// Checks, writes, records, and waits until it is in force.
+    pub(super) async fn put_plugin(
+        &self,
+        who: &Principal,
+        name: &PluginName,
+        wasm: bytes::Bytes,
+    ) -> Result<Uploaded, Problem> {
+        let revision = self.live.load_full();
+        let known = revision.plugins.get(name).map(|plugin| plugin.digest);
+        let digest = Digest::of(&wasm);
+        if known == Some(digest) {
+            return Ok(Uploaded::Known);
+        }
+        check(self, &revision, name, wasm.clone()).await?;
+        let file = format!("plugins/{name}.wasm");
+        let path = self.home.join(&file);
+        let written = tasks::blocking(move || {
+            path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| files::replace_public(&path, &wasm))
+        });
+        if let Err(error) = written.await {
+            tracing::error!(%error, file, "failed to write an uploaded plugin");
+            let detail = format!("{file} could not be written. The host's log says why.");
+            return Err(Problem::new(Kind::StoreUnavailable, detail));
+        }
+        let change = Change {
+            from: known.map(|digest| json!({ "digest": digest })),
+            to: Some(json!({ "digest": digest })),
+            ..Change::by(who, "plugin.upload", name.to_string(), clock::now())
+        };
+        self.record(change).await;
+        let revision = self.reload.reload(false).await?;
+        if revision.plugins.get(name).is_none_or(|plugin| plugin.digest != digest) {
+            let told = revision.faults.iter().find(|fault| fault.file == file).map(ToString::to_string);
+            let told = told.unwrap_or_else(|| format!("{file} is not in force yet; `hookwright status` says why."));
+            return Err(Problem::new(Kind::WrongState, told));
+        }
+        Ok(if known.is_some() { Uploaded::Replaced } else { Uploaded::New })
+    }
+
+    pub(super) async fn full_plugin(&self, name: PluginName) -> Result<FullPlugin, Problem> {
         let revision = self.live.load_full();
         let plugin: &Arc<Plugin> = revision.plugins.get(&name).ok_or_else(|| absent(&name))?;
         let statuses = plugin_statuses(&revision, &self.dispatcher);

@@ -86,17 +86,17 @@ pub(super) struct RunStateView {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct PluginStatus {
-    name: PluginName,
-    digest: Digest,
-    version: String,
-    description: String,
+    pub(super) name: PluginName,
+    pub(super) digest: Digest,
+    pub(super) version: String,
+    pub(super) description: String,
     /// Since this version was loaded.
-    runs: u64,
+    pub(super) runs: u64,
     /// Of those, how many trapped, went over a limit or broke the contract.
-    breaks: u64,
+    pub(super) breaks: u64,
     /// The webhooks that it is not run for any more, because it kept breaking.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    stopped: Vec<Stopped>,
+    pub(super) stopped: Vec<Stopped>,
 }
 
 #[derive(Serialize, JsonSchema)]

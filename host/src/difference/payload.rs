@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::BeforeAfter;
+use super::{BeforeAfter, Line};
 
 /// Places listed of one payload. The others are counted.
 const MAX_CHANGES: usize = 12;
@@ -41,6 +41,23 @@ struct Change {
 }
 
 impl PayloadDifference {
+    pub(super) fn lines(&self) -> Vec<Line> {
+        let mut lines = vec![Line::About(format!("payload ({} → {} bytes)", self.before_bytes, self.after_bytes))];
+        for Change { pointer, before, after } in &self.changes {
+            let place = match pointer.as_deref() {
+                Some("") => "(all of it)",
+                Some(pointer) => pointer,
+                None => "(not JSON)",
+            };
+            lines.extend(before.iter().map(|before| Line::Before(format!("{place}: {before}"))));
+            lines.extend(after.iter().map(|after| Line::After(format!("{place}: {after}"))));
+        }
+        if self.more > 0 {
+            lines.push(Line::About(format!("and {} more", self.more)));
+        }
+        lines
+    }
+
     /// None: they are the same, byte for byte.
     pub(super) fn between(before: &Bytes, after: &Bytes) -> Option<Self> {
         if before == after {

@@ -8,7 +8,7 @@ use super::words::{count, shown};
 use crate::delivery::Changes;
 
 /// A rewritten payload may be this large, or twice its input if that is more.
-pub(super) const MAX_OUTPUT_BYTES: usize = 4 << 20;
+pub(crate) const MAX_OUTPUT_BYTES: usize = 4 << 20;
 /// Headers that a chain may set or remove: receivers refuse more.
 const MAX_HEADERS: usize = 64;
 /// Names and values of these headers together.

@@ -58,71 +58,71 @@ pub(super) struct Tally {
 
 /// A plugin as it is shown.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-struct Side {
-    name: PluginName,
+pub(crate) struct Side {
+    pub(crate) name: PluginName,
     /// None: it is not loaded.
-    digest: Option<Digest>,
-    version: Option<String>,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) version: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Of the candidate; each was the same, different or failed.
-    pub(super) runs: u64,
-    pub(super) same: u64,
-    pub(super) different: u64,
+    pub(crate) runs: u64,
+    pub(crate) same: u64,
+    pub(crate) different: u64,
     #[serde(flatten)]
-    pub(super) kinds: KindCounts,
+    pub(crate) kinds: KindCounts,
     /// It trapped, went over a limit or broke the contract.
-    pub(super) failed: u64,
+    pub(crate) failed: u64,
     /// It was not run, because too much waited.
-    pub(super) skipped: u64,
+    pub(crate) skipped: u64,
     /// Of the runs that did not fail, in sum; what the live plugin took for the same.
-    pub(super) live_fuel: u64,
-    pub(super) shadow_fuel: u64,
+    pub(crate) live_fuel: u64,
+    pub(crate) shadow_fuel: u64,
 }
 
 /// One difference.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Found {
-    at: Timestamp,
-    event: EventId,
-    event_type: EventType,
-    delivery: DeliveryId,
+pub(crate) struct Found {
+    pub(crate) at: Timestamp,
+    pub(crate) event: EventId,
+    pub(crate) event_type: EventType,
+    pub(crate) delivery: DeliveryId,
     #[serde(flatten)]
-    difference: Difference,
+    pub(crate) difference: Difference,
 }
 
 /// A shadow on one line.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShadowSummary {
-    webhook: WebhookId,
+    pub(crate) webhook: WebhookId,
     /// From 0, in the webhook's chain.
-    step: usize,
-    plugin: Side,
-    shadow: Side,
-    since: Timestamp,
+    pub(crate) step: usize,
+    pub(crate) plugin: Side,
+    pub(crate) shadow: Side,
+    pub(crate) since: Timestamp,
     /// Why the candidate is not run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
     #[serde(flatten)]
-    counts: Counts,
+    pub(crate) counts: Counts,
     /// Fuel of the candidate for one unit of the live plugin's; none before the first run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fuel_ratio: Option<f64>,
+    pub(crate) fuel_ratio: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_failure: Option<String>,
+    pub(crate) last_failure: Option<String>,
 }
 
 /// A shadow with its newest differences, newest first.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ShadowView {
     #[serde(flatten)]
-    summary: ShadowSummary,
-    differences: Vec<Found>,
+    pub(crate) summary: ShadowSummary,
+    pub(crate) differences: Vec<Found>,
 }
 
 impl Pairing {

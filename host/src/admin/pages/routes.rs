@@ -8,7 +8,7 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{assets, deliveries, door, events, frame, live, login, quarantine, replays, settings, start, troubles, try_out};
+use super::{assets, deliveries, door, events, frame, live, login, plugins, quarantine, replays, schemas, settings, start, troubles, try_out};
 use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::admin::AdminState;
 use crate::tasks::{self, OnPanic};
@@ -56,6 +56,12 @@ pub(super) fn all() -> Vec<Route> {
         get("/events/quarantine", Viewer, quarantine::list),
         get("/events/quarantine/{id}", Viewer, quarantine::one),
         post("/events/quarantine/{id}/admit", Operator, quarantine::admit),
+        get("/schemas", Viewer, schemas::list),
+        get("/schemas/{type}", Viewer, schemas::one),
+        get("/plugins", Viewer, plugins::list),
+        get("/plugins/{name}", Viewer, plugins::one),
+        get("/plugins/upload", Admin, plugins::form),
+        post("/plugins/upload", Admin, plugins::upload),
     ]
 }
 
