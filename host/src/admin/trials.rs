@@ -27,7 +27,7 @@ use crate::store::Change;
 use crate::webhook::Webhook;
 
 /// What Strapi's "Trigger" sends.
-const USUAL_SAMPLE: &str = "trigger-test";
+pub(super) const USUAL_SAMPLE: &str = "trigger-test";
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -4,7 +4,6 @@ mod came_in;
 mod explained;
 
 use axum::extract::{Path, State};
-use http::StatusCode;
 use maud::{Markup, html};
 
 use self::came_in::Wanted;
@@ -27,11 +26,8 @@ const MOST: usize = 50;
 pub(super) async fn list(State(admin): Admin, ask: Ask) -> Result<Page, Problem> {
     let wanted = Wanted::of(&ask.uri);
     let (filter, before, wrong) = wanted.filter();
-    let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let found = match wrong.is_empty() {
-        true => Some(admin.administration.event_heads(filter, before, MOST).await?),
-        false => None,
-    };
+    let found =
+        if wrong.is_empty() { Some(admin.administration.event_heads(filter, before, MOST).await?) } else { None };
     let sources = admin.source_names(&admin.live.load());
     let body = html! {
         div.head {
@@ -50,7 +46,7 @@ pub(super) async fn list(State(admin): Admin, ask: Ask) -> Result<Page, Problem>
             }
         }
     };
-    Ok(Page::new(Nav::Events, "Events", body).live("").status(status))
+    Ok(Page::new(Nav::Events, "Events", body).live(""))
 }
 
 fn table(found: &[EventHead]) -> Markup {
@@ -136,7 +132,7 @@ fn event(admin: &AdminState, ask: &Ask, found: &Found, why: &Why) -> Markup {
     }
 }
 
-/// A word that stands for where a row came from or what it is.
+/// Why a body was refused, in a sentence.
 pub(super) fn reason(problem: &serde_json::Value) -> Markup {
     let text = |name: &str| problem.get(name).and_then(serde_json::Value::as_str);
     html! {

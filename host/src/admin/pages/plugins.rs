@@ -39,7 +39,7 @@ pub(super) async fn list(State(admin): Admin, ask: Ask) -> Page {
     let body = html! {
         div.head {
             h1 { "Plugins" }
-            @if ask.may(Role::Admin) { p.actions { a.button href="/plugins/upload" { "Upload a plugin" } } }
+            @if ask.may(Role::Admin) { div.actions { a.button href="/plugins/upload" { "Upload a plugin" } } }
         }
         (faults(&revision, None))
         @if statuses.is_empty() {

@@ -27,10 +27,15 @@ const MOST_ERRORS: usize = 50;
 pub(super) async fn list(State(admin): Admin, ask: Ask) -> Result<Page, Problem> {
     let before = before(&ask.uri);
     let found = admin.administration.quarantined(before, MOST).await?;
+    // Pages of large entries are short: only a look tells whether there are more.
+    let older = match found.last() {
+        Some(last) => admin.administration.quarantined(Some(last.id), 1).await?.pop().map(|_| last.id),
+        None => None,
+    };
     let body = html! {
         div.head {
             h1 { "Refused bodies" }
-            p.actions { a.button href="/events" { "Events" } }
+            div.actions { a.button href="/events" { "Events" } }
         }
         p { "What was answered with 422 is kept for a while, and can be let in once it fits. "
             "A schema of your own in " code { "schemas/" } " changes what fits." }
@@ -41,7 +46,7 @@ pub(super) async fn list(State(admin): Admin, ask: Ask) -> Result<Page, Problem>
         }
         nav.pager aria-label="Pages of the list" {
             @if before.is_some() { a.button href="/events/quarantine" { "Newest" } }
-            @if let Some(last) = found.last() { a.button rel="next" href={ "/events/quarantine?before=" (last.id) } { "Older" } }
+            @if let Some(last) = older { a.button rel="next" href={ "/events/quarantine?before=" (last) } { "Older" } }
         }
     };
     Ok(Page::new(Nav::Events, "Refused bodies", body))

@@ -59,7 +59,7 @@ fn row(schemas: &SchemaSet, name: &str) -> Markup {
     html! {
         tr {
             th scope="row" { a href={ "/schemas/" (name) } { (name) } }
-            td data-label="From" { @if schemas.is_built_in(name) { "built in" } @else { "folder" } }
+            td.tight data-label="From" { @if schemas.is_built_in(name) { "built in" } @else { "folder" } }
             td data-label="Example" { @if schemas.example(name).is_some() { "yes" } @else { span.muted { "no" } } }
             td data-label="What it is" { (about.map(|about| inert(&about)).unwrap_or_default()) }
         }

@@ -74,8 +74,10 @@ fn changed(event: &Event, before: &Changes, after: &Changes) -> Markup {
     let payload = |changes: &Changes| changes.data.clone().unwrap_or_else(|| event.data.clone());
     let (headers_before, headers_after) = (headers(before), headers(after));
     html! {
-        h4 { "Payload" }
-        (diff(&payload(before), &payload(after)))
+        @if before.data != after.data {
+            h4 { "Payload" }
+            (diff(&payload(before), &payload(after)))
+        }
         @if headers_before != headers_after {
             h4 { "Headers" }
             (diff(headers_before.as_bytes(), headers_after.as_bytes()))

@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use http::StatusCode;
 use maud::{Markup, html};
 
-use self::subject::{Subject, Wrong};
+use self::subject::{Refused, Subject, Wrong};
 use super::door::Ask;
 use super::frame::{Nav, Page};
 use super::parts::{csrf, inert};
@@ -43,9 +43,8 @@ pub(super) async fn page(State(admin): Admin, ask: Ask, Path(id): Path<String>) 
     let webhook = revision.webhooks.get(&id).ok_or_else(|| no_webhook(&id))?;
     let picked: BTreeMap<String, String> = params::query(&ask.uri)?;
     let (subject, wrong) = subject::picked(&admin, &revision, webhook, &picked).await?;
-    let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let shown = shown(&admin, &ask, webhook, subject, wrong).await?;
-    Ok(shown.page(None).status(status))
+    Ok(shown.page(None))
 }
 
 pub(super) async fn run(State(admin): Admin, ask: Ask, Path(id): Path<String>) -> Result<Page, Problem> {
@@ -54,17 +53,17 @@ pub(super) async fn run(State(admin): Admin, ask: Ask, Path(id): Path<String>) -
     let webhook = revision.webhooks.get(&id).ok_or_else(|| no_webhook(&id))?;
     let subject = Subject::sent(&ask.sent);
     let send = ask.sent.text("step") == "send";
-    let outcome = match subject.asked(&admin, &revision, send).await? {
-        Ok(asked) => admin.test(ask.who(), &id, asked).await.map_err(|problem| subject::place(problem)),
-        Err(wrong) => Err(Ok(wrong)),
+    let outcome = match subject.asked(&admin, &revision, send).await {
+        Ok(asked) => admin.test(ask.who(), &id, asked).await.map_err(Refused::from),
+        Err(refused) => Err(refused),
     };
     match outcome {
         Ok(test) => Ok(shown(&admin, &ask, webhook, subject, Vec::new()).await?.page(Some(&test))),
-        Err(Ok(wrong)) => {
+        Err(Refused::Field(wrong)) => {
             let shown = shown(&admin, &ask, webhook, subject, vec![wrong]).await?;
             Ok(shown.page(None).status(StatusCode::UNPROCESSABLE_ENTITY))
         }
-        Err(Err(problem)) => Err(problem),
+        Err(Refused::All(problem)) => Err(problem),
     }
 }
 
@@ -88,11 +87,11 @@ impl Shown<'_> {
         let body = html! {
             div.head {
                 h1 { (inert(&title)) }
-                p.actions { a.button href={ "/webhooks/" (webhook.id) } { "Back to the webhook" } }
+                div.actions { a.button href={ "/webhooks/" (webhook.id) } { "Back to the webhook" } }
             }
             @if let Some(test) = test {
                 details.more { summary { "Another event, or this one changed" } (self.choice()) }
-                (outcome::outcome(test, self.send_form(test)))
+                (outcome::outcome(test, &self.send_form(test)))
             } @else {
                 p.lead { "See what this webhook would make of an event. Nothing is sent before you say so." }
                 (self.choice())
@@ -105,7 +104,7 @@ impl Shown<'_> {
         html! {
             h2 { "Pick an event" }
             div.cards-grid {
-                (self.pick("sample", "A sample", html! {
+                (self.pick("sample", "A sample", &html! {
                     select #sample name="sample" {
                         @for sample in &self.samples {
                             option value=(sample) selected[self.subject.is_sample(sample)] { (sample) }
@@ -113,7 +112,7 @@ impl Shown<'_> {
                     }
                 }))
                 @if !self.events.is_empty() {
-                    (self.pick("event", "A past event", html! {
+                    (self.pick("event", "A past event", &html! {
                         select #event name="event" {
                             @for head in &self.events {
                                 option value=(head.id) selected[self.subject.event == head.id.to_string()] {
@@ -123,7 +122,7 @@ impl Shown<'_> {
                         }
                     }))
                 }
-                (self.pick("id", "An event by its id", html! {
+                (self.pick("id", "An event by its id", &html! {
                     input #id name="id" placeholder="evt_…" autocomplete="off" spellcheck="false" required
                         aria-invalid=[self.wrong("id").map(|_| "true")] aria-describedby=[self.wrong("id").map(|_| "id-error")];
                 }))
@@ -133,7 +132,7 @@ impl Shown<'_> {
     }
 
     /// A form that only fills the other one.
-    fn pick(&self, field: &str, label: &str, input: Markup) -> Markup {
+    fn pick(&self, field: &str, label: &str, input: &Markup) -> Markup {
         html! {
             form.card method="get" action={ "/webhooks/" (self.webhook.id) "/try" } {
                 label for=(field) { (label) }

@@ -91,7 +91,7 @@ impl Wanted {
                 @for (field, label) in [("since", "Since (UTC)"), ("until", "Until (UTC)")] {
                     div {
                         label for=(field) { (label) }
-                        input id=(field) type="datetime-local" step="1" name=(field) value=(text(field).trim_end_matches('Z'))
+                        input id=(field) type="datetime-local" step="1" name=(field) value=[self.get(field).filter(|text| moment(text).is_some()).map(|text| text.trim_end_matches('Z'))]
                             aria-invalid=[invalid(field)] aria-describedby=[said(field).map(|_| "wrong")];
                     }
                 }

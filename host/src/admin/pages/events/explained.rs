@@ -49,7 +49,7 @@ fn webhook(one: &WebhookWhy, event: EventId, may_try: bool) -> Markup {
             @if let Some(command) = next_command {
                 p { "Next: " code { (inert(command)) } " " button.quiet type="button" data-copy=(command) { "Copy" } }
             }
-            details.more open[is_stopped(gates)] {
+            details.more open[delivery.is_some() && is_stopped(gates)] {
                 summary { "Gates" }
                 ol.gates { @for gate in gates { (passed(gate)) } }
             }

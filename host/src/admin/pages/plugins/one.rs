@@ -37,7 +37,7 @@ pub(in super::super) async fn one(State(admin): Admin, ask: Ask, Path(name): Pat
     let body = html! {
         div.head {
             h1 { (name) }
-            @if ask.may(Role::Admin) { p.actions { a.button href={ "/plugins/upload?name=" (name) } { "Upload another version" } } }
+            @if ask.may(Role::Admin) { div.actions { a.button href={ "/plugins/upload?name=" (name) } { "Upload another version" } } }
         }
         p.lead { (inert(&plugin.manifest.description)) }
         (faults(&revision, Some(&name)))

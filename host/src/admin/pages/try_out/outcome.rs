@@ -10,7 +10,7 @@ use crate::admin::views::Data;
 use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Response};
 use crate::schemas::Violation;
 
-pub(super) fn outcome(test: &Test, send: Markup) -> Markup {
+pub(super) fn outcome(test: &Test, send: &Markup) -> Markup {
     let Test { event, schema, chain, request, attempt, handed: (whole, handed), .. } = test;
     html! {
         @if let Some(attempt) = attempt { (answer(attempt)) }
@@ -46,7 +46,7 @@ fn judged(schema: &SchemaResult, event_type: &str) -> Markup {
 }
 
 /// Each with its place.
-pub(super) fn violations(errors: &[Violation]) -> Markup {
+fn violations(errors: &[Violation]) -> Markup {
     html! {
         dl.facts {
             @for Violation { pointer, message, .. } in errors {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::sent::Sent;
 use crate::admin::AdminState;
-use crate::admin::trials::TestBody;
+use crate::admin::trials::{TestBody, USUAL_SAMPLE};
 use crate::event::Event;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::{EventId, EventType};
@@ -15,9 +15,6 @@ use crate::webhook::Webhook;
 
 /// Larger ones are not changed in a form.
 const MOST_EDITED_BYTES: usize = 256 << 10;
-
-/// What Strapi's "Trigger" sends.
-const USUAL_SAMPLE: &str = "trigger-test";
 
 /// The event as the form carries it.
 pub(super) struct Subject {
@@ -55,15 +52,23 @@ pub(super) async fn picked(
     Ok((Subject::sample(revision, webhook, filled("sample")), Vec::new()))
 }
 
-/// Beside the field it is about, if it is about one.
-pub(super) fn place(problem: Problem) -> Result<Wrong, Problem> {
-    let field = match problem.kind() {
-        Kind::Unfit => "type",
-        Kind::NotAnEvent | Kind::UnknownEvent => "data",
-        Kind::TooManyRuns => "",
-        _ => return Err(problem),
-    };
-    Ok(Wrong { field, message: problem.detail().to_owned() })
+/// Why nothing was tried.
+pub(super) enum Refused {
+    /// It stands beside a field.
+    Field(Wrong),
+    All(Problem),
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        let field = match problem.kind() {
+            Kind::Unfit => "type",
+            Kind::NotAnEvent | Kind::UnknownEvent => "data",
+            Kind::TooManyRuns => "",
+            _ => return Self::All(problem),
+        };
+        Self::Field(Wrong { field, message: problem.detail().to_owned() })
+    }
 }
 
 impl Subject {
@@ -94,20 +99,15 @@ impl Subject {
     }
 
     /// As the API takes it. A past event that was not changed is tried with all that came with it.
-    pub(super) async fn asked(
-        &self,
-        admin: &AdminState,
-        revision: &Revision,
-        send: bool,
-    ) -> Result<Result<TestBody, Wrong>, Problem> {
-        let wrong = |field, message: String| Ok(Err(Wrong { field, message }));
+    pub(super) async fn asked(&self, admin: &AdminState, revision: &Revision, send: bool) -> Result<TestBody, Refused> {
+        let wrong = |field, message: String| Err(Refused::Field(Wrong { field, message }));
         let event = match self.event.parse::<EventId>() {
-            Ok(id) => admin.administration.event(id).await?,
+            Ok(id) => admin.administration.event(id).await.map_err(Problem::from)?,
             Err(_) => None,
         };
-        let of_body = TestBody { send: Some(send), ..TestBody::default() };
+        let asked = TestBody { send: Some(send), ..TestBody::default() };
         if let Some(event) = event.filter(|event| self.is_unchanged(event)) {
-            return Ok(Ok(TestBody { event: Some(event.id), ..of_body }));
+            return Ok(TestBody { event: Some(event.id), ..asked });
         }
         let Some(text) = &self.text else {
             return wrong("", "This event is gone. Pick another.".to_owned());
@@ -127,7 +127,7 @@ impl Subject {
                 Err(error) => return wrong("type", format!("{error}.")),
             },
         };
-        Ok(Ok(TestBody { data: Some(data), event_type, ..of_body }))
+        Ok(TestBody { data: Some(data), event_type, ..asked })
     }
 
     fn is_unchanged(&self, event: &Event) -> bool {
