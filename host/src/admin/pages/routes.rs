@@ -8,7 +8,10 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{assets, deliveries, door, events, frame, live, login, plugins, quarantine, replays, schemas, settings, start, troubles, try_out};
+use super::{
+    assets, deliveries, door, events, frame, live, login, plugins, quarantine, replays, schemas, settings, start,
+    troubles, try_out,
+};
 use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::admin::AdminState;
 use crate::tasks::{self, OnPanic};

@@ -14,7 +14,7 @@ use maud::{Markup, html};
 use self::subject::{Refused, Subject, Wrong};
 use super::door::Ask;
 use super::frame::{Nav, Page};
-use super::parts::{csrf, inert};
+use super::parts::{csrf, inert, ticked};
 use crate::admin::params;
 use crate::admin::trials::{Test, no_webhook};
 use crate::admin::{Admin, AdminState};
@@ -203,6 +203,6 @@ impl Shown<'_> {
     }
 
     fn error(&self, field: &str) -> Markup {
-        html! { @if let Some(message) = self.wrong(field) { p.error id={ (field) "-error" } role="alert" { (inert(message)) } } }
+        html! { @if let Some(message) = self.wrong(field) { p.error id={ (field) "-error" } role="alert" { (ticked(message)) } } }
     }
 }

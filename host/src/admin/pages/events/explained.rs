@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::parts::{badge, inert, state};
+use super::super::parts::{badge, inert, state, ticked};
 use crate::ids::EventId;
 use crate::why::{Gate, Verdict, WebhookWhy, Why};
 
@@ -44,7 +44,7 @@ fn webhook(one: &WebhookWhy, event: EventId, may_try: bool) -> Markup {
                     @if may_try { a href={ "/webhooks/" (webhook) "/try?id=" (event) } { "Try it with this event" } }
                 }
             }
-            p { (inert(conclusion)) }
+            p { (ticked(conclusion)) }
             @if let Some(original) = replay_of { p.hint { "Repeats " a href={ "/deliveries/" (original) } { code { (original) } } "." } }
             @if let Some(command) = next_command {
                 p { "Next: " code { (inert(command)) } " " button.quiet type="button" data-copy=(command) { "Copy" } }
@@ -70,5 +70,5 @@ fn passed(gate: &Gate) -> Markup {
         Verdict::Wait => ("warn", "wait"),
         Verdict::Unknown => ("", "unknown"),
     };
-    html! { li { (badge(colour, word)) " " strong { (gate.name) } " " (inert(&gate.detail)) } }
+    html! { li { (badge(colour, word)) " " strong { (gate.name) } " " (ticked(&gate.detail)) } }
 }

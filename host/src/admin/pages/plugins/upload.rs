@@ -8,7 +8,7 @@ use maud::html;
 use super::super::door::Ask;
 use super::super::figures;
 use super::super::frame::{Go, Nav, Page};
-use super::super::parts::{csrf, inert};
+use super::super::parts::{csrf, ticked};
 use crate::access::Told;
 use crate::admin::Admin;
 use crate::admin::plugins::Uploaded;
@@ -81,14 +81,14 @@ fn page(ask: &Ask, name: &str, wrong: &Wrong) -> Page {
                 input #name name="name" value=(name) required spellcheck="false" autocomplete="off"
                     aria-invalid=[wrong.name.as_ref().map(|_| "true")] aria-describedby="name-hint name-error";
                 p.hint #name-hint { "As webhooks name it: the file's name without .wasm. One of this name is replaced, and kept." }
-                @if let Some(error) = &wrong.name { p.error #name-error role="alert" { (inert(error)) } }
+                @if let Some(error) = &wrong.name { p.error #name-error role="alert" { (ticked(error)) } }
             }
             div.field {
                 label for="file" { "File" }
                 input #file type="file" name="file" accept=".wasm,application/wasm" required
                     aria-invalid=[wrong.file.as_ref().map(|_| "true")] aria-describedby="file-hint file-error";
                 p.hint #file-hint { "A module or component of WebAssembly, at most " (figures::bytes(MAX_PLUGIN_FILE_BYTES)) "." }
-                @if let Some(error) = &wrong.file { p.error #file-error role="alert" { (inert(error)) } }
+                @if let Some(error) = &wrong.file { p.error #file-error role="alert" { (ticked(error)) } }
             }
             button.main type="submit" { "Upload" }
         }
