@@ -2,4 +2,6 @@
 
 mod browsing;
 mod guard;
+mod hostile;
 mod looks;
+mod webhooks;

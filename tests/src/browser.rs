@@ -164,6 +164,11 @@ impl Browser {
         self.chrome("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
+    /// As for somebody whose browser runs none.
+    pub async fn without_scripts(&self) {
+        self.chrome("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    }
+
     pub async fn dark(&self, is_dark: bool) {
         let value = if is_dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
@@ -181,10 +186,16 @@ impl Browser {
     /// Everything that must hold of any page, in both sizes, light and dark: nothing to scroll to the side, nothing said in the
     /// console, and no serious finding of axe-core.
     pub async fn check(&self, path: &str, name: &str) {
+        self.go(path).await;
+        self.check_here(name).await;
+    }
+
+    /// The same of the page we are at.
+    pub async fn check_here(&self, name: &str) {
+        let path = self.path().await;
         for (size, suffix, is_dark) in [(DESK, "", false), (PHONE, "-phone", false), (DESK, "-dark", true)] {
             self.size(size).await;
             self.dark(is_dark).await;
-            self.go(path).await;
             self.find("main").await;
             let wide = self.run("return document.documentElement.scrollWidth - window.innerWidth").await;
             assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{path} is {wide} px too wide at {size:?}");
