@@ -9,6 +9,7 @@ mod curl;
 mod detail;
 mod edit;
 mod filter;
+mod steps;
 mod table;
 mod timeline;
 
@@ -21,6 +22,7 @@ pub(super) use self::actions::{discard, replay, retry};
 pub(super) use self::detail::page;
 pub(super) use self::edit::form as edit;
 pub(super) use self::filter::{Asked, sentence, webhooks_field};
+pub(super) use self::steps::page as steps;
 pub(super) use self::table::{Row, cells, cut, heads, link, rows};
 
 use super::door::Ask;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use maud::{Markup, html};
 
 use super::{actions, chain, curl, table, timeline};
+use crate::access::Role;
 use crate::admin::budget::Budget;
 use crate::admin::pages::door::Ask;
 use crate::admin::pages::frame::{Nav, Page};
@@ -65,7 +66,7 @@ pub(in crate::admin::pages) async fn page(
             (actions::buttons(&ask, &known.view))
             h2 { "Attempts" }
             (timeline::timeline(&known.view, &known.attempts, known.now))
-            (contents(&known))
+            (contents(&ask, &known))
         }
     };
     Ok(Page::new(Nav::Deliveries, format!("Delivery {id}"), body).live(format!("delivery={id}")))
@@ -192,7 +193,7 @@ fn conclusion(view: &DeliveryView, why: &WebhookWhy) -> Markup {
     }
 }
 
-fn contents(known: &Known) -> Markup {
+fn contents(ask: &Ask, known: &Known) -> Markup {
     let Known { view, attempts, event, why, out, .. } = known;
     let ran = view.chain.as_ref().filter(|chain| !chain.runs.is_empty());
     html! {
@@ -208,6 +209,7 @@ fn contents(known: &Known) -> Markup {
         @if let (Some(chain), Some(event)) = (ran.filter(|chain| matches!(chain.verdict, ChainVerdict::Deliver { .. })), event) {
             h2 #changes { "What changed on the way" }
             (chain::changes(&event.data, chain))
+            @if ask.may(Role::Operator) { p { a href={ "/deliveries/" (view.id) "/steps" } { "Plugin by plugin" } } }
         }
         (went_out(out, event.as_ref(), view.chain.as_ref()))
         h2 #back { "What came back" }
