@@ -33,7 +33,7 @@ use crate::ids::{PluginName, WebhookId};
 use crate::webhook::{Headers, Managed, Origin, Webhook};
 
 pub use error::ConfigError;
-pub use headers::{Hint, carries_credentials, header_hints, likely_misspelling, names_a_secret};
+pub use headers::{Hint, carries_credentials, header_hints, likely_misspelling, names_a_secret, well_known_headers};
 pub use home::Home;
 pub use near::nearest;
 pub(crate) use server::sqlite_path;

@@ -192,6 +192,38 @@ pub enum SendErrorKind {
     Exhausted,
 }
 
+impl AttemptResult {
+    /// Whether the receiver took it.
+    pub const fn is_good(&self) -> bool {
+        matches!(self, Self::Answered(Response { status: 200..=299, .. }))
+    }
+}
+
+/// How an attempt went, without what was sent and what came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptHead {
+    pub started: Timestamp,
+    pub micros: u64,
+    /// None: no whole answer came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<SendErrorKind>,
+    /// The receiver took it.
+    pub good: bool,
+}
+
+impl AttemptHead {
+    pub const fn of(attempt: &Attempt) -> Self {
+        let (status, error) = match &attempt.result {
+            AttemptResult::Answered(response) => (Some(response.status), None),
+            AttemptResult::Error { kind, .. } => (None, Some(*kind)),
+        };
+        Self { started: attempt.started, micros: attempt.micros, status, error, good: attempt.result.is_good() }
+    }
+}
+
 /// A delivery as people and programs look at it, finished or not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeliveryView {

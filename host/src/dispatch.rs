@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{self, Timestamp};
-use crate::delivery::State;
+use crate::delivery::{AttemptHead, State};
 use crate::ids::{DeliveryId, EventId, EventType, WebhookId};
 use crate::operations::Operations;
 use crate::revision::{Live, Revision};
@@ -24,10 +24,12 @@ use crate::transform::TransformPool;
 use crate::webhook::Webhook;
 
 pub use self::breaks::Stopped;
+pub use self::health::RECENT_KEPT;
 pub use self::scheduler::Condition;
 pub use self::trial::{Trial, Tried, TriedRequest};
 
 use self::breaks::Breaks;
+use self::health::Recent;
 use self::pace::Pace;
 use self::run_states::RunStates;
 use self::scheduler::{Limits, Scheduler};
@@ -37,6 +39,7 @@ mod breaks;
 mod chains;
 mod claim;
 mod follow;
+mod health;
 mod pace;
 mod request;
 mod retry;
@@ -78,6 +81,7 @@ struct Inner {
     scheduler: Mutex<Scheduler>,
     pace: Pace,
     run_states: RunStates,
+    recent: Recent,
     notices: broadcast::Sender<Notice>,
     /// Something new may be claimed.
     claimable: Notify,
@@ -144,6 +148,7 @@ impl Dispatcher {
     pub async fn start_up(parts: Parts) -> Result<Self, StoreError> {
         let Parts { first, live, store, administration, transform, shadows, operations } = parts;
         let run_states = administration.run_states().await?;
+        let recent = Recent::read(&*administration, &first).await;
         let inner = Arc::new(Inner {
             live,
             store,
@@ -155,6 +160,7 @@ impl Dispatcher {
             scheduler: Mutex::default(),
             pace: Pace::default(),
             run_states: RunStates::new(run_states),
+            recent,
             notices: broadcast::channel(NOTICES_KEPT).0,
             claimable: Notify::new(),
             deliveries: TaskTracker::new(),
@@ -194,6 +200,11 @@ impl Dispatcher {
     /// By kind.
     pub fn run_states(&self, webhook: &WebhookId) -> Vec<RunState> {
         self.inner.run_states.of(webhook)
+    }
+
+    /// How the last attempts of a webhook went, oldest first; at most [`RECENT_KEPT`].
+    pub fn recent(&self, webhook: &WebhookId) -> Vec<AttemptHead> {
+        self.inner.recent.of(webhook)
     }
 
     /// The plugins that are not run any more for a webhook of this revision, because they kept breaking.
@@ -239,6 +250,7 @@ impl Dispatcher {
     /// has forgotten it already.
     pub fn forget(&self, webhook: &Webhook) {
         self.inner.run_states.forget(&webhook.id);
+        self.inner.recent.forget(&webhook.id);
         let (limits, now) = (Limits::of(webhook), clock::now());
         let can_claim = {
             let mut scheduler = self.inner.scheduler();

@@ -19,7 +19,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::clock::Timestamp;
-use crate::delivery::{Attempt, ChainRecord, DeliveryView, HeldCause, Next};
+use crate::delivery::{Attempt, AttemptHead, ChainRecord, DeliveryView, HeldCause, Next};
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, EventId, QuarantineId, SourceName, WebhookId};
 
@@ -154,6 +154,10 @@ pub trait Administration: Send + Sync + 'static {
 
     /// What is held, by webhook and cause.
     fn held_groups(&self) -> Answer<'_, HeldGroups>;
+
+    /// How the newest attempts went, of whichever webhook, newest first: the last ones of `limit` finished deliveries, and
+    /// `limit` of those that did not finish theirs.
+    fn recent_attempts(&self, limit: usize) -> Answer<'_, Vec<(WebhookId, AttemptHead)>>;
 
     /// In order of their numbers.
     fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>>;

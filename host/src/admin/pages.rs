@@ -26,6 +26,7 @@ mod start;
 mod steps;
 mod troubles;
 mod try_out;
+mod webhooks;
 
 use std::sync::Arc;
 

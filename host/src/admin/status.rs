@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{Admin, AdminState, Who, params};
 use crate::access::{Attempts, Principal};
 use crate::clock::{self, Timestamp};
+use crate::delivery::AttemptHead;
 use crate::dispatch::{Condition, Dispatcher, Stopped};
 use crate::http::problem::Problem;
 use crate::ids::{Digest, PluginName, SourceName, WebhookId};
@@ -55,33 +56,52 @@ pub(super) struct RevisionStatus {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WebhookStatus {
-    id: WebhookId,
-    name: String,
+    pub(super) id: WebhookId,
+    pub(super) name: String,
     /// Without what may hold a secret.
-    url: String,
-    enabled: bool,
-    takes_new: bool,
+    pub(super) url: String,
+    pub(super) enabled: bool,
+    pub(super) takes_new: bool,
     /// By kind; none for most.
-    run_states: Vec<RunStateView>,
-    receiver: Condition,
+    pub(super) run_states: Vec<RunStateView>,
+    pub(super) receiver: Condition,
+    pub(super) health: Health,
     /// Deliveries that are to be sent and that nobody is at; 1000: there may be more.
-    waiting: u64,
+    pub(super) waiting: u64,
     /// Counted as far as those that wait.
-    held: u64,
-    events: Vec<String>,
-    plugins: Vec<PluginName>,
-    managed_by: &'static str,
+    pub(super) held: u64,
+    pub(super) events: Vec<String>,
+    pub(super) plugins: Vec<PluginName>,
+    pub(super) managed_by: &'static str,
     /// Of its file, which is not what is in force: its last good version is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<Fault>,
+    pub(super) fault: Option<Fault>,
+}
+
+/// How the last attempts of a webhook went.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Health {
+    /// How many are known; at most 50.
+    pub(super) attempts: usize,
+    /// How many of those the receiver took.
+    pub(super) good: usize,
+    /// Half of them took no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) median_micros: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last: Option<AttemptHead>,
+    /// When what was tried and not taken is tried again, at the earliest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_retry: Option<Timestamp>,
 }
 
 /// A run state as people see it.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RunStateView {
-    kind: RunStateKind,
-    since: Timestamp,
-    by: String,
+    pub(super) kind: RunStateKind,
+    pub(super) since: Timestamp,
+    pub(super) by: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -181,7 +201,7 @@ impl RevisionStatus {
 
 impl WebhookStatus {
     pub(super) fn of(webhook: &Webhook, waiting: Waiting, revision: &Revision, dispatcher: &Dispatcher) -> Self {
-        let Waiting { waiting, held } = waiting;
+        let Waiting { waiting, held, next_retry } = waiting;
         let is_outdated = |fault: &&Fault| fault.last_good_in_force && fault.webhook() == Some(webhook.id.as_str());
         Self {
             id: webhook.id.clone(),
@@ -191,12 +211,28 @@ impl WebhookStatus {
             takes_new: dispatcher.takes_new(webhook),
             run_states: dispatcher.run_states(&webhook.id).into_iter().map(RunStateView::from).collect(),
             receiver: dispatcher.condition(webhook),
+            health: Health::of(&dispatcher.recent(&webhook.id), next_retry),
             waiting,
             held,
             events: webhook.events.iter().map(ToString::to_string).collect(),
             plugins: webhook.plugins.iter().map(|used| used.plugin.clone()).collect(),
             managed_by: if webhook.managed().is_some() { "here" } else { "file" },
             fault: revision.faults.iter().find(is_outdated).cloned(),
+        }
+    }
+}
+
+impl Health {
+    /// `recent`: oldest first.
+    pub(super) fn of(recent: &[AttemptHead], next_retry: Option<Timestamp>) -> Self {
+        let mut micros: Vec<_> = recent.iter().map(|attempt| attempt.micros).collect();
+        micros.sort_unstable();
+        Self {
+            attempts: recent.len(),
+            good: recent.iter().filter(|attempt| attempt.good).count(),
+            median_micros: micros.get(micros.len().saturating_sub(1) / 2).copied(),
+            last: recent.last().copied(),
+            next_retry,
         }
     }
 }

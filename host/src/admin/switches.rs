@@ -31,57 +31,37 @@ pub(super) struct By {
 pub(super) struct Switched {
     id: WebhookId,
     /// False: so it was already.
-    changed: bool,
+    pub(super) changed: bool,
     /// Of `enable`: its receiver was failing, and is tried again at once.
     #[serde(skip_serializing_if = "Option::is_none")]
-    was_ill: Option<bool>,
+    pub(super) was_ill: Option<bool>,
     takes_new: bool,
     run_states: Vec<RunStateView>,
 }
 
 pub(super) async fn pause(admin: Admin, who: Who, id: Path<String>, request: Request) -> Switching {
-    let asked = Switch::read(admin, who, id, request).await?;
-    let changed = asked.admin.dispatcher.pause(Arc::clone(&asked.webhook), true, asked.by.clone()).await?;
-    asked.answer("webhook.pause", changed).await
+    Switch::read(admin, who, id, request).await?.pause().await
 }
 
 pub(super) async fn resume(admin: Admin, who: Who, id: Path<String>, request: Request) -> Switching {
-    let asked = Switch::read(admin, who, id, request).await?;
-    let changed = asked.admin.dispatcher.pause(Arc::clone(&asked.webhook), false, asked.by.clone()).await?;
-    asked.answer("webhook.resume", changed).await
+    Switch::read(admin, who, id, request).await?.resume().await
 }
 
 pub(super) async fn disable(admin: Admin, who: Who, id: Path<String>, request: Request) -> Switching {
-    let asked = Switch::read(admin, who, id, request).await?;
-    let changed = asked.admin.dispatcher.disable(Arc::clone(&asked.webhook), asked.by.clone()).await?;
-    asked.answer("webhook.disable", changed).await
+    Switch::read(admin, who, id, request).await?.disable().await
 }
 
-/// One that is managed over the API is also enabled in its definition; of that a record is kept there.
 pub(super) async fn enable(admin: Admin, who: Who, id: Path<String>, request: Request) -> Switching {
-    let mut asked = Switch::read(admin, who.clone(), id, request).await?;
-    let id = asked.webhook.id.clone();
-    let mut was_defined_off = false;
-    if !asked.webhook.enabled && asked.webhook.managed().is_some() {
-        let by = Asked { who: Principal { name: asked.by.clone(), ..who.0 }, known: None };
-        was_defined_off = asked.admin.managed.patch(id.clone(), json!({ "enabled": true }), by).await?.changed;
-        asked.webhook = asked.admin.live.load().webhooks.get(&id).cloned().unwrap_or(asked.webhook);
-    } else if !asked.webhook.enabled {
-        let detail =
-            format!("config/webhooks/{id}.json says \"enabled\": false, and a file has the last word. Edit it.");
-        return Err(Problem::new(Kind::WrongState, detail));
-    }
-    let Enabled { was_off, was_ill } = asked.admin.dispatcher.enable(Arc::clone(&asked.webhook)).await?;
-    let Json(switched) = asked.answer("webhook.enable", was_off).await?;
-    Ok(Json(Switched { changed: was_off || was_defined_off, was_ill: Some(was_ill), ..switched }))
+    Switch::read(admin, who, id, request).await?.enable().await
 }
 
-type Switching = Result<Json<Switched>, Problem>;
+pub(super) type Switching = Result<Json<Switched>, Problem>;
 
 /// What was asked for, by whom, and how it was before.
-struct Switch {
+pub(super) struct Switch {
     admin: Arc<AdminState>,
     webhook: Arc<Webhook>,
+    who: Principal,
     by: String,
     before: Vec<RunState>,
 }
@@ -96,16 +76,59 @@ impl Switch {
         let id: WebhookId = params::id(&id)?;
         let limits = params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES);
         let By { by } = params::body(request, limits).await?;
-        let webhook = admin.live.load().webhooks.get(&id).cloned();
+        Self::of(admin, who, &id, by.as_deref())
+    }
+
+    /// `by`: who asks, in the words of the one who does.
+    pub(super) fn of(
+        admin: Arc<AdminState>,
+        who: Principal,
+        id: &WebhookId,
+        by: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let webhook = admin.live.load().webhooks.get(id).cloned();
         let absent =
             || Problem::new(Kind::NotFound, format!("There is no webhook {id}. `hookwright webhook list` shows all."));
-        let (webhook, by) = (webhook.ok_or_else(absent)?, who.known_as(by.as_deref()));
-        let before = admin.dispatcher.run_states(&id);
-        Ok(Self { admin, webhook, by, before })
+        let (webhook, by) = (webhook.ok_or_else(absent)?, who.known_as(by));
+        let before = admin.dispatcher.run_states(id);
+        Ok(Self { admin, webhook, who, by, before })
+    }
+
+    pub(super) async fn pause(self) -> Switching {
+        let changed = self.admin.dispatcher.pause(Arc::clone(&self.webhook), true, self.by.clone()).await?;
+        self.answer("webhook.pause", changed).await
+    }
+
+    pub(super) async fn resume(self) -> Switching {
+        let changed = self.admin.dispatcher.pause(Arc::clone(&self.webhook), false, self.by.clone()).await?;
+        self.answer("webhook.resume", changed).await
+    }
+
+    pub(super) async fn disable(self) -> Switching {
+        let changed = self.admin.dispatcher.disable(Arc::clone(&self.webhook), self.by.clone()).await?;
+        self.answer("webhook.disable", changed).await
+    }
+
+    /// One that is managed over the API is also enabled in its definition; of that a record is kept there.
+    pub(super) async fn enable(mut self) -> Switching {
+        let id = self.webhook.id.clone();
+        let mut was_defined_off = false;
+        if !self.webhook.enabled && self.webhook.managed().is_some() {
+            let by = Asked { who: Principal { name: self.by.clone(), ..self.who.clone() }, known: None };
+            was_defined_off = self.admin.managed.patch(id.clone(), json!({ "enabled": true }), by).await?.changed;
+            self.webhook = self.admin.live.load().webhooks.get(&id).cloned().unwrap_or(self.webhook);
+        } else if !self.webhook.enabled {
+            let detail =
+                format!("config/webhooks/{id}.json says \"enabled\": false, and a file has the last word. Edit it.");
+            return Err(Problem::new(Kind::WrongState, detail));
+        }
+        let Enabled { was_off, was_ill } = self.admin.dispatcher.enable(Arc::clone(&self.webhook)).await?;
+        let Json(switched) = self.answer("webhook.enable", was_off).await?;
+        Ok(Json(Switched { changed: was_off || was_defined_off, was_ill: Some(was_ill), ..switched }))
     }
 
     async fn answer(self, action: &str, changed: bool) -> Switching {
-        let Self { admin, webhook, by, before } = self;
+        let Self { admin, webhook, who: _, by, before } = self;
         let after = admin.dispatcher.run_states(&webhook.id);
         if changed {
             let change = Change {

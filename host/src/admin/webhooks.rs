@@ -32,11 +32,11 @@ const MAX_KEY_BYTES: usize = 255;
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WebhookList {
-    webhooks: Vec<WebhookStatus>,
+    pub(super) webhooks: Vec<WebhookStatus>,
     /// Why others take no events: their definitions were never good.
-    left_out: Vec<Fault>,
+    pub(super) left_out: Vec<Fault>,
     /// The `after` of the next page; none: this is the last.
-    next: Option<WebhookId>,
+    pub(super) next: Option<WebhookId>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -50,18 +50,7 @@ pub(super) struct ListQuery {
 pub(super) async fn list(State(admin): Admin, uri: Uri) -> Result<Json<WebhookList>, Problem> {
     let ListQuery { after, limit } = params::query(&uri)?;
     let limit = params::Page::new(after.clone(), limit).limit()?;
-    let revision = admin.live.load_full();
-    let is_after = |id: &WebhookId| after.as_ref().is_none_or(|after| id > after);
-    let mut found = revision.webhooks.values().filter(|webhook| is_after(&webhook.id));
-    let webhooks: Vec<_> = found.by_ref().take(limit).collect();
-    let next = found.next().and(webhooks.last()).map(|webhook| webhook.id.clone());
-    let waiting = admin.administration.waiting(webhooks.iter().map(|webhook| webhook.id.clone()).collect()).await?;
-    let webhooks = webhooks
-        .into_iter()
-        .zip(waiting)
-        .map(|(webhook, waiting)| WebhookStatus::of(webhook, waiting, &revision, &admin.dispatcher))
-        .collect();
-    Ok(Json(WebhookList { webhooks, left_out: revision::left_out(&revision.faults, &revision.webhooks), next }))
+    Ok(Json(admin.webhook_list(after.as_ref(), limit).await?))
 }
 
 /// A webhook with its definition.
@@ -101,20 +90,8 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(request.headers())?;
-    let mut draft: Value = definition(&admin, request).await?;
-    let id = match draft.as_object_mut().and_then(|draft| draft.shift_remove("id")) {
-        None | Some(Value::Null) => None,
-        Some(Value::String(id)) => Some(params::id(&id)?),
-        Some(_) => return Err(Problem::new(Kind::BadRequest, "`id` must be a text.").with("field", "id")),
-    };
-    let adopt_held = match draft.as_object_mut().and_then(|draft| draft.shift_remove("adoptHeld")) {
-        None | Some(Value::Null) => false,
-        Some(Value::Bool(adopt)) => adopt,
-        Some(_) => {
-            return Err(Problem::new(Kind::BadRequest, "`adoptHeld` must be true or false.").with("field", "adoptHeld"));
-        }
-    };
-    let edited = admin.managed.create(NewWebhook { id, draft, key, adopt_held }, who).await?;
+    let draft: Value = definition(&admin, request).await?;
+    let edited = admin.create_webhook(draft, key, who).await?;
     let status = if edited.changed { StatusCode::CREATED } else { StatusCode::OK };
     admin.edited(edited, status).await
 }
@@ -156,11 +133,7 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let id: WebhookId = params::id(&id)?;
     let known = admin.known(&id, &headers)?.version();
-    let webhook = admin.live.load().webhooks.get(&id).cloned();
-    admin.managed.remove(id, Asked { who, known }).await?;
-    if let Some(webhook) = webhook.filter(|webhook| webhook.managed().is_some()) {
-        admin.dispatcher.forget(&webhook);
-    }
+    admin.remove_webhook(id, Asked { who, known }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -188,16 +161,24 @@ pub(super) async fn rotate(
     let known = admin.known(&id, request.headers())?.version();
     let RotateBody { keep_old } =
         params::body(request, params::BodyLimits::of(&admin, params::SMALL_BODY_BYTES)).await?;
-    let keep_old = match keep_old.as_deref().map(duration::parse) {
-        None => USUAL_RETIREMENT,
-        Some(Ok(keep_old)) if keep_old <= LONGEST_RETIREMENT => keep_old,
-        Some(_) => {
-            let detail = "`keepOld` must be a duration from 0s to 30d, such as \"24h\".";
-            return Err(Problem::new(Kind::BadRequest, detail).with("field", "keepOld"));
-        }
-    };
+    let keep_old = retirement(keep_old.as_deref())?;
     let edited = admin.managed.rotate(id, keep_old, Asked { who, known }).await?;
     admin.edited(edited, StatusCode::OK).await
+}
+
+/// For how long the earlier secrets of a webhook are kept, as it is written.
+///
+/// # Errors
+/// A problem, when it is no duration or too long.
+pub(super) fn retirement(keep_old: Option<&str>) -> Result<Duration, Problem> {
+    match keep_old.map(duration::parse) {
+        None => Ok(USUAL_RETIREMENT),
+        Some(Ok(keep_old)) if keep_old <= LONGEST_RETIREMENT => Ok(keep_old),
+        Some(_) => {
+            let detail = "`keepOld` must be a duration from 0s to 30d, such as \"24h\".";
+            Err(Problem::new(Kind::BadRequest, detail).with("field", "keepOld"))
+        }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -313,6 +294,55 @@ fn etag(webhook: &Webhook) -> String {
 }
 
 impl AdminState {
+    /// Those after `after`, by id.
+    pub(super) async fn webhook_list(&self, after: Option<&WebhookId>, limit: usize) -> Result<WebhookList, Problem> {
+        let revision = self.live.load_full();
+        let is_after = |id: &WebhookId| after.is_none_or(|after| id > after);
+        let mut found = revision.webhooks.values().filter(|webhook| is_after(&webhook.id));
+        let webhooks: Vec<_> = found.by_ref().take(limit).collect();
+        let next = found.next().and(webhooks.last()).map(|webhook| webhook.id.clone());
+        let waiting = self.administration.waiting(webhooks.iter().map(|webhook| webhook.id.clone()).collect()).await?;
+        let webhooks = webhooks
+            .into_iter()
+            .zip(waiting)
+            .map(|(webhook, waiting)| WebhookStatus::of(webhook, waiting, &revision, &self.dispatcher))
+            .collect();
+        Ok(WebhookList { webhooks, left_out: revision::left_out(&revision.faults, &revision.webhooks), next })
+    }
+
+    /// Of a definition with `id` and `adoptHeld` beside it.
+    pub(super) async fn create_webhook(
+        &self,
+        mut draft: Value,
+        key: Option<String>,
+        who: Principal,
+    ) -> Result<Edited, Problem> {
+        let id = match draft.as_object_mut().and_then(|draft| draft.shift_remove("id")) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(id)) => Some(params::id(&id)?),
+            Some(_) => return Err(Problem::new(Kind::BadRequest, "`id` must be a text.").with("field", "id")),
+        };
+        let adopt_held = match draft.as_object_mut().and_then(|draft| draft.shift_remove("adoptHeld")) {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(adopt)) => adopt,
+            Some(_) => {
+                return Err(
+                    Problem::new(Kind::BadRequest, "`adoptHeld` must be true or false.").with("field", "adoptHeld")
+                );
+            }
+        };
+        Ok(self.managed.create(NewWebhook { id, draft, key, adopt_held }, who).await?)
+    }
+
+    pub(super) async fn remove_webhook(&self, id: WebhookId, asked: Asked) -> Result<(), Problem> {
+        let webhook = self.live.load().webhooks.get(&id).cloned();
+        self.managed.remove(id, asked).await?;
+        if let Some(webhook) = webhook.filter(|webhook| webhook.managed().is_some()) {
+            self.dispatcher.forget(&webhook);
+        }
+        Ok(())
+    }
+
     /// What the caller says he knows.
     ///
     /// # Errors

@@ -78,6 +78,11 @@ impl fmt::Display for Hint {
     }
 }
 
+/// Names of headers that people write in webhooks.
+pub fn well_known_headers() -> &'static [&'static str] {
+    &WELL_KNOWN
+}
+
 /// Whether a member of a plugin's config looks as if it held a secret.
 pub fn names_a_secret(member: &str) -> bool {
     const WORDS: [&str; 7] = ["apikey", "credential", "passphrase", "password", "privatekey", "secret", "token"];

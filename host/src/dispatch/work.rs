@@ -8,7 +8,9 @@ use super::pace::{self, Slot, Turn};
 use super::retry::{self, After};
 use super::{Inner, Notice, Permit, follow, request, switch};
 use crate::clock;
-use crate::delivery::{Attempt, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros};
+use crate::delivery::{
+    Attempt, AttemptHead, AttemptResult, ChainRecord, ChainVerdict, Changes, HeldCause, Next, PluginRun, micros,
+};
 use crate::event::Event;
 use crate::ids::{EventId, WebhookId};
 use crate::operations::{Occurrence, Stopped};
@@ -205,6 +207,9 @@ async fn after_attempt(inner: &Inner, webhook: &Webhook, event: &Event, number: 
 
 /// Repeats until the store took it or is closed: what happened must not be lost.
 async fn settle(inner: &Inner, lease: &Lease, step: Step) {
+    if let Some(attempt) = &step.attempt {
+        inner.recent.add(&lease.lane.webhook, AttemptHead::of(attempt));
+    }
     // Most of the time nobody watches.
     let notice = if inner.notices.receiver_count() > 0 { notice(lease, &step) } else { None };
     let occurrence = occurrence(lease, &step);

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use ::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
+
+use crate::schemas::Violation;
 
 /// What kind of problem it is. Stable: programs tell problems apart by the `type` that comes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +183,12 @@ impl Problem {
     /// Which field of what was sent is wrong, if one is.
     pub fn field(&self) -> Option<&str> {
         self.members.get("field")?.as_str()
+    }
+
+    /// What is wrong with a document that was sent, by place.
+    pub fn violations(&self) -> Vec<Violation> {
+        let errors = self.members.get("errors").and_then(Value::as_array).into_iter().flatten();
+        errors.filter_map(|error| Violation::deserialize(error).ok()).collect()
     }
 
     /// The document.

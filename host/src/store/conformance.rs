@@ -56,7 +56,8 @@ macro_rules! conformance_suite {
             debouncing: a_window_gathers_into_one_delivery, a_window_ends_at_the_longest_wait, leasing_closes,
                 holding_closes, members_are_capped_and_counted, another_member_is_sent, keys_answer_the_shared_delivery,
                 two_handles_share_a_window;
-            looking: pages_newest_first, events_that_fit, what_waits_and_behind_what, quarantine_is_bounded, run_states, says_how_durable;
+            looking: pages_newest_first, events_that_fit, what_waits_and_behind_what,
+                next_retries_and_recent_attempts, quarantine_is_bounded, run_states, says_how_durable;
             replaying: the_recorded_outcome_goes_out_again, another_event_goes_through_the_chain,
                 what_cannot_be_repeated_is_refused, one_is_hurried, what_is_given_up_is_history,
                 all_that_is_held_is_given_up;

@@ -73,6 +73,8 @@ pub struct Waiting {
     /// To be sent, and nobody is at it.
     pub waiting: u64,
     pub held: u64,
+    /// The earliest of those that were tried and are tried again, if it is among those that are due first.
+    pub next_retry: Option<Timestamp>,
 }
 
 /// No more are counted of one thing: a list of webhooks costs as much with a backlog of a million as with one of a

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::delivery::{Attempt, DeliveryView, HeldCause};
+use crate::delivery::{Attempt, AttemptHead, DeliveryView, HeldCause};
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId, QuarantineId, WebhookId};
 use crate::store::{
@@ -280,6 +280,10 @@ impl Administration for SqliteStore {
 
     fn held_groups(&self) -> Answer<'_, HeldGroups> {
         Box::pin(self.readers().ask(glance::held_groups))
+    }
+
+    fn recent_attempts(&self, limit: usize) -> Answer<'_, Vec<(WebhookId, AttemptHead)>> {
+        Box::pin(self.readers().ask(move |connection| waiting::recent_attempts(connection, limit)))
     }
 
     fn attempts_of(&self, delivery: DeliveryId) -> Answer<'_, Vec<Attempt>> {

@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
     assets, deliveries, door, events, frame, live, login, plugins, quarantine, replays, schemas, settings, start,
-    troubles, try_out,
+    troubles, try_out, webhooks,
 };
 use crate::access::Role::{self, Admin, Operator, Viewer};
 use crate::admin::AdminState;
@@ -30,6 +30,19 @@ pub(super) fn all() -> Vec<Route> {
         get("/", Viewer, start::home),
         get("/start", Viewer, start::page),
         post("/start/send", Operator, start::send),
+        get("/webhooks", Viewer, webhooks::list),
+        get("/webhooks/new", Operator, webhooks::new),
+        post("/webhooks/new", Operator, webhooks::create),
+        get("/webhooks/{id}", Viewer, webhooks::one),
+        get("/webhooks/{id}/edit", Operator, webhooks::edit),
+        post("/webhooks/{id}/edit", Operator, webhooks::save),
+        post("/webhooks/{id}/enable", Operator, webhooks::enable),
+        post("/webhooks/{id}/disable", Operator, webhooks::disable),
+        post("/webhooks/{id}/pause", Operator, webhooks::pause),
+        post("/webhooks/{id}/resume", Operator, webhooks::resume),
+        post("/webhooks/{id}/rotate", Admin, webhooks::rotate),
+        post("/webhooks/{id}/delete", Operator, webhooks::remove),
+        get("/webhooks/{id}/export", Viewer, webhooks::export),
         get("/webhooks/{id}/try", Operator, try_out::page),
         post("/webhooks/{id}/try", Operator, try_out::run),
         get("/deliveries", Viewer, deliveries::list),

@@ -17,7 +17,7 @@ pub(in crate::admin) fn steps(event: &Event, runs: &[PluginRun], handed: &[Hande
         @if runs.is_empty() {
             p.muted { "No plugin: the event goes out byte for byte." }
         } @else {
-            ol.chain {
+            ol.handed {
                 @for (index, run) in runs.iter().enumerate() {
                     @let earlier = index.checked_sub(1).and_then(|before| handed.get(before));
                     @let before = earlier.and_then(|step| step.changes.as_ref()).unwrap_or(&nothing);

@@ -1,7 +1,7 @@
 //! People look.
 
 use super::*;
-use crate::delivery::State;
+use crate::delivery::{AttemptHead, State};
 use crate::ids::QuarantineId;
 use crate::store::conformance::ordering::new_in;
 use crate::store::{DeliveryFilter, EventFilter, Page, QuarantineBounds, Quarantined, RunState, RunStateKind, Waiting};
@@ -76,7 +76,11 @@ pub(crate) async fn what_waits_and_behind_what(database: &impl Database) {
         ids.push(placed(&store, new_in(ms, "=1")).await.id);
     }
     let waiting = async || store.waiting(vec![webhook("site"), webhook("none")]).await.expect("counts");
-    assert_eq!(waiting().await, [Waiting { waiting: 2, held: 0 }, Waiting::default()], "the first is leased");
+    assert_eq!(
+        waiting().await,
+        [Waiting { waiting: 2, ..Waiting::default() }, Waiting::default()],
+        "the first is leased"
+    );
     let ahead = async |id| store.ahead_of(id).await.expect("looks");
     assert_eq!(ahead(ids[0]).await, None);
     let third = ahead(ids[2]).await.expect("is behind");
@@ -87,6 +91,29 @@ pub(crate) async fn what_waits_and_behind_what(database: &impl Database) {
     }
     store.hold(webhook("site"), crate::delivery::HeldCause::Stuck, "r".into(), at(9)).await.expect("holds");
     assert_eq!(waiting().await[0], Waiting::default(), "what is leased neither waits nor is held");
+}
+
+pub(crate) async fn next_retries_and_recent_attempts(database: &impl Database) {
+    let store = database.handle().await;
+    let mut ended = Vec::new();
+    for (ms, status, next) in [
+        (0, 503, retry_at(500)),
+        (1, 502, retry_at(300)),
+        (2, 200, Next::Delivered),
+        (3, 400, Next::Failed { reason: "400".into() }),
+    ] {
+        let lease = born_leased(&store, ms, "site").await;
+        let made = Attempt { started: at(ms), ..attempt(1, status) };
+        ended.push((webhook("site"), AttemptHead::of(&made)));
+        settle(&store, Settlement { attempt: Some(made), ..settlement(&lease, ms, next) }).await;
+    }
+    append(&store, new_event(4, &["site"], false)).await;
+    let found = store.waiting(vec![webhook("site"), webhook("none")]).await.expect("looks");
+    assert_eq!(found[0], Waiting { waiting: 3, held: 0, next_retry: Some(at(300)) }, "what was not tried is no retry");
+    assert_eq!(found[1], Waiting::default());
+    ended.reverse();
+    assert_eq!(store.recent_attempts(9).await.expect("looks"), ended);
+    assert_eq!(store.recent_attempts(1).await.expect("looks"), [ended[0].clone(), ended[2].clone()]);
 }
 
 fn refused(ms: i64, bytes: usize) -> Quarantined {
