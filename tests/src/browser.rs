@@ -40,13 +40,18 @@ impl Browser {
     /// Signs in with a link of `hookwright login`. `None`, said aloud, where there is no Chromium; with `CI=true` a failure.
     pub async fn sign_in(host: &Hookwright) -> Option<Self> {
         let browser = Self::open(host).await?;
+        browser.enter(host).await;
+        Some(browser)
+    }
+
+    /// Signs in.
+    pub async fn enter(&self, host: &Hookwright) {
         let output = host.command(&["login"]).await;
         let link = String::from_utf8(output.stdout).expect("text");
         assert!(output.status.success(), "{:?}", String::from_utf8_lossy(&output.stderr));
-        browser.client.goto(link.trim()).await.expect("the link opens");
-        browser.click("button.main").await;
-        browser.at("/").await;
-        Some(browser)
+        self.client.goto(link.trim()).await.expect("the link opens");
+        self.click("button.main").await;
+        self.find("header.top").await;
     }
 
     /// Opens a window, without signing in.
@@ -110,7 +115,13 @@ impl Browser {
     pub async fn press(&self, text: &str) {
         let path = format!("//*[self::button or self::a or self::summary][normalize-space(.)='{text}']");
         until(&format!("a click on “{text}”"), || async {
-            self.client.find(Locator::XPath(&path)).await.ok()?.click().await.ok()
+            for found in self.client.find_all(Locator::XPath(&path)).await.ok()? {
+                // A form may have another of that name, for the Enter key.
+                if found.attr("aria-hidden").await.ok()?.is_none() {
+                    return found.click().await.ok();
+                }
+            }
+            None
         })
         .await;
     }
@@ -138,6 +149,16 @@ impl Browser {
 
     pub async fn text(&self, css: &str) -> String {
         until(&format!("the text of {css}"), || async { self.find(css).await.text().await.ok() }).await
+    }
+
+    /// Of all that are there, once one is.
+    pub async fn texts(&self, css: &str) -> Vec<String> {
+        self.find(css).await;
+        let mut texts = Vec::new();
+        for element in self.client.find_all(Locator::Css(css)).await.expect("an answer") {
+            texts.push(element.text().await.expect("a text"));
+        }
+        texts
     }
 
     pub async fn value(&self, css: &str) -> String {

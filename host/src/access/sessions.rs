@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 use crate::ids::Digest;
 
 /// A link that was not followed by then opens nothing.
-pub const LINK_LIFETIME: Duration = Duration::from_mins(10);
+const LINK_LIFETIME: Duration = Duration::from_mins(10);
 /// A session ends so long after it began, whatever was done with it.
 pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
 const MOST_LINKS: usize = 100;

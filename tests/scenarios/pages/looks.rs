@@ -27,7 +27,7 @@ async fn busy_host(receiver: &Receiver, failing: &Receiver) -> Hookwright {
         .await;
     let plugins = json!([
         { "plugin": "redact", "config": { "remove": ["/entry/title"] } },
-        { "plugin": "add-headers", "config": { "headers": { "X-Model": { "from": "/model" } } } },
+        { "plugin": "add-headers", "config": { "headers": { "X-Model": "/model" } } },
     ]);
     let managed = json!({
         "id": "newsletter", "name": "Newsletter", "url": receiver.url(), "events": ["entry.create", "entry.publish"],
@@ -53,9 +53,9 @@ async fn every_page_fits_and_is_fit_for_everybody() {
     let receiver = Receiver::start().await;
     let failing = Receiver::answering(|_, _| 503).await;
     let host = busy_host(&receiver, &failing).await;
-    let Some(browser) = Browser::sign_in(&host).await else { return };
+    let Some(browser) = Browser::open(&host).await else { return };
     let newest = async |query: &str| id(&host.api(&format!("/v1/deliveries?limit=1{query}")).await["deliveries"][0]);
-    host.status("everything to have been tried", |status| status["counts"]["failed"].as_u64() >= Some(15)).await;
+    host.status("some to have failed", |status| status["counts"]["failed"].as_u64() >= Some(8)).await;
     let failed = newest("&state=failed").await;
     let changed = newest("&webhook=newsletter&state=delivered").await;
     let event = host.api(&format!("/v1/deliveries/{changed}")).await["event"].as_str().expect("an id").to_owned();
@@ -63,7 +63,8 @@ async fn every_page_fits_and_is_fit_for_everybody() {
     let many = json!({ "webhook": "legacy" }).to_string();
     let run = id(&host.admin_send(Method::POST, "/v1/replays", many).await.body);
 
-    browser.check("/login?code=none", "login").await;
+    browser.check("/login", "login").await;
+    browser.enter(&host).await;
     for (path, name) in [
         ("/start", "start"),
         ("/webhooks", "webhooks"),

@@ -164,7 +164,7 @@ fn table(runs: &[RunView]) -> Markup {
                 tbody {
                     @for run in runs {
                         tr id=(run.id) {
-                            th scope="row" { a href={ "/replays/" (run.id) } aria-label={ "Run " (run.id) } { (parts::time(run.started, now)) } }
+                            th scope="row" { a href={ "/replays/" (run.id) } { (parts::time(run.started, now)) } }
                             td data-label="State" { (state(run.progress.state)) }
                             td data-label="Webhook" { a href={ "/webhooks/" (run.webhook) } { (run.webhook) } }
                             td data-label="What" { span { (run.of_state) ", " (in_words(run.mode)) } }
