@@ -27,14 +27,17 @@ const GOAL_MS: f64 = 100.0;
 /// Has nothing to look up.
 const BASELINE: &str = "/login?code=none";
 /// Pages that list, or count, what there is much of.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 11] = [
     "/webhooks",
     "/webhooks/bench",
     "/deliveries",
     "/deliveries?webhook=bench",
     "/deliveries?state=delivered",
     "/deliveries?state=failed",
-    "/deliveries?type=entry.create",
+    "/deliveries?eventType=entry.create",
+    // There is none: as far as a page looks.
+    "/deliveries?eventType=media.create",
+    "/deliveries?webhook=absent",
     "/troubles",
     "/events",
 ];
@@ -120,7 +123,7 @@ async fn sign_in(child: &Child, admin: SocketAddr) -> anyhow::Result<String> {
         .method(Method::POST)
         .uri("/login")
         .header(header::HOST, admin.to_string())
-        .header(header::ORIGIN, format!("http://{}", admin))
+        .header(header::ORIGIN, format!("http://{admin}"))
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .body(Full::new(Bytes::from(format!("token={}", token.trim()))))?;
     let answer = client::connected(admin, async |mut requests| requests.whole(request).await).await?;

@@ -1,4 +1,4 @@
-//! A real Chromium, driven over WebDriver, signed in to the pages of a host.
+//! A real Chromium, driven over `WebDriver`, signed in to the pages of a host.
 //!
 //! Whatever is waited for is waited for by its condition; what a page says in its console is kept and looked at by
 //! [`Browser::check`].
@@ -169,9 +169,8 @@ impl Browser {
     pub async fn sees(&self, text: &str) {
         let shown = || async { self.text("main").await.contains(text).then_some(()) };
         let seen = tokio::time::timeout(crate::wait::PATIENCE, until(text, shown)).await;
-        if seen.is_err() {
-            panic!("“{text}” is not on {}:\n{}", self.path().await, self.text("main").await);
-        }
+        let (path, there) = (self.path().await, self.text("main").await);
+        assert!(seen.is_ok(), "“{text}” is not on {path}:\n{there}");
     }
 
     /// Runs a script of the test's own.

@@ -22,7 +22,7 @@ cargo xtask <command>
   languages      build and test the example plugins in JavaScript and Python, into target/languages/*.wasm
   release        build the binary for use, with the bundled plugins inside
   bench [args]   build for speed and run the benchmarks; args go to `hookwright-bench`: none for the whole way of an
-                 event, `plugins`, `hostile` or `reloads` for what is about plugins
+                 event, `plugins`, `hostile` or `reloads` for what is about plugins, `pages` for the admin pages
   help           this text
 
 HOOKWRIGHT_WASM=rustup|debian   where the target wasm32-unknown-unknown comes from (default: whatever is there)

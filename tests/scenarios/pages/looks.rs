@@ -26,7 +26,7 @@ async fn busy_host(receiver: &Receiver, failing: &Receiver) -> Hookwright {
         .start()
         .await;
     let plugins = json!([
-        { "plugin": "redact", "config": { "remove": ["/entry/title"] } },
+        { "plugin": "redact", "config": { "remove": ["/entry/documentId"] } },
         { "plugin": "add-headers", "config": { "headers": { "X-Model": "/model" } } },
     ]);
     let managed = json!({

@@ -19,6 +19,8 @@ use crate::admin::{Admin, AdminState};
 use crate::clock;
 use crate::http::Peer;
 
+const SPENT: &str = "This link was used already, or is too old. Ask for another.";
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
@@ -32,10 +34,7 @@ pub(super) async fn page(State(admin): Admin, Query(wanted): Query<Wanted>, requ
     }
     let known = admin.sessions.linked(&wanted.code, clock::now());
     let is_spent = !wanted.code.is_empty() && known.is_none();
-    let (status, wrong) = match is_spent {
-        true => (StatusCode::UNAUTHORIZED, Some("This link was used already, or is too old. Ask for another.")),
-        false => (StatusCode::OK, None),
-    };
+    let (status, wrong) = if is_spent { (StatusCode::UNAUTHORIZED, Some(SPENT)) } else { (StatusCode::OK, None) };
     frame::bare(status, "Sign in", &form(&wanted, known.as_ref(), wrong))
 }
 
@@ -78,7 +77,7 @@ pub(super) async fn sign_in(State(admin): Admin, request: Request) -> Response {
     let principal = if let Some(code) = sent.filled("code") {
         match admin.sessions.redeem(code, now) {
             Some(principal) => principal,
-            None => return refuse("This link was used already, or is too old. Ask for another."),
+            None => return refuse(SPENT),
         }
     } else {
         match admin.tokens.find(sent.text("token").trim(), now) {
