@@ -1,7 +1,7 @@
 //! Who is signed in to the pages: one-time links, the sessions they begin, and what each session is told next.
 //!
-//! Of a link and of a session only the digest is kept, in memory: a restart signs everybody out. Both are bounded; when
-//! there is no room, the oldest goes. Does not speak HTTP, and does not know whether a principal's token is still good:
+//! Of a link and of a session only the digest is kept, in memory: a restart signs everybody out. Both are bounded
+//! for each token; when there is no room, its oldest goes. Does not speak HTTP, and does not know whether a principal's token is still good:
 //! whoever asks looks.
 
 use std::collections::VecDeque;
@@ -20,8 +20,10 @@ use crate::ids::Digest;
 const LINK_LIFETIME: Duration = Duration::from_mins(10);
 /// A session ends so long after it began, whatever was done with it.
 pub const SESSION_LIFETIME: Duration = Duration::from_hours(12);
-const MOST_LINKS: usize = 100;
-const MOST_SESSIONS: usize = 1_000;
+/// Of one token, so that nobody can push out others. There are a thousand tokens at most.
+const MOST_OF_ONE: usize = 20;
+/// Waiting to be said in one session.
+const MOST_TOLD: usize = 20;
 
 /// Links and sessions.
 #[derive(Debug, Default)]
@@ -41,8 +43,8 @@ struct Entry {
     digest: Digest,
     principal: Principal,
     ends: Timestamp,
-    /// To be shown on the next page.
-    told: Option<Told>,
+    /// To be shown on the page of each path, oldest first.
+    told: Vec<(String, Told)>,
 }
 
 /// Somebody who is signed in.
@@ -85,8 +87,8 @@ impl Sessions {
     pub fn link(&self, principal: Principal, now: Timestamp) -> (String, Timestamp) {
         let code = fresh();
         let ends = now.after(LINK_LIFETIME);
-        let entry = Entry { digest: Digest::of(code.as_bytes()), principal, ends, told: None };
-        push(&mut self.lock().links, entry, MOST_LINKS);
+        let entry = Entry { digest: Digest::of(code.as_bytes()), principal, ends, told: Vec::new() };
+        push(&mut self.lock().links, entry, now);
         (code, ends)
     }
 
@@ -107,8 +109,8 @@ impl Sessions {
     pub fn begin(&self, principal: Principal, now: Timestamp) -> String {
         let cookie = fresh();
         let ends = now.after(SESSION_LIFETIME);
-        let entry = Entry { digest: Digest::of(cookie.as_bytes()), principal, ends, told: None };
-        push(&mut self.lock().sessions, entry, MOST_SESSIONS);
+        let entry = Entry { digest: Digest::of(cookie.as_bytes()), principal, ends, told: Vec::new() };
+        push(&mut self.lock().sessions, entry, now);
         cookie
     }
 
@@ -128,18 +130,24 @@ impl Sessions {
         self.lock().sessions.iter().any(|entry| entry.digest == session.digest)
     }
 
-    /// Has the next page of this session say this.
-    pub fn tell(&self, session: &Session, told: Told) {
+    /// Has the page of this path say this, once, to this session. What other pages were to say waits for them: it may hold a
+    /// secret that nobody else has.
+    pub fn tell(&self, session: &Session, path: &str, told: Told) {
         let mut inner = self.lock();
         if let Some(entry) = inner.sessions.iter_mut().find(|entry| entry.digest == session.digest) {
-            entry.told = Some(told);
+            if entry.told.len() >= MOST_TOLD {
+                entry.told.remove(0);
+            }
+            entry.told.push((path.to_owned(), told));
         }
     }
 
-    /// What is to be said, once.
-    pub fn told(&self, session: &Session) -> Option<Told> {
+    /// What the page of this path is to say, once.
+    pub fn told(&self, session: &Session, path: &str) -> Vec<Told> {
         let mut inner = self.lock();
-        inner.sessions.iter_mut().find(|entry| entry.digest == session.digest)?.told.take()
+        let entry = inner.sessions.iter_mut().find(|entry| entry.digest == session.digest);
+        let told = entry.map(|entry| entry.told.extract_if(.., |(of, _)| of == path)).into_iter().flatten();
+        told.map(|(_, told)| told).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -159,9 +167,13 @@ fn fresh() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
-fn push(entries: &mut VecDeque<Entry>, entry: Entry, most: usize) {
-    if entries.len() >= most {
-        entries.pop_front();
+fn push(entries: &mut VecDeque<Entry>, entry: Entry, now: Timestamp) {
+    entries.retain(|known| now < known.ends);
+    let is_same = |known: &Entry| known.principal.token == entry.principal.token;
+    if entries.iter().filter(|known| is_same(known)).count() >= MOST_OF_ONE
+        && let Some(oldest) = entries.iter().position(is_same)
+    {
+        entries.remove(oldest);
     }
     entries.push_back(entry);
 }
@@ -175,6 +187,7 @@ fn find(entries: &VecDeque<Entry>, secret: &str, now: Timestamp) -> Option<usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::TokenId;
 
     const NOW: Timestamp = Timestamp::from_ms(1_000);
 
@@ -201,23 +214,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_told_once_and_to_nobody_else() {
+    fn what_is_told_is_told_once_where_it_belongs_and_to_nobody_else() {
         let sessions = Sessions::default();
         let [one, other] =
             [(); 2].map(|()| sessions.find(&sessions.begin(Principal::local(), NOW), NOW).expect("begun"));
-        sessions.tell(&one, Told::good("saved"));
-        assert_eq!(sessions.told(&other), None);
-        assert_eq!(sessions.told(&one), Some(Told::good("saved")));
-        assert_eq!(sessions.told(&one), None);
+        sessions.tell(&one, "/tokens", Told::good("made").with_secret(Some("psst".to_owned())));
+        sessions.tell(&one, "/webhooks", Told::good("saved"));
+        assert_eq!((sessions.told(&other, "/tokens"), sessions.told(&one, "/events")), (Vec::new(), Vec::new()));
+        assert_eq!(sessions.told(&one, "/webhooks"), [Told::good("saved")]);
+        assert_eq!(sessions.told(&one, "/tokens").len(), 1);
+        assert_eq!(sessions.told(&one, "/tokens"), []);
     }
 
     #[test]
-    fn there_is_room_for_so_many() {
+    fn each_token_has_room_of_its_own() {
         let sessions = Sessions::default();
-        let first = sessions.begin(Principal::local(), NOW);
-        for _ in 0..MOST_SESSIONS {
+        let other = Principal { token: Some(TokenId::from_bytes([1; 16])), ..Principal::local() };
+        let [first, of_other] = [Principal::local(), other].map(|principal| sessions.begin(principal, NOW));
+        for _ in 0..MOST_OF_ONE {
             sessions.begin(Principal::local(), NOW);
         }
-        assert!(sessions.find(&first, NOW).is_none());
+        assert!(sessions.find(&first, NOW).is_none() && sessions.find(&of_other, NOW).is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! Who may see pages and change something by them: every page × every role, links that are good once, and requests that come
 //! from elsewhere.
 
-use hookwright_tests::Hookwright;
+use hookwright_tests::{Hookwright, Receiver, SECRET, cases};
 use http::{Method, StatusCode, header};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
@@ -209,5 +209,43 @@ async fn a_browser_is_told_to_run_nothing_but_ours() {
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{path}: {policy}");
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{path}: {policy}");
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn no_page_shows_what_is_secret() {
+    let receiver = Receiver::start().await;
+    let headers =
+        json!({ "defaultHeaders": { "X-Site": "${ process.env.SITE }", "Authorization": "Bearer canary-default" } });
+    let webhook = json!({
+        "url": format!("{}?key=canary-url", receiver.url()), "events": ["*"], "headers": { "X-Api-Key": "canary-header" },
+    });
+    let host = Hookwright::builder()
+        .env("SITE", "canary-site")
+        .server(json!({ "webhooks": headers }))
+        .webhook("site", webhook);
+    let host = host.start().await;
+    let managed = json!({
+        "id": "here", "url": { "$secret": format!("{}/canary-managed-url", receiver.url()) }, "events": ["*"],
+        "headers": { "X-Plain": { "$secret": "canary-managed-header" } }, "signing": { "secrets": [SECRET] },
+    });
+    assert_eq!(host.admin_send(Method::POST, "/v1/webhooks", managed.to_string()).await.status, StatusCode::CREATED);
+    let posted = host.post(cases::body("strapi-v5/entry.create")).await;
+    let deliveries = host.deliveries(posted.event(), |delivery| delivery["state"] == "delivered").await;
+    let visitor = Visitor::with_token(&host, &token(&host, "admin").await).await;
+    let mut paths = vec![format!("/events/{}", posted.event())];
+    paths.extend(["/settings", "/settings/audit", "/webhooks", "/deliveries", "/events"].map(str::to_owned));
+    for id in ["site", "here"] {
+        paths.extend(["", "/edit", "/export", "/try"].map(|part| format!("/webhooks/{id}{part}")));
+    }
+    for delivery in &deliveries {
+        paths.push(format!("/deliveries/{}", delivery["id"].as_str().expect("an id")));
+    }
+    for path in paths {
+        let page = visitor.get(&path).await.text().await.expect("text");
+        assert!(page.contains("<main"), "{path}: {page}");
+        for secret in ["canary", SECRET.trim_start_matches("whsec_")] {
+            assert!(!page.contains(secret), "{path} shows {secret}: {page}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Two texts, line by line: what went and what came, with some of what stayed around it.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 use similar::{ChangeTag, TextDiff};
 
@@ -7,6 +9,8 @@ use super::parts::readable;
 
 /// Lines that stayed, around each that did not.
 const AROUND: usize = 3;
+/// Then what is left is taken as replaced.
+const LONGEST: Duration = Duration::from_millis(50);
 /// More bytes are compared as a whole: what a plugin does to a megabyte is not read line by line.
 const MOST_COMPARED_BYTES: usize = 128 << 10;
 
@@ -22,7 +26,7 @@ pub(in crate::admin) fn diff(before: &[u8], after: &[u8]) -> Markup {
     if before == after {
         return html! { p.muted { "The same JSON, in other bytes." } };
     }
-    let diff = TextDiff::from_lines(&before, &after);
+    let diff = TextDiff::configure().timeout(LONGEST).diff_lines(&before, &after);
     html! {
         div.diff tabindex="0" role="group" aria-label="Difference: lines that went and lines that came" {
             @for (index, group) in diff.grouped_ops(AROUND).iter().enumerate() {

@@ -10,17 +10,20 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::frame::{self, Go};
-use super::sent::Sent;
+use super::sent::{Sent, Takes};
 use crate::access::{Principal, Role, Session};
 use crate::admin::AdminState;
 use crate::clock;
 use crate::http::problem::{Kind, Problem};
 
-/// The cookie of a session. Not `__Host-`: that is for TLS only, and most hosts are looked at over loopback.
-pub(super) const COOKIE: &str = "hookwright_session";
+/// The cookie of a session: browsers do not tell ports of one host apart, and several of ours may run on one machine. Not
+/// `__Host-`: that is for TLS only, and most are looked at over loopback.
+pub(super) fn cookie_name(admin: &AdminState) -> String {
+    format!("hookwright_session_{}", admin.info.admin.port())
+}
 
 /// A request to a page by somebody who is signed in, judged.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub(in crate::admin) struct Ask {
     pub(in crate::admin) sent: Arc<Sent>,
     /// htmx asks, for a part of a page.
     pub(super) in_part: bool,
+    /// Whoever asks will read what a page says at its top.
+    pub(super) is_told: bool,
 }
 
 impl Ask {
@@ -70,13 +75,20 @@ pub(super) async fn judge(State(admin): State<Arc<AdminState>>, request: Request
 }
 
 /// Lets in who is signed in and whose role is enough; others are sent to the way in.
-pub(super) async fn let_in(admin: &Arc<AdminState>, needed: Role, request: Request, next: Next) -> Response {
+pub(super) async fn let_in(
+    admin: &Arc<AdminState>,
+    needed: Role,
+    takes: Takes,
+    request: Request,
+    next: Next,
+) -> Response {
     let in_part = request.headers().contains_key("hx-request");
     let Some(session) = session(admin, request.headers()) else {
         return Go::to(format!("/login?next={}", wanted(&request))).answer(in_part);
     };
     let (uri, is_safe) = (request.uri().clone(), request.method().is_safe());
-    let mut ask = Ask { session, uri, sent: Arc::default(), in_part };
+    let is_told = request.method() == Method::GET && !in_part;
+    let mut ask = Ask { session, uri, sent: Arc::default(), in_part, is_told };
     if !ask.may(needed) {
         let Principal { name, role, .. } = ask.who();
         let detail = format!("This needs the role {needed}; {name} has the role {role}.");
@@ -85,7 +97,7 @@ pub(super) async fn let_in(admin: &Arc<AdminState>, needed: Role, request: Reque
     let mut request = request;
     if !is_safe {
         let (parts, body) = request.into_parts();
-        let sent = match Sent::read(admin, &parts.headers, body).await {
+        let sent = match Sent::read(admin, takes, &parts.headers, body).await {
             Ok(sent) if ask.session.is_csrf(sent.text("csrf")) => sent,
             Ok(_) => {
                 let detail = "The page was too old for this. Load it again, and repeat what you did.";
@@ -105,14 +117,14 @@ pub(super) async fn let_in(admin: &Arc<AdminState>, needed: Role, request: Reque
 /// The session of a request, if its principal's token is still good.
 pub(super) fn session(admin: &AdminState, headers: &HeaderMap) -> Option<Session> {
     let now = clock::now();
-    let session = admin.sessions.find(cookie(headers)?, now)?;
+    let session = admin.sessions.find(cookie(headers, &cookie_name(admin))?, now)?;
     admin.tokens.is_valid(session.principal.token, now).then_some(session)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find_map(|(name, value)| (name == COOKIE).then_some(value))
+    pairs.find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 /// Where to go on after signing in: what was looked for.
@@ -128,7 +140,7 @@ fn wanted(request: &Request) -> String {
 /// Addresses cannot be rebound, `localhost` is nobody else's.
 fn is_own(host: &str, known: &[String]) -> bool {
     let name = without_port(host).to_ascii_lowercase();
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
     bare.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost") || known.contains(&name)
 }
 
@@ -186,8 +198,8 @@ mod tests {
     #[test]
     fn the_cookie_is_found_among_others() {
         let headers =
-            HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("a=b; hookwright_session=x; c=d"))]);
-        assert_eq!(cookie(&headers), Some("x"));
-        assert_eq!(cookie(&HeaderMap::new()), None);
+            HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static("a=b; session_1=x; session_12=d"))]);
+        assert_eq!(cookie(&headers, "session_1"), Some("x"));
+        assert_eq!(cookie(&HeaderMap::new(), "session_1"), None);
     }
 }

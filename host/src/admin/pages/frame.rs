@@ -124,19 +124,24 @@ impl IntoResponse for Go {
 pub(super) fn around(admin: &AdminState, ask: &Ask, mut answer: Response) -> Response {
     if let Some(go) = answer.extensions_mut().remove::<Arc<Go>>() {
         if let Some(told) = &go.told {
-            admin.sessions.tell(&ask.session, told.clone());
+            admin.sessions.tell(&ask.session, path_of(&go.to), told.clone());
         }
         return go.answer(ask.in_part);
     }
     if let Some(page) = answer.extensions_mut().remove::<Arc<Page>>() {
-        let told = if ask.in_part { None } else { admin.sessions.told(&ask.session) };
-        return (page.status, parts::as_html(whole(admin, ask, &page, told.as_ref()))).into_response();
+        let told = if ask.is_told { admin.sessions.told(&ask.session, ask.uri.path()) } else { Vec::new() };
+        return (page.status, parts::as_html(whole(admin, ask, &page, &told))).into_response();
     }
     if let Some(problem) = answer.extensions_mut().remove::<Arc<Problem>>() {
         let page = trouble(&problem).status(answer.status());
-        return (page.status, parts::as_html(whole(admin, ask, &page, None))).into_response();
+        return (page.status, parts::as_html(whole(admin, ask, &page, &[]))).into_response();
     }
     answer
+}
+
+/// Without query and fragment.
+fn path_of(address: &str) -> &str {
+    address.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// What went wrong, as a page.
@@ -149,7 +154,7 @@ fn trouble(problem: &Problem) -> Page {
     Page::new(Nav::Start, problem.title(), body)
 }
 
-fn whole(admin: &AdminState, ask: &Ask, page: &Page, told: Option<&Told>) -> Markup {
+fn whole(admin: &AdminState, ask: &Ask, page: &Page, told: &[Told]) -> Markup {
     let principal = ask.who();
     let environment = &admin.info.environment;
     html! {
@@ -170,7 +175,7 @@ fn whole(admin: &AdminState, ask: &Ask, page: &Page, told: Option<&Told>) -> Mar
                 }
             }
             main #main tabindex="-1" {
-                @if let Some(told) = told { (said(told)) }
+                @for told in told { (said(told)) }
                 (page.body)
             }
         }

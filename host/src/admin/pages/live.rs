@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::door::Ask;
 use crate::admin::{Admin, AdminState, params};
@@ -65,12 +65,22 @@ impl Watch {
     async fn happened(&mut self) -> Option<()> {
         let stop = self.admin.stop.clone();
         if !std::mem::take(&mut self.is_first) {
-            stop.run_until_cancelled(self.one_that_fits()).await??;
+            // Looked at now and then although nothing happens, so that nobody watches who is not signed in.
+            loop {
+                match timeout(HEARTBEAT, stop.run_until_cancelled(self.one_that_fits())).await {
+                    Ok(happened) => break happened??,
+                    Err(_quiet) => self.may_watch()?,
+                }
+            }
             stop.run_until_cancelled(sleep_until(self.next)).await?;
             // What came meanwhile is told by this one too.
             self.notices = self.notices.resubscribe();
         }
         self.next = Instant::now() + PACE;
+        self.may_watch()
+    }
+
+    fn may_watch(&self) -> Option<()> {
         let now = clock::now();
         let is_in = now < self.ask.session.ends && self.admin.tokens.is_valid(self.ask.who().token, now);
         (is_in && self.admin.sessions.is_on(&self.ask.session)).then_some(())

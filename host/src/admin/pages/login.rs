@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::door::{self, Ask, COOKIE};
+use super::door::{self, Ask};
 use super::frame::{self, Go};
-use super::sent::Sent;
+use super::sent::{Sent, Takes};
 use crate::access::{Found, Principal, Role, SESSION_LIFETIME};
 use crate::admin::{Admin, AdminState};
 use crate::clock;
@@ -67,9 +67,15 @@ fn form(wanted: &Wanted, known: Option<&Principal>, wrong: Option<&str>) -> Mark
 pub(super) async fn sign_in(State(admin): Admin, request: Request) -> Response {
     let peer = Peer::address(request.extensions());
     let (parts, body) = request.into_parts();
-    let sent = match Sent::read(&admin, &parts.headers, body).await {
+    let sent = match Sent::read(&admin, Takes::Little, &parts.headers, body).await {
         Ok(sent) => sent,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => {
+            return frame::bare(
+                problem.kind().status(),
+                "Sign in",
+                &form(&Wanted::default(), None, Some(problem.detail())),
+            );
+        }
     };
     let wanted = Wanted { code: String::new(), next: sent.text("next").to_owned() };
     let now = clock::now();
@@ -101,20 +107,26 @@ pub(super) async fn sign_in(State(admin): Admin, request: Request) -> Response {
     let cookie = admin.sessions.begin(principal, now);
     let origin = parts.headers.get(header::ORIGIN).map_or(&b""[..], HeaderValue::as_bytes);
     let mut response = Go::to(local(&wanted.next)).answer(false);
-    set_cookie(&mut response, &cookie, SESSION_LIFETIME.as_secs(), origin.starts_with(b"https:"));
+    set_cookie(
+        &mut response,
+        &door::cookie_name(&admin),
+        &cookie,
+        SESSION_LIFETIME.as_secs(),
+        origin.starts_with(b"https:"),
+    );
     response
 }
 
 pub(super) async fn sign_out(State(admin): Admin, ask: Ask) -> Response {
     admin.sessions.end(&ask.session);
     let mut response = Go::to("/login").answer(false);
-    set_cookie(&mut response, "", 0, false);
+    set_cookie(&mut response, &door::cookie_name(&admin), "", 0, false);
     response
 }
 
-fn set_cookie(response: &mut Response, value: &str, max_age: u64, is_tls: bool) {
+fn set_cookie(response: &mut Response, name: &str, value: &str, max_age: u64, is_tls: bool) {
     let secure = if is_tls { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age}{secure}");
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age}{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

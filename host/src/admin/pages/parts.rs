@@ -1,12 +1,13 @@
 //! Pieces that pages are made of. What they are given is text, and stays text.
 
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::door::Ask;
 use crate::clock::Timestamp;
+use crate::config::carries_credentials;
 use crate::delivery::State;
 
 /// More of a payload is not put onto a page.
@@ -102,6 +103,13 @@ pub(in crate::admin) fn ticked(text: &str) -> Markup {
             @if index % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
+}
+
+/// A header of the configuration as anybody may see it: not what came from a variable or a file, nor what looks like credentials.
+pub(in crate::admin) fn header_value(name: &HeaderName, value: &HeaderValue) -> String {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    let is_secret = value.is_sensitive() || carries_credentials(name.as_str(), &text);
+    if is_secret { "…".to_owned() } else { inert(&text) }
 }
 
 /// A table of headers.

@@ -8,6 +8,7 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
+use super::sent::Takes;
 use super::{
     assets, deliveries, door, events, frame, live, login, plugins, quarantine, replays, schemas, settings, start,
     troubles, try_out, webhooks,
@@ -21,6 +22,7 @@ pub(super) struct Route {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) role: Role,
+    takes: Takes,
     handler: MethodRouter<Arc<AdminState>>,
 }
 
@@ -69,7 +71,7 @@ pub(super) fn all() -> Vec<Route> {
         get("/plugins", Viewer, plugins::list),
         get("/plugins/{name}", Viewer, plugins::one),
         get("/plugins/upload", Admin, plugins::form),
-        post("/plugins/upload", Admin, plugins::upload),
+        upload("/plugins/upload", Admin, plugins::upload),
         get("/settings", Viewer, settings::page),
         post("/settings/reload", Operator, settings::reload),
         get("/settings/sources", Viewer, settings::sources),
@@ -83,25 +85,29 @@ pub(super) fn all() -> Vec<Route> {
 }
 
 fn get<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Route {
-    Route { method: "GET", path, role, handler: on(MethodFilter::GET, handler) }
+    Route { method: "GET", path, role, takes: Takes::Fields, handler: on(MethodFilter::GET, handler) }
 }
 
 fn post<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Route {
-    Route { method: "POST", path, role, handler: on(MethodFilter::POST, handler) }
+    Route { method: "POST", path, role, takes: Takes::Fields, handler: on(MethodFilter::POST, handler) }
+}
+
+fn upload<T: 'static>(path: &'static str, role: Role, handler: impl Handler<T, Arc<AdminState>>) -> Route {
+    Route { takes: Takes::File, ..post(path, role, handler) }
 }
 
 /// The pages, each behind its role.
 pub(super) fn router(state: &Arc<AdminState>) -> Router {
-    let closed = all().into_iter().fold(Router::new(), |router, Route { method, role, path, handler }| {
+    let closed = all().into_iter().fold(Router::new(), |router, Route { method, role, takes, path, handler }| {
         let admin = Arc::clone(state);
         let guard = move |request: Request, next: Next| {
             let admin = Arc::clone(&admin);
             async move {
                 if method == "GET" {
-                    return door::let_in(&admin, role, request, next).await;
+                    return door::let_in(&admin, role, takes, request, next).await;
                 }
                 // Seen through even if the browser goes away, up to its record.
-                let change = async move { door::let_in(&admin, role, request, next).await };
+                let change = async move { door::let_in(&admin, role, takes, request, next).await };
                 tasks::see_through("admin-page", OnPanic::Log, change).await
             }
         };

@@ -13,6 +13,9 @@ use crate::plugin::MAX_PLUGIN_FILE_BYTES;
 /// More fields are no form of ours.
 const MOST_FIELDS: usize = 5_000;
 
+/// Whoever signs in is not known yet.
+const LITTLE_BYTES: usize = 16 << 10;
+
 /// What stands around a file.
 const AROUND_BYTES: usize = 64 << 10;
 
@@ -23,17 +26,36 @@ pub(in crate::admin) struct Sent {
     pub(in crate::admin) file: Option<Bytes>,
 }
 
+/// What a form may bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// A name, a token.
+    Little,
+    /// Fields, a payload among them.
+    Fields,
+    /// A plugin's file too.
+    File,
+}
+
 impl Sent {
-    pub(super) async fn read(admin: &AdminState, headers: &HeaderMap, body: Body) -> Result<Self, Problem> {
+    pub(super) async fn read(
+        admin: &AdminState,
+        takes: Takes,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Self, Problem> {
         let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let limits = &admin.live.load().server.limits;
         let is_upload = content_type.starts_with("multipart/form-data");
-        // A payload may be typed into a form, where each byte takes three.
-        let max_bytes = if is_upload {
-            usize::try_from(MAX_PLUGIN_FILE_BYTES).unwrap_or(usize::MAX).saturating_add(AROUND_BYTES)
-        } else {
-            limits.max_body_bytes.saturating_mul(3).saturating_add(AROUND_BYTES)
+        let max_bytes = match takes {
+            Takes::Little => LITTLE_BYTES,
+            // A payload may be typed into a form, where each byte takes three.
+            Takes::Fields => limits.max_body_bytes.saturating_mul(3).saturating_add(AROUND_BYTES),
+            Takes::File => usize::try_from(MAX_PLUGIN_FILE_BYTES).unwrap_or(usize::MAX).saturating_add(AROUND_BYTES),
         };
+        if is_upload && takes != Takes::File {
+            return Err(Problem::new(Kind::UnsupportedMediaType, "This form brings no file."));
+        }
         let read = BodyLimits { max_bytes, timeout: limits.body_timeout };
         let bytes = body::read(body, read).await.map_err(|error| params::unread(&error))?;
         if is_upload {
@@ -52,6 +74,9 @@ impl Sent {
             .map_err(|_| Problem::new(Kind::BadRequest, "What was sent is no form."))?;
         let (mut fields, mut file) = (Vec::new(), None);
         while let Some(part) = parts.next_field().await.map_err(broken)? {
+            if fields.len() > MOST_FIELDS {
+                break;
+            }
             let name = part.name().unwrap_or_default().to_owned();
             if part.file_name().is_some() {
                 file = Some(part.bytes().await.map_err(broken)?);

@@ -19,7 +19,6 @@ use crate::access::{Role, Told};
 use crate::admin::status::{self, Status};
 use crate::admin::{Admin, AdminState};
 use crate::clock::{self, Timestamp};
-use crate::config::carries_credentials;
 use crate::http::problem::Problem;
 use crate::revision::{Fault, Revision};
 
@@ -186,9 +185,8 @@ fn default_headers(revision: &Revision) -> Markup {
         } @else {
             dl.facts {
                 @for (name, value) in headers {
-                    @let text = String::from_utf8_lossy(value.as_bytes());
                     dt { code { (name) } }
-                    dd { code { (if carries_credentials(name.as_str(), &text) { "…".into() } else { parts::inert(&text) }) } }
+                    dd { code { (parts::header_value(name, value)) } }
                 }
             }
         }

@@ -74,7 +74,7 @@ fn at_most() -> i64 {
 const READY: &str = "SELECT count(*) FROM (SELECT 1 FROM queue INDEXED BY queue_ready \
      WHERE webhook = ?1 AND owner IS NULL AND held_for IS NULL AND behind = 0 LIMIT ?2)";
 
-/// Those that are due first: each is read whole.
+/// The first of the first lanes: each is read whole. Where more are ready, in more lanes, an earlier retry may be missed.
 const LOOKED_AT_FOR_RETRIES: i64 = 200;
 
 const NEXT_RETRY: &str = "SELECT min(CASE state WHEN 'retrying' THEN due END) FROM (SELECT state, due FROM queue \

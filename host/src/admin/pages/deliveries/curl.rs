@@ -47,7 +47,9 @@ fn quoted(text: &str) -> String {
     let mut word = String::from("$'");
     for c in text.chars() {
         match c {
-            '\'' | '\\' => word.extend(['\\', c]),
+            // Not `\'`: a shell that does not know this form would end the word there, and run what follows.
+            '\'' => word.push_str("\\x27"),
+            '\\' => word.push_str("\\\\"),
             c if is_obeyed(c) && c.is_ascii() => {
                 let _ = write!(word, "\\x{:02x}", u32::from(c));
             }
@@ -87,9 +89,21 @@ mod tests {
 
     #[test]
     fn what_a_terminal_obeys_is_escaped() {
-        assert_eq!(quoted("a\u{1b}[201~; rm -rf '\\"), r"$'a\x1b[201~; rm -rf \'\\'");
+        assert_eq!(quoted("a\u{1b}[201~; rm -rf '\\"), r"$'a\x1b[201~; rm -rf \x27\\'");
         assert_eq!(quoted("\u{202e}\u{9b}"), r"$'\u202e\u009b'");
         assert_eq!(quoted("$(id) `id` \n!"), "'$(id) `id` \n!'");
+    }
+
+    /// Also for a shell to which `$'…'` says nothing.
+    #[test]
+    fn whatever_it_is_it_is_one_word_to_every_shell() {
+        for shell in ["sh", "bash"] {
+            for hostile in ["a'; echo INJECTED; '", "\u{1b}'; echo INJECTED; #", "\u{1b}\\'; echo INJECTED\n#"] {
+                let script = format!("set -- {}; echo $#", quoted(hostile));
+                let Ok(output) = std::process::Command::new(shell).args(["-c", &script]).output() else { continue };
+                assert_eq!(String::from_utf8_lossy(&output.stdout), "1\n", "{shell}: {script}");
+            }
+        }
     }
 
     #[test]

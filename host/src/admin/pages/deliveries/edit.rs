@@ -97,7 +97,10 @@ pub(super) async fn send(admin: &AdminState, ask: &Ask, id: DeliveryId) -> Resul
     let (data, content_type) = (ask.sent.text("data"), ask.sent.text("contentType").trim());
     let event = event_of(admin, id).await?;
     let other_type = Some(content_type).filter(|text| !text.is_empty() && **text != *event.content_type);
-    let content = Content::Edited { data: data.to_owned().into(), content_type: other_type.map(str::to_owned) };
+    // Lines of a form end with LF, and JSON is shown in lines: what was not touched is sent byte for byte.
+    let is_untouched = std::str::from_utf8(&event.data).is_ok_and(|text| in_lines(text).replace("\r\n", "\n") == data);
+    let bytes = if is_untouched { event.data.clone() } else { data.to_owned().into() };
+    let content = Content::Edited { data: bytes, content_type: other_type.map(str::to_owned) };
     match admin.send_again(ask.who(), id, content).await {
         Ok(made) => Ok(actions::made_of(id, made.id).into_response()),
         Err(problem) if problem.kind() == Kind::NotFound => Err(problem),

@@ -19,9 +19,8 @@ pub(in crate::admin::pages) async fn page(
 ) -> Result<Page, Problem> {
     let id: DeliveryId = params::id(&id)?;
     let rerun = match admin.reruns.rerun(id, Terms::AsRecorded).await.map_err(Problem::from) {
-        Ok(rerun) => Ok(rerun),
-        Err(problem) if problem.kind() == Kind::NotRepeatable => Err(problem),
-        Err(problem) => return Err(problem),
+        Err(problem) if problem.kind() != Kind::NotRepeatable => return Err(problem),
+        other => other,
     };
     let gone = || Problem::new(Kind::NotFound, format!("The event of delivery {id} is not kept any more."));
     let view = admin.administration.delivery(id).await?.ok_or_else(gone)?;

@@ -12,7 +12,6 @@ use crate::admin::pages::parts;
 use crate::admin::status::WebhookStatus;
 use crate::admin::{Admin, AdminState, params};
 use crate::clock::{self, Timestamp};
-use crate::config::carries_credentials;
 use crate::http::problem::{Kind, Problem};
 use crate::ids::WebhookId;
 use crate::managed::definition::SECRET;
@@ -220,9 +219,7 @@ pub(super) fn inherited(revision: &Revision, own: Option<&serde_json::Map<String
     let is_own = |name: &str| own.is_some_and(|own| own.keys().any(|known| known.eq_ignore_ascii_case(name)));
     html! {
         @for (name, value) in revision.server.default_headers.iter().filter(|(name, _)| !is_own(name.as_str())) {
-            @let text = String::from_utf8_lossy(value.as_bytes());
-            @let is_secret = value.is_sensitive() || carries_credentials(name.as_str(), &text);
-            div.muted { code { (name) } ": " code { (if is_secret { "…".into() } else { parts::inert(&text) }) } " from config/server.json" }
+            div.muted { code { (name) } ": " code { (parts::header_value(name, value)) } " from config/server.json" }
         }
     }
 }
