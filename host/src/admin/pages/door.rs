@@ -129,7 +129,10 @@ fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
 
 /// Where to go on after signing in: what was looked for.
 fn wanted(request: &Request) -> String {
-    let current = request.headers().get("hx-current-url").and_then(|url| url.to_str().ok());
+    // Of what was to be changed, the page that it was to be changed on.
+    let page = if request.method().is_safe() { None } else { request.headers().get(header::REFERER) };
+    let page = request.headers().get("hx-current-url").or(page);
+    let current = page.and_then(|url| url.to_str().ok());
     let current = current.and_then(|url| url.parse::<Uri>().ok());
     let uri = current.as_ref().unwrap_or(request.uri());
     let is_look = request.method().is_safe() || current.is_some();

@@ -144,7 +144,7 @@ pub(in crate::admin) fn act(ask: &Ask, label: &str, action: &str) -> Markup {
 /// Whether the page follows what happens, and the box that stops it.
 pub(in crate::admin) fn live() -> Markup {
     html! {
-        span.actions {
+        span.actions.live {
             span.muted role="status" data-live-state="away" { "Connecting…" }
             label.plain { input type="checkbox" data-live-pause autocomplete="off"; "Pause" }
         }

@@ -52,7 +52,7 @@ fn webhook_step(ask: &Ask, revision: &Revision) -> Markup {
         li.done[webhooks > 0] {
             h2 { "A webhook: where events are to go" }
             @if webhooks > 0 {
-                p { "There is " @if webhooks == 1 { "one" } @else { (webhooks) } ": " a href="/webhooks" { "look at it" } "." }
+                p { @if webhooks == 1 { "There is one" } @else { "There are " (webhooks) } ": " a href="/webhooks" { "see how it does" } "." }
             } @else {
                 p { "For a receiver on this machine, run this beside the host; it prints what comes and checks its signature:" }
                 pre tabindex="0" { "hookwright listen" }

@@ -1,5 +1,8 @@
 // What pages cannot do without a script; without it they only lose these comforts.
 
+// What only works with a script is shown only with one.
+document.documentElement.classList.add("js");
+
 // Live pages: `/live` says that something happened, and whatever has hx-trigger="live from:body" asks for itself anew.
 // Not while the page is hidden: browsers allow few connections to one host.
 (() => {

@@ -17,9 +17,22 @@ pub(super) struct Said {
     pub(super) below: Markup,
 }
 
+/// What is missing is told of what it is missing in; here it has a place of its own.
+fn placed(violation: Violation) -> Violation {
+    match violation.message.split_once(" is missing") {
+        Some(("events", _)) if violation.pointer.is_empty() => Violation {
+            pointer: "/events".to_owned(),
+            message: "Choose an event, or write a pattern below.".to_owned(),
+            ..violation
+        },
+        Some(("url", _)) if violation.pointer.is_empty() => Violation { pointer: "/url".to_owned(), ..violation },
+        _ => violation,
+    }
+}
+
 impl Errors {
     pub(super) fn new(found: Vec<Violation>) -> Self {
-        Self(found.into_iter().map(|violation| (violation, Cell::new(false))).collect())
+        Self(found.into_iter().map(|violation| (placed(violation), Cell::new(false))).collect())
     }
 
     /// Those at these places and below them.

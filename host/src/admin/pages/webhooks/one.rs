@@ -73,6 +73,9 @@ fn actions(ask: &Ask, status: &WebhookStatus) -> Markup {
             @if ask.may(Role::Operator) {
                 a.button.main href={ (path) "/try" } { "Try it" }
                 @if is_here(status) { a.button href={ (path) "/edit" } { "Edit" } }
+                @if status.takes_new && status.receiver.open_until.is_some() {
+                    (parts::act(ask, "Do not wait: probe it now", &format!("{path}/enable")))
+                }
                 @if is_paused { (parts::act(ask, "Resume", &format!("{path}/resume"))) } @else { (parts::act(ask, "Pause", &format!("{path}/pause"))) }
             }
             @if is_here(status) { a.button href={ (path) "/export" } { "Export" } }
