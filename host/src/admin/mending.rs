@@ -66,7 +66,7 @@ async fn waits(admin: &AdminState, id: DeliveryId, webhook: &WebhookId) -> Resul
 #[serde(deny_unknown_fields, default)]
 pub(super) struct DiscardBody {
     by: Option<String>,
-    #[schemars(length(max = 200))]
+    #[schemars(length(max = 200), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
     reason: Option<String>,
 }
 
