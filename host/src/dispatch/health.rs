@@ -1,5 +1,5 @@
-//! How the last attempts of each webhook went, in memory: what people see of it at a glance. Seeded from history, so that a
-//! restart does not blank it. Decides nothing.
+//! How the last attempts of each webhook went, in memory: what people see of it at a glance. Seeded from the newest of
+//! history, so that a restart blanks only those that had nothing to do lately. Decides nothing.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
