@@ -90,9 +90,10 @@ impl Browser {
         url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
     }
 
-    /// Waits until the path begins so.
+    /// Waits until the path, without its query, is this one.
     pub async fn at(&self, path: &str) {
-        until(&format!("the page {path}"), || async { self.path().await.starts_with(path).then_some(()) }).await;
+        let there = || async { (self.path().await.split('?').next() == Some(path)).then_some(()) };
+        until(&format!("the page {path}"), there).await;
     }
 
     /// Waits for an element.
