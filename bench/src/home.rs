@@ -52,10 +52,14 @@ pub(crate) fn write_webhook(home: &Path, id: &str, webhook: &Value) -> anyhow::R
 
 /// Puts the bundled plugin from `plugins` into the home.
 pub(crate) fn copy_redact(home: &Path, plugins: &Path) -> anyhow::Result<()> {
-    let from = plugins.join(format!("{PLUGIN}.wasm"));
-    let wasm = fs::read(&from)
-        .with_context(|| format!("cannot read {}: build the plugins first, or say --plugins DIR", from.display()))?;
-    write_plugin(home, PLUGIN, &wasm)
+    write_plugin(home, PLUGIN, &read_plugin(plugins, PLUGIN)?)
+}
+
+/// The file of a bundled plugin.
+pub(crate) fn read_plugin(plugins: &Path, name: &str) -> anyhow::Result<Vec<u8>> {
+    let from = plugins.join(format!("{name}.wasm"));
+    fs::read(&from)
+        .with_context(|| format!("cannot read {}: build the plugins first, or say --plugins DIR", from.display()))
 }
 
 /// Puts a plugin into the home at once: written beside, then renamed.
