@@ -209,8 +209,9 @@ async fn unfinished_ones_are_hurried_given_up_and_forgotten() {
     assert!(hurried.contains("waits all the same") && hurried.contains("webhook resume holds"), "{hurried}");
     host.command(&["webhook", "resume", "holds"]).await;
     host.status("all are held again", |status| status["counts"]["held"] == 4).await;
-    let given_up = json_of(&host, &["delivery", "discard", id(&held[0])]).await;
-    assert!(given_up["reason"].as_str().is_some_and(|reason| reason.starts_with("discarded")), "{given_up}");
+    let given_up = json_of(&host, &["delivery", "discard", id(&held[0]), "--reason", "sent by mistake"]).await;
+    let reason = given_up["reason"].as_str().expect("a text");
+    assert!(reason.starts_with("discarded by ") && reason.ends_with(": sent by mistake"), "{given_up}");
     assert_eq!(show(&held[0]).await["state"], "failed");
     let rest = json_of(&host, &["delivery", "discard", "--webhook", "holds", "--held", "--yes"]).await;
     assert_eq!(rest["count"], 3);

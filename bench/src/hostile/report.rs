@@ -62,6 +62,10 @@ impl Report {
         median(self.rounds.iter().map(|round| round.hostile.p99_ms / round.harmless.p99_ms))
     }
 
+    fn each<'a>(&'a self, of: impl Fn(&'a Round) -> &'a Measured) -> Vec<&'a Measured> {
+        self.rounds.iter().map(of).collect()
+    }
+
     fn peak(&self) -> Option<f64> {
         self.rounds.iter().filter_map(|round| round.hostile.peak_rss_mib).reduce(f64::max)
     }
@@ -70,19 +74,18 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{:<28}{:>10}{:>10}{:>10}{:>10}", "p99 ms", "all", "plain", "redacted", "rss MiB")?;
-        let kinds: [(_, fn(&Round) -> &Measured); 3] = [
-            ("alone", |round| &round.alone),
-            ("beside harmless plugins", |round| &round.harmless),
-            ("beside the hostile corpus", |round| &round.hostile),
-        ];
-        for (name, of) in kinds {
-            let middle = |figure: fn(&Measured) -> f64| median(self.rounds.iter().map(|round| figure(of(round))));
+        for (name, measured) in [
+            ("alone", self.each(|round| &round.alone)),
+            ("beside harmless plugins", self.each(|round| &round.harmless)),
+            ("beside the hostile corpus", self.each(|round| &round.hostile)),
+        ] {
+            let middle = |figure: fn(&Measured) -> f64| median(measured.iter().map(|one| figure(one)));
             write!(f, "{name:<28}")?;
             for figure in [
                 middle(|one| one.p99_ms),
                 middle(|one| one.plain_p99_ms),
                 middle(|one| one.redacted_p99_ms),
-                self.rounds.iter().filter_map(|round| of(round).peak_rss_mib).reduce(f64::max),
+                measured.iter().filter_map(|one| one.peak_rss_mib).reduce(f64::max),
             ] {
                 write!(f, "{:>10.2}", figure.unwrap_or(f64::NAN))?;
             }

@@ -2,8 +2,19 @@
 
 use std::env;
 
-/// The name of the account, as far as the environment tells it.
+/// The name of the account, as far as the environment tells it; else its number. Whoever opens a link of `hookwright login`
+/// acts under it too.
 pub(super) fn name() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| env::var(name).ok());
-    named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "somebody at the command line".to_owned())
+    named.filter(|name| !name.trim().is_empty()).unwrap_or_else(unnamed)
+}
+
+#[cfg(unix)]
+fn unnamed() -> String {
+    format!("user {}", rustix::process::getuid())
+}
+
+#[cfg(not(unix))]
+fn unnamed() -> String {
+    "somebody at the command line".to_owned()
 }

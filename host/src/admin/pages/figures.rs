@@ -23,11 +23,12 @@ pub(in crate::admin) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// `312 µs`, `1.5 ms`, `2.0 s`.
+/// `312 µs`, `1.5 ms`, `24 ms`, `2.0 s`.
 pub(in crate::admin) fn span(micros: u64) -> String {
     match micros {
         0..1_000 => format!("{micros} µs"),
-        1_000..1_000_000 => tenths(micros, 1_000, "ms"),
+        1_000..10_000 => tenths(micros, 1_000, "ms"),
+        10_000..1_000_000 => format!("{} ms", micros / 1_000),
         _ => tenths(micros, 1_000_000, "s"),
     }
 }
@@ -49,7 +50,7 @@ mod tests {
     fn numbers_are_read_at_a_glance() {
         assert_eq!([0, 999, 1_000, 12_345_678].map(count), ["0", "999", "1,000", "12,345,678"]);
         assert_eq!([1, 312, 1_536, 5 << 20].map(bytes), ["1 byte", "312 bytes", "1.5 KiB", "5.0 MiB"]);
-        assert_eq!([7, 1_540, 2_000_000].map(span), ["7 µs", "1.5 ms", "2.0 s"]);
+        assert_eq!([7, 1_540, 24_900, 2_000_000].map(span), ["7 µs", "1.5 ms", "24 ms", "2.0 s"]);
         assert_eq!([1, 2].map(|number| of(number, "run", "runs")), ["1 run", "2 runs"]);
     }
 }

@@ -28,6 +28,9 @@ pub(in crate::cli) struct DiscardArgs {
     /// The deliveries' ids, dlv_…, or `last` for the newest
     #[arg(value_name = "ID|last", required_unless_present = "webhook", conflicts_with = "webhook")]
     ids: Vec<Which>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", conflicts_with = "webhook")]
+    reason: Option<String>,
     /// Everything that this webhook holds
     #[arg(long, value_name = "ID", requires = "held")]
     webhook: Option<WebhookId>,
@@ -83,7 +86,10 @@ pub(super) async fn discard(client: &Client, args: DiscardArgs) -> anyhow::Resul
     if let Some(webhook) = &args.webhook {
         return discard_held(client, webhook, &by, &args).await;
     }
-    let body = json!({ "by": by });
+    let mut body = json!({ "by": by });
+    if let Some(reason) = &args.reason {
+        body["reason"] = json!(reason);
+    }
     for id in &args.ids {
         let id = id.find(client).await?;
         let answer = client.send_json(Method::POST, &format!("/v1/deliveries/{id}/discard"), &body).await?;

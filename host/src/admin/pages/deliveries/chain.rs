@@ -2,8 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::table::took;
-use crate::admin::pages::{diff, parts};
+use crate::admin::pages::{diff, figures, parts};
 use crate::delivery::{ChainRecord, ChainVerdict, Changes, PluginRun, RunVerdict};
 
 /// The evidence of each run, in order.
@@ -55,7 +54,7 @@ fn cost(run: &PluginRun) -> Markup {
     let PluginRun { fuel, memory_bytes, micros, binding, .. } = run;
     html! {
         dl.facts {
-            dt { "Time" } dd { (took(*micros)) }
+            dt { "Time" } dd { (figures::span(*micros)) }
             dt { "Fuel" } dd { (grouped(*fuel)) @if let Some(binding) = binding { span.muted { " of " (grouped(binding.fuel)) } } }
             dt { "Memory" } dd { (size(*memory_bytes)) @if let Some(binding) = binding { span.muted { " of " (size(binding.memory_bytes)) } } }
         }

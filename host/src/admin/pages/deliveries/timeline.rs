@@ -2,8 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::table::took;
-use crate::admin::pages::parts;
+use crate::admin::pages::{figures, parts};
 use crate::clock::Timestamp;
 use crate::delivery::{Attempt, AttemptResult, DeliveryView, Response, State};
 
@@ -25,7 +24,7 @@ fn one(attempt: &Attempt, is_last: bool, now: Timestamp) -> Markup {
     let (colour, word) = outcome(result);
     html! {
         li class=(colour) {
-            strong { "Attempt " (number) } " " (parts::time(*started, now)) ", " (took(*micros)) " "
+            strong { "Attempt " (number) } " " (parts::time(*started, now)) ", " (figures::span(*micros)) " "
             (parts::badge(colour, &word))
             p.hint { "To " code { (parts::inert(url)) } }
             @if let AttemptResult::Error { message, .. } = result { p { (parts::inert(message)) } }

@@ -8,7 +8,7 @@ use super::{Back, fault_line, health, is_here, standing, switch, unfinished};
 use crate::access::Role;
 use crate::admin::pages::door::Ask;
 use crate::admin::pages::frame::{Nav, Page};
-use crate::admin::pages::parts;
+use crate::admin::pages::{figures, parts};
 use crate::admin::status::WebhookStatus;
 use crate::admin::{Admin, AdminState, params};
 use crate::clock::{self, Timestamp};
@@ -141,7 +141,7 @@ fn state(admin: &AdminState, ask: &Ask, status: &WebhookStatus, now: Timestamp) 
                 @if let Some(last) = &health.last {
                     (health::sparkline(&recent))
                     (health::rate(health.good, health.attempts)) " of " (health.attempts) " were taken; "
-                    @if let Some(median) = health.median_micros { "half within " (health::took(median)) "; " }
+                    @if let Some(median) = health.median_micros { "half within " (figures::span(median)) "; " }
                     "the last: " (health::outcome(last)) " " (parts::time(last.started, now))
                 } @else { span.muted { "none yet" } }
             }
