@@ -1,5 +1,5 @@
 //! What hostile plugins cost their neighbours: latency at a fixed rate alone, with as many harmless plugins beside them, and
-//! with the corpus. What the harmless ones cost is the price of so many webhooks; the rest is the price of hostility.
+//! with the corpus. Harmless ones run all the time; a hostile one is not run any more once it broke ten times.
 
 mod report;
 
@@ -27,7 +27,7 @@ use crate::system::{Bundled, Setup};
 /// Connections that post events for the neighbours, and for the hostile webhooks.
 const CONNECTIONS: u32 = 16;
 const HOSTILE_CONNECTIONS: u32 = 4;
-/// A bundled plugin that drops the events in question, so that it sends as little as the corpus does.
+/// A bundled plugin that drops the events in question, so that it sends nothing.
 const HARMLESS: &str = "published-only";
 
 #[derive(Debug, clap::Args)]

@@ -5,8 +5,8 @@ use std::env;
 /// The name of the account, as far as the environment tells it; else its number. Whoever opens a link of `hookwright login`
 /// acts under it too.
 pub(super) fn name() -> String {
-    let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| env::var(name).ok());
-    named.filter(|name| !name.trim().is_empty()).unwrap_or_else(unnamed)
+    let named = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+    ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(named).unwrap_or_else(unnamed)
 }
 
 #[cfg(unix)]

@@ -78,14 +78,5 @@ async fn a_delivery_is_replayed_edited() {
     assert_eq!(received[1].json()["entry"]["title"], "Mended by hand");
     assert!(received[1].verified());
     assert_ne!(received[0].header("webhook-id"), received[1].header("webhook-id"));
-
-    // A button that is pressed twice sends once.
-    let sent = "let sent = 0;
-        addEventListener('submit', event => { sent += !event.defaultPrevented; event.preventDefault(); });
-        const button = document.querySelector('.actions form[action$=replay] button');
-        button.click();
-        button.click();
-        return sent;";
-    assert_eq!(browser.run(sent).await, json!(1));
     browser.close().await;
 }

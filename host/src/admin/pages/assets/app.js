@@ -64,19 +64,6 @@ if (window.Idiomorph) {
   };
 }
 
-// A form is sent once, however often its button is pressed while the answer is on its way. Those that htmx sends are its own.
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
-  if (form.dataset.sent) {
-    event.preventDefault();
-    return;
-  }
-  form.dataset.sent = "yes";
-  // The answer may be no page, or be long in coming.
-  setTimeout(() => { delete form.dataset.sent; }, 3000);
-});
-
 // <button data-copy="text">: puts the text into the clipboard.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
