@@ -36,7 +36,7 @@ pub(crate) struct HostileArgs {
     setup: Setup,
     #[command(flatten)]
     bundled: Bundled,
-    /// How often both are measured, in turn
+    /// How often each is measured, in turn
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Measured seconds of each

@@ -37,7 +37,7 @@ pub(crate) struct Setup {
 /// Where to find the bundled plugins.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bundled {
-    /// The folder with redact.wasm
+    /// Their folder
     #[arg(long, env = "HOOKWRIGHT_PLUGINS", value_name = "DIR", default_value = "plugins")]
     pub(crate) plugins: PathBuf,
 }

