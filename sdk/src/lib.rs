@@ -37,6 +37,7 @@
 //!   [`Delivery::media_event`] for the events of a CMS as types.
 //! - [`Verdict`]: what it answers. [`Failure`]: why it could not; any error becomes one by `?`.
 //! - [`macro@config`]: what a webhook may write for the plugin. [`mod@pointer`]: places of the payload, read and edited.
+//! - [`mod@scan`]: JSON as it is written, for edits that leave the rest as it came.
 //! - [`info!`] and the like, [`now_ms`], [`random_u64`]: all that a plugin reaches of the world.
 //! - [`testing`]: the stand-ins for these in the plugin's own tests.
 //!
@@ -89,6 +90,7 @@ mod guest;
 mod host;
 mod manifest;
 pub mod pointer;
+pub mod scan;
 mod schema;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;

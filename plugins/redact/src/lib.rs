@@ -9,9 +9,9 @@
 mod rewrite;
 
 use hookwright_sdk::pointer::Places;
-use hookwright_sdk::{Delivery, Failure, Result, Verdict, config, plugin, serde_json};
+use hookwright_sdk::{Delivery, Failure, Result, Verdict, config, plugin};
 
-use crate::rewrite::{Action, Edit, Rewriter};
+use crate::rewrite::{Action, Edit};
 
 #[config]
 #[serde(default)]
@@ -36,15 +36,15 @@ fn redact(delivery: Delivery, config: Config) -> Result<Verdict> {
     let removals = config.remove.iter().map(|places| Edit { way: places.segments(), action: Action::Remove });
     let masks = config.mask.iter().map(|places| Edit { way: places.segments(), action: Action::Mask });
     let edits: Vec<Edit<'_>> = removals.chain(masks).collect();
-    let mut rewriter = Rewriter::new(&config.with)?;
-    serde_json::from_str(delivery.text().map_err(|failure| failure.with_code("not-json"))?)
-        .and_then(|body| rewriter.write(body, &edits))
+    let text = delivery.text().map_err(|failure| failure.with_code("not-json"))?;
+    let rewriter = rewrite::rewrite(text, &edits, &config.with)
         .map_err(|error| Failure::permanent(format!("payload: {error}")).with_code("not-json"))?;
-    let Rewriter { text, removed, masked, .. } = rewriter;
+    let (removed, masked) = (rewriter.removed, rewriter.masked);
     if removed + masked == 0 {
         return Ok(Verdict::deliver());
     }
-    Ok(Verdict::deliver().data(text).annotate("removed", removed.to_string()).annotate("masked", masked.to_string()))
+    let verdict = Verdict::deliver().data(rewriter.finish());
+    Ok(verdict.annotate("removed", removed.to_string()).annotate("masked", masked.to_string()))
 }
 
 /// `**` says how to get somewhere, and not where.
@@ -87,8 +87,11 @@ mod tests {
         assert_eq!(
             rewritten(V5, config),
             concat!(
-                r#"{"event":"entry.create","model":"address","uid":"api::address.address","#,
-                r#""entry":{"id":9007199254740993,"full_name":"Ana \"Q\" Müller 日本","rating":1.10,"big":123456789012345678901234567890,"#,
+                r#"{"event":"entry.create","model":"address","#,
+                "\n        ",
+                r#""uid":"api::address.address","entry":{"id":9007199254740993,"full_name":"Ana \"Q\" Müller 日本","#,
+                "\n        ",
+                r#""rating":1.10,"big":123456789012345678901234567890,"#,
                 r#""comments":[{"author":"***","text":"x"},{"author":"***"},"bare"],"publishedAt":null}}"#
             )
         );
@@ -118,6 +121,26 @@ mod tests {
         assert_eq!(
             rewritten(body, json!({"mask": ["/b/*"], "with": ""})),
             r#"{"b":{"x":"","y":""},"a":[{"x":1},[1]]}"#
+        );
+    }
+
+    #[test]
+    fn white_space_stays_and_commas_fit() {
+        let body = r#" { "a" : 1 , "b" : [ 1 , 2 , 3 ] , "c" : { } } "#;
+        for (remove, left) in [
+            (vec!["/a"], r#" {"b" : [ 1 , 2 , 3 ] , "c" : { } } "#),
+            (vec!["/c"], r#" { "a" : 1 , "b" : [ 1 , 2 , 3 ] } "#),
+            (vec!["/a", "/b"], r#" {"c" : { } } "#),
+            (vec!["/b", "/c"], r#" { "a" : 1 } "#),
+            (vec!["/a", "/c"], r#" {"b" : [ 1 , 2 , 3 ] } "#),
+            (vec!["/*"], r#" { } "#),
+            (vec!["/b/0", "/b/2"], r#" { "a" : 1 , "b" : [2 ] , "c" : { } } "#),
+        ] {
+            assert_eq!(rewritten(body, json!({"remove": remove})), left);
+        }
+        assert_eq!(
+            rewritten(body, json!({"mask": ["/b/*", "/c"], "remove": ["/b/1"]})),
+            r#" { "a" : 1 , "b" : [ "***" , "***" ] , "c" : "***" } "#
         );
     }
 

@@ -1,14 +1,11 @@
-//! Edits JSON text at some places and copies the rest as it is: digits, escapes and the order of keys stay, and so
-//! does whatever is written twice. Only what lies on the way to a place is read at all.
+//! Edits JSON text at some places and copies the rest as it is: digits, escapes, white space and the order of keys stay,
+//! and so does whatever is written twice.
 
 use std::borrow::Cow;
-use std::fmt;
-
-use hookwright_sdk::serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use hookwright_sdk::serde_json::value::RawValue;
-use hookwright_sdk::serde_json::{self, Result};
 
 use hookwright_sdk::pointer::Segment;
+use hookwright_sdk::scan::Scanner;
+use hookwright_sdk::serde_json::{self, Result};
 
 /// What to do where.
 #[derive(Clone, Copy)]
@@ -24,93 +21,137 @@ pub(crate) enum Action {
     Mask,
 }
 
-/// Writes the edited text, and counts.
-pub(crate) struct Rewriter {
-    pub(crate) text: Vec<u8>,
-    pub(crate) removed: usize,
-    pub(crate) masked: usize,
-    /// As JSON text.
-    mask: String,
+/// Makes the edits and counts them; what is masked becomes `mask`.
+///
+/// # Errors
+/// When the text is not JSON.
+pub(crate) fn rewrite<'j>(text: &'j str, edits: &[Edit<'_>], mask: &str) -> Result<Rewriter<'j>> {
+    let scanner = Scanner::new(text)?;
+    let mask = serde_json::to_string(mask)?;
+    let mut rewriter = Rewriter { text, scanner, copied: 0, mask, written: Vec::new(), removed: 0, masked: 0 };
+    rewriter.value(edits)?;
+    Ok(rewriter)
 }
 
-impl Rewriter {
-    pub(crate) fn new(mask: &str) -> Result<Self> {
-        Ok(Self { text: Vec::new(), removed: 0, masked: 0, mask: serde_json::to_string(mask)? })
+pub(crate) struct Rewriter<'j> {
+    text: &'j str,
+    scanner: Scanner<'j>,
+    /// As JSON text.
+    mask: String,
+    written: Vec<u8>,
+    /// What lies before is written, or left out.
+    copied: usize,
+    pub(crate) removed: usize,
+    pub(crate) masked: usize,
+}
+
+/// What becomes of a member or an element.
+enum Fate<'c> {
+    Goes,
+    /// And these edits concern it.
+    Stays(Vec<Edit<'c>>),
+}
+
+impl<'j> Rewriter<'j> {
+    /// The edited text.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.cut(self.text.len(), self.text.len());
+        self.written
     }
 
-    pub(crate) fn write(&mut self, value: &RawValue, edits: &[Edit<'_>]) -> Result<()> {
-        let text = value.get();
+    /// The value that begins here, up to its end.
+    fn value(&mut self, edits: &[Edit<'_>]) -> Result<()> {
         let edits = &from_here(edits)[..];
         if edits.iter().any(|edit| edit.way.is_empty()) {
-            self.masked += usize::from(text != self.mask);
-            self.text.extend_from_slice(self.mask.as_bytes());
+            self.mask();
             return Ok(());
         }
-        match text.as_bytes() {
-            [b'{', ..] if !edits.is_empty() => self.object(text, edits),
-            [b'[', ..] if !edits.is_empty() => self.array(text, edits),
+        match self.scanner.peek() {
+            Some(b'{') if !edits.is_empty() => self.children(|scanner, _| {
+                let name = scanner.name()?;
+                Ok(fate(edits, |segment| segment.is_member(&name)))
+            }),
+            Some(b'[') if !edits.is_empty() => {
+                self.children(|_, index| Ok(fate(edits, |segment| segment.is_element(index))))
+            }
             _ => {
-                self.text.extend_from_slice(text.as_bytes());
+                self.scanner.skip_value();
                 Ok(())
             }
         }
     }
 
-    fn object(&mut self, text: &str, edits: &[Edit<'_>]) -> Result<()> {
-        let Members(members) = serde_json::from_str(text)?;
-        self.text.push(b'{');
-        let start = self.text.len();
-        for (key, value) in members {
-            let name = name(key)?;
-            let Some(below) = self.below(edits, |segment| segment.is_member(&name)) else { continue };
-            self.comma(start);
-            self.text.extend_from_slice(key.get().as_bytes());
-            self.text.push(b':');
-            self.write(value, &below)?;
+    /// The object or array that begins here; `fate` goes up to the value of each child.
+    fn children<'c>(&mut self, fate: impl Fn(&mut Scanner<'j>, usize) -> Result<Fate<'c>>) -> Result<()> {
+        self.scanner.enter();
+        // Behind the opening bracket, or behind the last child that stays: what is cut ends and begins there, so that
+        // of the commas around what goes just one goes with it.
+        let (mut end, mut stays) = (self.scanner.at(), 0_usize);
+        let mut gone = None;
+        let mut index = 0;
+        while self.scanner.next_child() {
+            let start = self.scanner.at();
+            let fate = fate(&mut self.scanner, index)?;
+            index += 1;
+            match fate {
+                Fate::Stays(edits) => {
+                    if let Some(gone) = gone.take() {
+                        // Nothing stays before it: its comma goes, and the space around it.
+                        let cut = if stays == 0 { (end, start) } else { (end, gone) };
+                        self.cut(cut.0, cut.1);
+                    }
+                    self.value(&edits)?;
+                    stays += 1;
+                    end = self.scanner.at();
+                }
+                Fate::Goes => {
+                    self.scanner.skip_value();
+                    self.removed += 1;
+                    gone = Some(self.scanner.at());
+                }
+            }
         }
-        self.text.push(b'}');
+        if let Some(gone) = gone {
+            self.cut(end, gone);
+        }
         Ok(())
     }
 
-    fn array(&mut self, text: &str, edits: &[Edit<'_>]) -> Result<()> {
-        let items: Vec<&RawValue> = serde_json::from_str(text)?;
-        self.text.push(b'[');
-        let start = self.text.len();
-        for (index, item) in items.into_iter().enumerate() {
-            let Some(below) = self.below(edits, |segment| segment.is_element(index)) else { continue };
-            self.comma(start);
-            self.write(item, &below)?;
+    fn mask(&mut self) {
+        let start = self.scanner.at();
+        self.scanner.skip_value();
+        if self.text[start..self.scanner.at()] != self.mask {
+            self.masked += 1;
+            self.cut(start, self.scanner.at());
+            self.written.extend_from_slice(self.mask.as_bytes());
         }
-        self.text.push(b']');
-        Ok(())
     }
 
-    /// The edits that concern a child; none when the child goes.
-    fn below<'c>(&mut self, edits: &[Edit<'c>], is_on_the_way: impl Fn(&Segment) -> bool) -> Option<Vec<Edit<'c>>> {
-        let mut below = Vec::new();
-        for edit in edits {
-            let Some((next, way)) = edit.way.split_first() else { continue };
-            if is_any_way(next) {
-                below.push(*edit);
-                continue;
-            }
-            if !is_on_the_way(next) {
-                continue;
-            }
-            if way.is_empty() && edit.action == Action::Remove {
-                self.removed += 1;
-                return None;
-            }
-            below.push(Edit { way, ..*edit });
-        }
-        Some(below)
+    /// Leaves out what is between, and goes on writing there.
+    fn cut(&mut self, from: usize, to: usize) {
+        self.written.extend_from_slice(self.text[self.copied..from].as_bytes());
+        self.copied = to;
     }
+}
 
-    fn comma(&mut self, start: usize) {
-        if self.text.len() > start {
-            self.text.push(b',');
+/// What the edits say of a child.
+fn fate<'c>(edits: &[Edit<'c>], is_on_the_way: impl Fn(&Segment) -> bool) -> Fate<'c> {
+    let mut below = Vec::new();
+    for edit in edits {
+        let Some((next, way)) = edit.way.split_first() else { continue };
+        if is_any_way(next) {
+            below.push(*edit);
+            continue;
         }
+        if !is_on_the_way(next) {
+            continue;
+        }
+        if way.is_empty() && edit.action == Action::Remove {
+            return Fate::Goes;
+        }
+        below.push(Edit { way, ..*edit });
     }
+    Fate::Stays(below)
 }
 
 /// `**`: no, one or several members or elements.
@@ -137,39 +178,4 @@ fn from_here<'e, 'c>(edits: &'e [Edit<'c>]) -> Cow<'e, [Edit<'c>]> {
         }
     }
     all.into()
-}
-
-/// The name that a key spells.
-fn name(key: &RawValue) -> Result<Cow<'_, str>> {
-    match key.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
-        _ => serde_json::from_str(key.get()).map(Cow::Owned),
-    }
-}
-
-/// The members of an object as they are written.
-struct Members<'j>(Vec<(&'j RawValue, &'j RawValue)>);
-
-impl<'j> Deserialize<'j> for Members<'j> {
-    fn deserialize<D: Deserializer<'j>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'j> Visitor<'j> for MembersVisitor {
-    type Value = Members<'j>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'j>>(self, mut map: A) -> std::result::Result<Members<'j>, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(Members(members))
-    }
 }
