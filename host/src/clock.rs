@@ -63,7 +63,8 @@ impl fmt::Display for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // In one piece: by `collect_str`, each piece of it is searched for what JSON escapes.
+        serializer.serialize_str(&self.to_string())
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use self::cost::Costs;
 use self::fair_queue::{FairQueue, Size, Taken, Ticket};
+use self::under_way::Entry;
 pub use self::under_way::UnderWay;
 use crate::delivery::{ChainRecord, ChainVerdict};
 use crate::ids::WebhookId;
@@ -188,9 +189,10 @@ impl Shared {
         if lane == Lane::Patient {
             give_way();
         }
-        while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane) {
+        let mut entry = self.under_way.as_ref().map(|under_way| under_way.entry(thread));
+        while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane, entry.as_mut()) {
             // A caller's ticket leads nowhere once its job was moved to the other lane: there is only this to look at.
-            let record = (!answer.is_closed()).then(|| self.run_guarded(&job, thread));
+            let record = (!answer.is_closed()).then(|| self.run_guarded(&job, entry.as_mut()));
             let mut state = self.lock();
             state.side(lane).queue.done(&key, size);
             if let Some(record) = &record {
@@ -205,7 +207,7 @@ impl Shared {
     }
 
     /// Waits for a job; `None` when the pool is closed.
-    fn next(&self, lane: Lane) -> Option<Taken<WebhookId, Waiting>> {
+    fn next(&self, lane: Lane, mut entry: Option<&mut Entry<'_>>) -> Option<Taken<WebhookId, Waiting>> {
         let mut state = self.lock();
         loop {
             if state.closed {
@@ -214,6 +216,13 @@ impl Shared {
             if let Some(next) = self.pop(&mut state, lane) {
                 self.wake_if_needed(&mut state, lane);
                 return Some(next);
+            }
+            // Not under the lock: it writes to a file.
+            if let Some(entry) = entry.take() {
+                drop(state);
+                entry.end();
+                state = self.lock();
+                continue;
             }
             state.side(lane).idle += 1;
             state = self.work_for(lane).wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -263,8 +272,10 @@ impl Shared {
 
     /// The chain catches panics of its own; whatever else goes wrong must cost one delivery a hold, not the
     /// host a thread.
-    fn run_guarded(&self, job: &ChainJob, thread: usize) -> ChainRecord {
-        let _working = self.under_way.as_ref().map(|under_way| under_way.begin(thread, job.delivery));
+    fn run_guarded(&self, job: &ChainJob, entry: Option<&mut Entry<'_>>) -> ChainRecord {
+        if let Some(entry) = entry {
+            entry.begin(job.delivery);
+        }
         catch_unwind(AssertUnwindSafe(|| (self.run)(job))).unwrap_or_else(|_| panicked(job))
     }
 

@@ -44,11 +44,9 @@ impl UnderWay {
         self.file.set_len(0)
     }
 
-    /// Says that this thread works on `delivery`, until the answer is dropped.
-    pub(super) fn begin(&self, thread: usize, delivery: DeliveryId) -> Working<'_> {
-        let offset = (thread * ENTRY) as u64;
-        self.write(offset, delivery.to_bytes());
-        Working { under_way: self, offset }
+    /// The entry of one thread.
+    pub(super) const fn entry(&self, thread: usize) -> Entry<'_> {
+        Entry { under_way: self, offset: (thread * ENTRY) as u64, is_set: false }
     }
 
     /// A full disk costs one more crash until the cause is found, and no delivery.
@@ -57,15 +55,30 @@ impl UnderWay {
     }
 }
 
-/// A thread at work.
-pub(super) struct Working<'a> {
+/// What one thread works on. Kept from one chain to the next while there is one, so that a busy thread writes once for
+/// each: whoever dies in between is taken for having died in the chain before.
+pub(super) struct Entry<'a> {
     under_way: &'a UnderWay,
     offset: u64,
+    is_set: bool,
 }
 
-impl Drop for Working<'_> {
+impl Entry<'_> {
+    pub(super) fn begin(&mut self, delivery: DeliveryId) {
+        self.under_way.write(self.offset, delivery.to_bytes());
+        self.is_set = true;
+    }
+
+    pub(super) fn end(&mut self) {
+        if std::mem::take(&mut self.is_set) {
+            self.under_way.write(self.offset, [0; ENTRY]);
+        }
+    }
+}
+
+impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.under_way.write(self.offset, [0; ENTRY]);
+        self.end();
     }
 }
 
@@ -80,8 +93,12 @@ mod tests {
         let [first, second] = [1, 2].map(|byte| DeliveryId::from_bytes([byte; 16]));
         let (under_way, left) = UnderWay::open(&path).expect("opens");
         assert_eq!(left, []);
-        drop(under_way.begin(0, first));
-        std::mem::forget(under_way.begin(3, second));
+        let [mut done, mut killed] = [0, 3].map(|thread| under_way.entry(thread));
+        done.begin(first);
+        done.end();
+        killed.begin(first);
+        killed.begin(second);
+        std::mem::forget(killed);
         let (next, left) = UnderWay::open(&path).expect("opens");
         assert_eq!(left, [second]);
         next.clear().expect("clears");

@@ -65,19 +65,21 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
     let connection = batch.connection;
     let delivery = settlement.token.delivery;
     let id = delivery.to_bytes();
-    let Some(leased) = find_leased(batch, settlement.token)? else { return Ok(Settled::Stale) };
+    let Some(mut leased) = find_leased(batch, settlement.token)? else { return Ok(Settled::Stale) };
     if let Next::Released { due } = settlement.next {
         connection.prepare_cached(RELEASE)?.execute(params![id, due.as_ms()])?;
         return Ok(Settled::Done);
     }
     let state = settlement.next.state().unwrap_or(leased.state);
     let attempts = leased.attempts.saturating_add(u32::from(settlement.attempt.is_some()));
-    if let Some(carrier) = settlement.carrier {
-        windows::carry(connection, delivery, carrier)?;
+    if let Some(carrier) = settlement.carrier
+        && windows::carry(connection, delivery, carrier)?
+    {
+        leased.event = carrier.to_bytes();
     }
     let change = Change { settlement, state, attempts, rewritten: leased.rewritten };
     if state.is_finished() {
-        finish(batch, &change)?;
+        finish(batch, &change, &leased)?;
     } else {
         keep(connection, &change)?;
     }
@@ -86,11 +88,11 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
         batch.tally.superseded += windows::superseded(connection, delivery)?;
     }
     let gives_up = state == State::Held && settlement.gives_up_place;
-    if let Some(lane) = leased.ordered.filter(|_| gives_up || state.is_finished()) {
+    if let Some(lane) = leased.ordered.as_ref().filter(|_| gives_up || state.is_finished()) {
         if gives_up {
             places::give_up(batch, id)?;
         }
-        places::advance(batch, &lane)?;
+        places::advance(batch, lane)?;
     }
     Ok(Settled::Done)
 }
@@ -102,6 +104,12 @@ struct Leased {
     debounced: bool,
     /// Its lane, if it has a place there.
     ordered: Option<Lane>,
+    // What goes to history as it is:
+    event: [u8; 16],
+    webhook: String,
+    created: i64,
+    chain: Option<String>,
+    replay_of: Option<[u8; 16]>,
 }
 
 fn find_leased(batch: &mut Batch<'_>, token: LeaseToken) -> Result<Option<Leased>, StoreError> {
@@ -117,6 +125,11 @@ fn find_leased(batch: &mut Batch<'_>, token: LeaseToken) -> Result<Option<Leased
         rewritten: fields.get(3)?,
         debounced: fields.get(4)?,
         ordered: has_place.then(lane).transpose()?,
+        event: fields.get(8)?,
+        webhook: fields.text(6)?.to_owned(),
+        created: fields.get(9)?,
+        chain: fields.get(10)?,
+        replay_of: fields.get(11)?,
     }))
 }
 
@@ -144,7 +157,7 @@ fn forget_payload(connection: &Connection, seq: Option<i64>) -> Result<(), Store
     Ok(())
 }
 
-fn finish(batch: &mut Batch<'_>, change: &Change<'_>) -> Result<(), StoreError> {
+fn finish(batch: &mut Batch<'_>, change: &Change<'_>, leased: &Leased) -> Result<(), StoreError> {
     let Change { settlement, state, attempts, rewritten } = change;
     let id = settlement.token.delivery.to_bytes();
     let reason = match &settlement.next {
@@ -154,16 +167,20 @@ fn finish(batch: &mut Batch<'_>, change: &Change<'_>) -> Result<(), StoreError> 
     let chain = settlement.chain.as_ref();
     batch.hot.finish(batch.connection)?.execute(params![
         id,
+        leased.event,
+        leased.webhook,
         state.as_str(),
+        leased.created,
         settlement.now,
         attempts,
         settlement.runs,
         reason,
-        chain.map(|chain| &chain.record),
+        chain.map(|chain| &chain.record).or(leased.chain.as_ref()),
         settlement.attempt,
         chain.and_then(|chain| chain.data.as_deref()),
         // A new run's outcome takes the place of an earlier one's, also when it has no payload.
         rewritten.filter(|_| chain.is_none()),
+        leased.replay_of,
     ])?;
     forget_payload(batch.connection, *rewritten)?;
     batch.hot.take_off(batch.connection)?.execute([id])?;
@@ -214,16 +231,17 @@ pub(super) fn unfinished(fields: Fields<'_, '_>, column: usize) -> Result<State,
         .ok_or_else(|| fields.corrupt(column, &"not the state of an unfinished delivery"))
 }
 
-pub(super) const FIND_LEASED: &str = "SELECT id, state, attempts, rewritten, debounced, place, webhook, lane_key FROM queue \
-     WHERE id = ?1 AND owner = ?2 AND fence = ?3";
+pub(super) const FIND_LEASED: &str = "SELECT id, state, attempts, rewritten, debounced, place, webhook, lane_key, event, created, \
+     chain, replay_of FROM queue WHERE id = ?1 AND owner = ?2 AND fence = ?3";
 
 const RELEASE: &str = "UPDATE queue SET owner = NULL, due = ?2 WHERE id = ?1";
 
 const INSERT_ATTEMPT: &str = "INSERT INTO attempts (delivery, record) VALUES (?1, ?2)";
 
+/// One row of values, not a selection: SQLite need not be able to take back half of it.
 pub(super) const FINISH: &str = "INSERT INTO deliveries (id, event, webhook, state, created, changed, attempts, runs, reason, \
-     chain, attempt, rewritten, replay_of) SELECT id, event, webhook, ?2, created, ?3, ?4, ?5, ?6, coalesce(?7, chain), ?8, \
-     coalesce(?9, (SELECT data FROM rewritten WHERE seq = ?10)), replay_of FROM queue WHERE id = ?1";
+     chain, attempt, rewritten, replay_of) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, \
+     coalesce(?12, (SELECT data FROM rewritten WHERE seq = ?13)), ?14)";
 
 pub(super) const TAKE_OFF: &str = "DELETE FROM queue WHERE id = ?1";
 

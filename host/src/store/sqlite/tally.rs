@@ -89,7 +89,7 @@ pub(super) fn quarantine(connection: &Connection) -> rusqlite::Result<(i64, i64)
 
 pub(super) const ADD: &str = "UPDATE counters SET events = events + ?1, pending = pending + ?2, retrying = retrying + ?3, \
      held = held + ?4, delivered = delivered + ?5, dropped = dropped + ?6, superseded = superseded + ?7, \
-     failed = failed + ?8, quarantined = quarantined + ?9, quarantine_bytes = quarantine_bytes + ?10";
+     failed = failed + ?8, quarantined = quarantined + ?9, quarantine_bytes = quarantine_bytes + ?10 WHERE id = 1";
 
 const READ: &str = "SELECT id, events, pending, retrying, held, delivered, dropped, superseded, failed, quarantined \
      FROM counters";

@@ -72,15 +72,15 @@ pub(super) fn close_for(
 }
 
 /// Makes another member the event of its delivery. Whether it is one is looked up: an outcome that names a stranger is
-/// recorded all the same, as refusing it would send again what was sent.
-pub(super) fn carry(connection: &Connection, delivery: DeliveryId, carrier: EventId) -> Result<(), StoreError> {
+/// recorded all the same, as refusing it would send again what was sent. False: it keeps its own.
+pub(super) fn carry(connection: &Connection, delivery: DeliveryId, carrier: EventId) -> Result<bool, StoreError> {
     let is_member = find(connection, delivery)?.is_some_and(|window| window.members.contains(&carrier));
     if !is_member {
         tracing::error!(%delivery, %carrier, "settled with an event that its window does not remember; it keeps its own");
-        return Ok(());
+        return Ok(false);
     }
     connection.prepare_cached(CARRY)?.execute([delivery.to_bytes(), carrier.to_bytes()])?;
-    Ok(())
+    Ok(true)
 }
 
 /// How many events a finished delivery supersedes: all it gathered but the one it carried.
