@@ -73,6 +73,8 @@ pub(crate) enum Kind {
     Delete,
     /// `entry.create` of so many models in turn, by the event's number.
     Models(u32),
+    /// The same of `entry.update`.
+    UpdatedModels(u32),
     /// `entry.update` of 300 bytes.
     Small,
 }
@@ -81,7 +83,7 @@ impl Kind {
     pub(crate) const fn event_type(self) -> &'static str {
         match self {
             Self::Create | Self::Models(_) => "entry.create",
-            Self::Update | Self::Small => "entry.update",
+            Self::Update | Self::UpdatedModels(_) | Self::Small => "entry.update",
             Self::Delete => "entry.delete",
         }
     }
@@ -93,7 +95,7 @@ impl Kind {
         }
         let mut body = TEMPLATE.numbered(sequence);
         put(&mut body, b"{\"event\":\"", self.event_type().as_bytes());
-        if let Self::Models(models) = self {
+        if let Self::Models(models) | Self::UpdatedModels(models) = self {
             put(&mut body, b"\"model\":\"", model(sequence % models).as_bytes());
         }
         body.into()

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use self::report::{Measured, Report, Round};
-use crate::body::{BODY_BYTES, Kind};
+use crate::body::{self, BODY_BYTES, Kind};
 use crate::home::{self, Stages};
 use crate::ledger::Ledger;
 use crate::load::Load;
@@ -48,7 +48,7 @@ pub(crate) struct HostileArgs {
     /// Events per second for the neighbours: half to one without plugin, half to one with `redact`
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(2..=20_000))]
     rate: u32,
-    /// Events per second for the hostile webhooks, each of them gets every one
+    /// Events per second for each of the hostile webhooks
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     hostile_rate: u32,
     /// Exit 1 when a goal is not met
@@ -89,7 +89,8 @@ struct Flow {
 }
 
 async fn measure(args: &HostileArgs, hostile: &[Case]) -> anyhow::Result<Measured> {
-    let room = usize::try_from((args.warm_up + args.seconds) * args.rate.max(args.hostile_rate))? + 1_000;
+    let models = u32::try_from(hostile.len())?;
+    let room = usize::try_from((args.warm_up + args.seconds) * args.rate.max(args.hostile_rate * models))? + 1_000;
     let ledger = || Arc::new(Ledger::new(room));
     let (plain, redacted, beside) = (ledger(), ledger(), ledger());
     let receivers = (
@@ -103,10 +104,14 @@ async fn measure(args: &HostileArgs, hostile: &[Case]) -> anyhow::Result<Measure
     let full = Stages::Full { plugins: &args.bundled.plugins };
     neighbour(home.path(), "redacted", Kind::Delete, home::webhook(receivers.1.address, full))?;
     home::copy_redact(home.path(), &args.bundled.plugins)?;
-    for case in hostile {
+    for (model, case) in (0..).zip(hostile) {
         home::write_plugin(home.path(), case.name, &case.wasm)?;
-        let webhook = json!({ "url": format!("http://{}/", receivers.2.address), "plugins": [case.name] });
-        neighbour(home.path(), case.name, Kind::Update, webhook)?;
+        let webhook = json!({
+            "url": format!("http://{}/", receivers.2.address),
+            "plugins": [case.name],
+            "filter": { "/model": [body::model(model)] },
+        });
+        neighbour(home.path(), case.name, Kind::UpdatedModels(models), webhook)?;
     }
     let child = args.setup.start(home).await?;
     let flow = |kind, connections, ledger, receiver| Flow {
@@ -117,7 +122,7 @@ async fn measure(args: &HostileArgs, hostile: &[Case]) -> anyhow::Result<Measure
         flow(Kind::Create, CONNECTIONS / 2, plain, receivers.0),
         flow(Kind::Delete, CONNECTIONS / 2, redacted, receivers.1),
     ];
-    let hostile_flow = flow(Kind::Update, HOSTILE_CONNECTIONS, beside, receivers.2);
+    let hostile_flow = flow(Kind::UpdatedModels(models), HOSTILE_CONNECTIONS, beside, receivers.2);
 
     let begin = Instant::now() + Duration::from_secs(args.warm_up.into());
     let end = begin + Duration::from_secs(args.seconds.into());
@@ -127,7 +132,7 @@ async fn measure(args: &HostileArgs, hostile: &[Case]) -> anyhow::Result<Measure
         anyhow::Ok(neighbours.each_ref().map(|flow| flow.load.ledger.next_number()))
     };
     let hostile_load = async {
-        if hostile.is_empty() { Ok(()) } else { hostile_flow.load.paced(every(args.hostile_rate), end).await }
+        if hostile.is_empty() { Ok(()) } else { hostile_flow.load.paced(every(args.hostile_rate * models), end).await }
     };
     let half = every(args.rate) * 2;
     let ((), (), (), first) =

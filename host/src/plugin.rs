@@ -50,6 +50,7 @@ use self::run::Ran;
 use self::sandbox::Seed;
 use crate::clock::Timestamp;
 use crate::config::{LimitsByKind, RunLimits};
+use crate::delivery::ChainRecord;
 use crate::event::Event;
 use crate::ids::{DeliveryId, Digest, PluginName};
 use crate::schemas::{Compiled, Violation};
@@ -113,6 +114,17 @@ pub struct ChainJob {
     pub observer: Option<Observer>,
     /// Keeps what each plugin handed on; of trials and repetitions only.
     pub handing: Option<Handing>,
+    /// Of deliveries only: whoever keeps account of breaks.
+    pub watch: Option<Arc<dyn Watch>>,
+}
+
+/// Keeps account of how chains end, on the thread that runs them: whatever waits behind a chain that broke knows of it.
+pub trait Watch: Send + Sync {
+    /// What a chain came to that is not to be run; none: it is.
+    fn instead(&self, job: &ChainJob) -> Option<ChainRecord>;
+
+    /// Is told what it came to.
+    fn learn(&self, job: &ChainJob, record: &ChainRecord);
 }
 
 impl Engine {

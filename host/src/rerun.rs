@@ -155,6 +155,7 @@ impl Reruns {
             run: conditions.run,
             now: conditions.now,
             observer: None,
+            watch: None,
             handing: Some(handing.clone()),
         };
         Ok((self.transform.run(job).await?, handing.take()))

@@ -25,9 +25,6 @@ use crate::tasks::{self, OnPanic};
 
 /// Fewer would let one webhook hold them all.
 const MIN_THREADS: usize = 2;
-/// How far the patient threads give way. Some of a busy machine is left to them: a tenth.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
 
 /// The threads. Dropping the last handle ends them after their current run.
 #[derive(Clone)]
@@ -273,10 +270,17 @@ impl Shared {
     /// The chain catches panics of its own; whatever else goes wrong must cost one delivery a hold, not the
     /// host a thread.
     fn run_guarded(&self, job: &ChainJob, entry: Option<&mut Entry<'_>>) -> ChainRecord {
+        if let Some(held) = job.watch.as_ref().and_then(|watch| watch.instead(job)) {
+            return held;
+        }
         if let Some(entry) = entry {
             entry.begin(job.delivery);
         }
-        catch_unwind(AssertUnwindSafe(|| (self.run)(job))).unwrap_or_else(|_| panicked(job))
+        let record = catch_unwind(AssertUnwindSafe(|| (self.run)(job))).unwrap_or_else(|_| panicked(job));
+        if let Some(watch) = &job.watch {
+            watch.learn(job, &record);
+        }
+        record
     }
 
     fn close(&self) {
@@ -294,11 +298,18 @@ impl Shared {
     }
 }
 
-/// Lowers the priority of this thread. Elsewhere than on Linux priorities are the process's.
+/// Lets this thread have what all others of the process leave of a processor. `SCHED_IDLE`, because no niceness makes a
+/// thread stop in the middle of its time slice, some milliseconds, when another one wakes up. Elsewhere than on Linux
+/// priorities are the process's.
 pub(crate) fn give_way() {
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "costly plugins run with the priority of all others");
+    {
+        use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, unix};
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        let this = unix::thread_native_id();
+        if let Err(error) = unix::set_thread_priority_and_policy(this, ThreadPriority::Min, idle) {
+            tracing::debug!(?error, "costly plugins run with the priority of all others");
+        }
     }
 }
 
@@ -317,7 +328,7 @@ mod tests {
     use super::cost::COSTLY_FUEL;
     use super::*;
     use crate::delivery::PluginRun;
-    use crate::plugin::Catalog;
+    use crate::plugin::{Catalog, Watch};
     use crate::webhook::{OnError, PluginUse};
 
     /// Shut until opened; counts who comes in.
@@ -448,6 +459,32 @@ mod tests {
     fn burning(fuel: u64) -> ChainRecord {
         let run = PluginRun { fuel, ..PluginRun::example("p") };
         ChainRecord { runs: vec![run], ..ChainRecord::untouched() }
+    }
+
+    #[tokio::test]
+    async fn what_waits_behind_a_break_is_judged_when_its_turn_comes() {
+        struct NoneAfter(Mutex<usize>);
+
+        impl Watch for NoneAfter {
+            fn instead(&self, job: &ChainJob) -> Option<ChainRecord> {
+                (*self.0.lock().expect("sound") == 0).then(|| panicked(job))
+            }
+
+            fn learn(&self, _: &ChainJob, _: &ChainRecord) {
+                *self.0.lock().expect("sound") -= 1;
+            }
+        }
+
+        let (pool, gate) = pool(2);
+        let watch: Arc<dyn Watch> = Arc::new(NoneAfter(Mutex::new(2)));
+        // All wait before the first has ended.
+        let waiting = join_all((0..5).map(|_| pool.run(ChainJob { watch: Some(Arc::clone(&watch)), ..job("slow") })));
+        let (records, ()) = tokio::join!(waiting, async {
+            tokio::task::yield_now().await;
+            gate.open();
+        });
+        let ran = records.iter().filter(|record| **record == Ok(ChainRecord::untouched())).count();
+        assert_eq!((ran, gate.count.lock().expect("sound").runs), (2, 2));
     }
 
     #[tokio::test]

@@ -92,6 +92,7 @@ impl Fresh {
             run: 1,
             now: Timestamp::from_ms(2_000),
             observer: None,
+            watch: None,
             handing: None,
         };
         Ok(Self { job })

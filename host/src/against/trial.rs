@@ -151,6 +151,7 @@ impl Trial<'_> {
             run,
             now,
             observer: None,
+            watch: None,
             handing: None,
         };
         self.transform.run(job).await

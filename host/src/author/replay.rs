@@ -80,6 +80,7 @@ pub(crate) fn replay(
             run: recorded.run,
             now: recorded.now,
             observer: None,
+            watch: None,
             handing: None,
         })
     };

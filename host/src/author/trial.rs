@@ -41,6 +41,7 @@ impl Trial {
             run: self.run,
             now: self.now,
             observer: None,
+            watch: None,
             handing: None,
         })
     }

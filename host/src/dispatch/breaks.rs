@@ -1,5 +1,6 @@
 //! Plugins that keep breaking for a webhook: after so many breaks in a row they are not run for it any more, until
-//! another version, config or limit is in force. Failures that a plugin returned are no breaks.
+//! another version, config or limit is in force. One that breaks only after it has cost much gets fewer. Failures that a
+//! plugin returned are no breaks.
 //!
 //! In memory only: after a restart the count begins again. Costs one atomic read while nothing breaks.
 
@@ -11,15 +12,19 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::binding::binding;
-use crate::clock::Timestamp;
-use crate::delivery::{ChainRecord, RunVerdict};
+use crate::clock::{self, Timestamp};
+use crate::delivery::{ChainRecord, PluginRun, RunVerdict};
 use crate::ids::{PluginName, WebhookId};
-use crate::plugin::{Catalog, Plugin};
+use crate::plugin::{Catalog, ChainJob, Plugin, Watch, held_unrun};
 use crate::revision::Revision;
 use crate::webhook::Webhook;
 
-/// Breaks in a row: so many are no accident, and each cost a transform thread up to the plugin's limits.
+/// Breaks in a row, each that cost much counted as several: so many are no accident.
 const MOST_BREAKS: u32 = 10;
+/// What one counts for that cost much: four of them are enough, which by default is a tenth of a second of a thread.
+const COSTLY_BREAK: u32 = 3;
+/// From here on it cost much: a twentieth of the default limit. Not judged by time, which tells of a busy machine too.
+const COSTLY_FUEL: u64 = 5_000_000;
 
 /// What broke lately, by webhook and plugin: bounded by their number.
 #[derive(Default)]
@@ -35,6 +40,8 @@ struct Streak {
     /// Another one makes a fresh start.
     binding: Box<str>,
     breaks: u32,
+    /// The same, each as what it counts for.
+    counted: u32,
     /// The last one.
     at: Timestamp,
     /// How the last one ended.
@@ -57,21 +64,21 @@ pub struct Stopped {
 
 impl Breaks {
     /// The first plugin of the webhook's chain that is not to be run any more, and why.
-    pub(super) fn stopped(&self, webhook: &Webhook, plugins: &Catalog) -> Option<(Arc<Plugin>, String)> {
+    fn stopped(&self, webhook: &Webhook, plugins: &Catalog) -> Option<(Arc<Plugin>, String)> {
         if self.known.load(Ordering::Relaxed) == 0 {
             return None;
         }
         let streaks = self.lock();
         webhook.plugins.iter().find_map(|used| {
             let streak = streaks.get(&(webhook.id.clone(), used.plugin.clone()))?;
-            let is_over = streak.breaks >= MOST_BREAKS && streak.binding == binding(webhook, plugins, &used.plugin);
+            let is_over = streak.is_over() && streak.binding == binding(webhook, plugins, &used.plugin);
             let plugin = plugins.get(&used.plugin).filter(|_| is_over)?;
             Some((Arc::clone(plugin), streak.reason(&used.plugin)))
         })
     }
 
     /// Counts what a run of the chain showed.
-    pub(super) fn learn(&self, webhook: &Webhook, plugins: &Catalog, record: &ChainRecord, now: Timestamp) {
+    fn count(&self, webhook: &Webhook, plugins: &Catalog, record: &ChainRecord, now: Timestamp) {
         // A break ends the chain, so it is the last run.
         let broke = record.runs.last().filter(|run| run.verdict == RunVerdict::Broke);
         if broke.is_none() && self.known.load(Ordering::Relaxed) == 0 {
@@ -86,11 +93,17 @@ impl Breaks {
         if let Some(broke) = broke {
             let binding = binding(webhook, plugins, &broke.plugin);
             let key = (webhook.id.clone(), broke.plugin.clone());
-            let earlier =
-                streaks.get(&key).filter(|streak| streak.binding == binding).map_or(0, |streak| streak.breaks);
-            let breaks = earlier.saturating_add(1);
-            let streak = Streak { binding, breaks, at: now, reason: broke.summary.clone() };
-            if breaks == MOST_BREAKS {
+            let earlier = streaks.get(&key).filter(|streak| streak.binding == binding);
+            let (breaks, counted) = earlier.map_or((0, 0), |streak| (streak.breaks, streak.counted));
+            let was_over = earlier.is_some_and(Streak::is_over);
+            let streak = Streak {
+                binding,
+                breaks: breaks.saturating_add(1),
+                counted: counted.saturating_add(counts_for(broke)),
+                at: now,
+                reason: broke.summary.clone(),
+            };
+            if streak.is_over() && !was_over {
                 tracing::warn!(webhook = %webhook.id, "{}", streak.reason(&broke.plugin));
             }
             streaks.insert(key, streak);
@@ -101,7 +114,7 @@ impl Breaks {
     /// What is not run any more under this revision.
     pub(super) fn list(&self, revision: &Revision) -> Vec<Stopped> {
         let streaks = self.lock();
-        let stopped = streaks.iter().filter(|(_, streak)| streak.breaks >= MOST_BREAKS);
+        let stopped = streaks.iter().filter(|(_, streak)| streak.is_over());
         let in_force = stopped.filter(|(key, streak)| is_in_force(revision, key, streak));
         let view =
             |((webhook, plugin), Streak { breaks, at, reason, .. }): (&(WebhookId, PluginName), &Streak)| Stopped {
@@ -127,14 +140,33 @@ impl Breaks {
     }
 }
 
+impl Watch for Breaks {
+    fn instead(&self, job: &ChainJob) -> Option<ChainRecord> {
+        let (plugin, reason) = self.stopped(&job.webhook, &job.plugins)?;
+        Some(held_unrun(job, &plugin, reason))
+    }
+
+    fn learn(&self, job: &ChainJob, record: &ChainRecord) {
+        self.count(&job.webhook, &job.plugins, record, clock::now());
+    }
+}
+
 impl Streak {
+    const fn is_over(&self) -> bool {
+        self.counted >= MOST_BREAKS
+    }
+
     fn reason(&self, plugin: &PluginName) -> String {
         format!(
-            "plugin {plugin} is not run any more: it broke {MOST_BREAKS} times in a row (the last time it {}); go back \
-             with `hookwright plugin rollback {plugin}`, or copy a mended file to plugins/{plugin}.wasm",
-            self.reason
+            "plugin {plugin} is not run any more: it broke {} times in a row (the last time it {}); go back with \
+             `hookwright plugin rollback {plugin}`, or copy a mended file to plugins/{plugin}.wasm",
+            self.breaks, self.reason
         )
     }
+}
+
+const fn counts_for(broke: &PluginRun) -> u32 {
+    if broke.fuel >= COSTLY_FUEL { COSTLY_BREAK } else { 1 }
 }
 
 fn is_in_force(revision: &Revision, (webhook, plugin): &(WebhookId, PluginName), streak: &Streak) -> bool {
@@ -145,7 +177,7 @@ fn is_in_force(revision: &Revision, (webhook, plugin): &(WebhookId, PluginName),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::delivery::{ChainVerdict, PluginRun};
+    use crate::delivery::ChainVerdict;
     use crate::plugin::tests::{job, loaded};
     use crate::webhook::{OnError, PluginUse};
 
@@ -169,7 +201,7 @@ mod tests {
     fn only_breaks_in_a_row_stop_a_plugin_and_another_binding_starts_afresh() {
         let (breaks, plugins, site) = (Breaks::default(), loaded(), webhook("{}"));
         let learn = |times, verdict| {
-            (0..times).for_each(|_| breaks.learn(&site, &plugins, &record(verdict), Timestamp::from_ms(1)));
+            (0..times).for_each(|_| breaks.count(&site, &plugins, &record(verdict), Timestamp::from_ms(1)));
         };
         learn(MOST_BREAKS - 1, RunVerdict::Broke);
         learn(1, RunVerdict::Delivered);
@@ -187,5 +219,20 @@ mod tests {
         );
         assert!(breaks.stopped(&webhook(r#"{"a":1}"#), &plugins).is_none(), "another config");
         assert!(breaks.stopped(&site, &Catalog::default()).is_none(), "another version, or none");
+    }
+
+    #[test]
+    fn breaks_that_cost_much_stop_a_plugin_sooner() {
+        for (fuel, enough) in [(COSTLY_FUEL, 4), (COSTLY_FUEL - 1, 10)] {
+            let (breaks, plugins, site) = (Breaks::default(), loaded(), webhook("{}"));
+            let mut record = record(RunVerdict::Broke);
+            record.runs[0].fuel = fuel;
+            for number in 1..=enough {
+                assert!(breaks.stopped(&site, &plugins).is_none(), "{number} of {enough}");
+                breaks.count(&site, &plugins, &record, Timestamp::from_ms(1));
+            }
+            let (_, reason) = breaks.stopped(&site, &plugins).expect("stopped");
+            assert!(reason.contains(&format!("it broke {enough} times in a row")), "{reason}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::{Inner, binding};
 use crate::clock;
 use crate::delivery::{ChainRecord, ChainVerdict, Next};
 use crate::event::Event;
-use crate::plugin::{ChainJob, Observer, held_unrun};
+use crate::plugin::{ChainJob, Observer, Watch};
 use crate::revision::Revision;
 use crate::store::{Lease, StoreError};
 use crate::webhook::Webhook;
@@ -65,13 +65,13 @@ async fn run_one(
         now: clock::now(),
         observer: observer(inner, webhook, lease),
         handing: None,
+        watch: Some(Arc::clone(&inner.breaks) as Arc<dyn Watch>),
     };
-    if let Some((plugin, reason)) = inner.breaks.stopped(webhook, &revision.plugins) {
-        return of(held_unrun(&job, &plugin, reason));
+    // Asked once more when its turn comes; this spares it the wait.
+    match inner.breaks.instead(&job) {
+        Some(held) => of(held),
+        None => of(inner.transform.run(job).await.ok()?),
     }
-    let record = inner.transform.run(job).await.ok()?;
-    inner.breaks.learn(webhook, &revision.plugins, &record, clock::now());
-    of(record)
 }
 
 /// Shadows see the first run of a chain: a repetition tells nothing new of an event.

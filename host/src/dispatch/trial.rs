@@ -100,6 +100,7 @@ impl Dispatcher {
                 run: 1,
                 now: clock::now(),
                 observer: None,
+                watch: None,
                 handing: Some(handing.clone()),
             };
             self.inner.transform.run(job).await?

@@ -83,7 +83,7 @@ impl Chain<'_> {
         let verdict = ended.clone().unwrap_or_else(|| ChainVerdict::Deliver { changes: self.changes.clone() });
         let runs = self.runs.last().cloned().into_iter().collect();
         let live = ChainRecord { verdict, runs, conditions: None };
-        let job = ChainJob { observer: None, handing: None, ..self.job.clone() };
+        let job = ChainJob { observer: None, handing: None, watch: None, ..self.job.clone() };
         self.seen.push(StepSeen { job, index, before, live });
         ended
     }

@@ -98,6 +98,7 @@ pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> Cha
         run: 1,
         now: Timestamp::from_ms(2_000),
         observer: None,
+        watch: None,
         handing: None,
     }
 }
