@@ -133,7 +133,7 @@ mod tests {
             (vec!["/a", "/b"], r#" {"c" : { } } "#),
             (vec!["/b", "/c"], r#" { "a" : 1 } "#),
             (vec!["/a", "/c"], r#" {"b" : [ 1 , 2 , 3 ] } "#),
-            (vec!["/*"], r#" { } "#),
+            (vec!["/*"], r" { } "),
             (vec!["/b/0", "/b/2"], r#" { "a" : 1 , "b" : [2 ] , "c" : { } } "#),
         ] {
             assert_eq!(rewritten(body, json!({"remove": remove})), left);

@@ -129,7 +129,7 @@ impl<'j> Rewriter<'j> {
 
     /// Leaves out what is between, and goes on writing there.
     fn cut(&mut self, from: usize, to: usize) {
-        self.written.extend_from_slice(self.text[self.copied..from].as_bytes());
+        self.written.extend_from_slice(&self.text.as_bytes()[self.copied..from]);
         self.copied = to;
     }
 }
