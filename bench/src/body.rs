@@ -69,7 +69,6 @@ impl Template {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Create,
-    Update,
     Delete,
     /// `entry.create` of so many models in turn, by the event's number.
     Models(u32),
@@ -83,7 +82,7 @@ impl Kind {
     pub(crate) const fn event_type(self) -> &'static str {
         match self {
             Self::Create | Self::Models(_) => "entry.create",
-            Self::Update | Self::UpdatedModels(_) | Self::Small => "entry.update",
+            Self::UpdatedModels(_) | Self::Small => "entry.update",
             Self::Delete => "entry.delete",
         }
     }
@@ -146,12 +145,13 @@ mod tests {
 
     #[test]
     fn kinds_differ_in_what_they_are_about() {
-        for kind in [Kind::Create, Kind::Update, Kind::Delete, Kind::Models(200)] {
+        for kind in [Kind::Create, Kind::Delete, Kind::Models(200), Kind::UpdatedModels(200)] {
             let body = kind.body(417);
             assert_eq!((body.len(), sequence(&body)), (BODY_BYTES, Some(417)));
             let value: Value = serde_json::from_slice(&body).expect("JSON");
             assert_eq!(value["event"], kind.event_type());
-            assert_eq!(value["model"], if kind == Kind::Models(200) { "art-017" } else { "article" });
+            let has_models = matches!(kind, Kind::Models(_) | Kind::UpdatedModels(_));
+            assert_eq!(value["model"], if has_models { "art-017" } else { "article" });
         }
         let small = Kind::Small.body(417);
         assert_eq!((small.len(), sequence(&small)), (SMALL_BYTES, Some(417)));
