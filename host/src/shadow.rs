@@ -21,7 +21,6 @@ use crate::delivery::ChainRecord;
 use crate::ids::WebhookId;
 use crate::plugin::{Catalog, Observer, StepSeen};
 use crate::tasks::{self, OnPanic};
-use crate::transform;
 use crate::webhook::Webhook;
 
 /// A step of a webhook's chain.
@@ -131,7 +130,7 @@ impl Shared {
 
     /// The life of the thread.
     fn work(&self) {
-        transform::give_way();
+        give_way();
         while let Some(step) = self.next() {
             let judgement = self.judge(&step);
             let mut state = self.lock();
@@ -163,6 +162,18 @@ impl Shared {
     /// No state is half-written if something panicked while it held the lock.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far the thread gives way. Not altogether, as costly chains do: it takes a lock that transform threads wait for.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Lowers the priority of this thread. Elsewhere than on Linux priorities are the process's.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!(%error, "shadows run with the priority of all others");
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod cost;
 mod fair_queue;
+mod patient;
 mod under_way;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 
 use self::cost::Costs;
 use self::fair_queue::{FairQueue, Size, Taken, Ticket};
+use self::patient::Patient;
 use self::under_way::Entry;
 pub use self::under_way::UnderWay;
 use crate::delivery::{ChainRecord, ChainVerdict};
@@ -80,14 +82,14 @@ impl TransformPool {
             usual: Condvar::new(),
             patient: Condvar::new(),
             under_way,
-            run: Box::new(run),
+            run: Arc::new(run),
         });
         let owner = Arc::new(Owner { shared });
         for number in 0..threads + patient {
             let shared = Arc::clone(&owner.shared);
-            let (name, lane) =
-                if number < threads { ("transform", Lane::Usual) } else { ("transform-slow", Lane::Patient) };
-            tasks::spawn_thread(name, OnPanic::Abort, move || shared.work(lane, number))?;
+            let patient = if number < threads { None } else { Some(Patient::start(Arc::clone(&shared.run))?) };
+            let name = if patient.is_none() { "transform" } else { "transform-await" };
+            tasks::spawn_thread(name, OnPanic::Abort, move || shared.work(patient.as_ref(), number))?;
         }
         Ok(Self { owner })
     }
@@ -146,7 +148,16 @@ struct Shared {
     /// The same for a patient one.
     patient: Condvar,
     under_way: Option<UnderWay>,
-    run: Box<dyn Fn(&ChainJob) -> ChainRecord + Send + Sync>,
+    run: Arc<Run>,
+}
+
+type Run = dyn Fn(&ChainJob) -> ChainRecord + Send + Sync;
+
+/// What a job came to.
+struct Ended {
+    record: ChainRecord,
+    /// What it took, by which its webhook is judged; none: it was not run.
+    micros: Option<u64>,
 }
 
 struct State {
@@ -181,22 +192,24 @@ impl State {
 }
 
 impl Shared {
-    /// The life of one thread.
-    fn work(&self, lane: Lane, thread: usize) {
-        if lane == Lane::Patient {
-            give_way();
-        }
+    /// The life of one thread, which has the patient one do the work if it is given one.
+    fn work(&self, patient: Option<&Patient>, thread: usize) {
+        let lane = if patient.is_some() { Lane::Patient } else { Lane::Usual };
         let mut entry = self.under_way.as_ref().map(|under_way| under_way.entry(thread));
         while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane, entry.as_mut()) {
             // A caller's ticket leads nowhere once its job was moved to the other lane: there is only this to look at.
-            let record = (!answer.is_closed()).then(|| self.run_guarded(&job, entry.as_mut()));
+            let ended = (!answer.is_closed()).then(|| self.run_guarded(job, patient, entry.as_mut()));
             let mut state = self.lock();
             state.side(lane).queue.done(&key, size);
-            if let Some(record) = &record {
-                state.costs.learn(&key, record);
+            if let Some(Ended { record, micros: Some(micros) }) = &ended {
+                state.costs.learn(&key, record, *micros);
             }
+            let more = state.side(lane).queue.has_turns();
             drop(state);
-            if let Some(record) = record {
+            if let (false, Some(entry)) = (more, entry.as_mut()) {
+                entry.end();
+            }
+            if let Some(Ended { record, .. }) = ended {
                 // Refused when the caller has gone: nobody wants to know.
                 let _ = answer.send(record);
             }
@@ -269,18 +282,35 @@ impl Shared {
 
     /// The chain catches panics of its own; whatever else goes wrong must cost one delivery a hold, not the
     /// host a thread.
-    fn run_guarded(&self, job: &ChainJob, entry: Option<&mut Entry<'_>>) -> ChainRecord {
-        if let Some(held) = job.watch.as_ref().and_then(|watch| watch.instead(job)) {
-            return held;
+    fn run_guarded(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
+        let held = panicked(&job);
+        let run = AssertUnwindSafe(|| self.run_watched(job, patient, entry));
+        catch_unwind(run).unwrap_or(Ended { record: held, micros: None })
+    }
+
+    fn run_watched(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
+        if let Some(record) = job.watch.as_ref().and_then(|watch| watch.instead(&job)) {
+            return Ended { record, micros: None };
         }
         if let Some(entry) = entry {
             entry.begin(job.delivery);
         }
-        let record = catch_unwind(AssertUnwindSafe(|| (self.run)(job))).unwrap_or_else(|_| panicked(job));
+        let (job, record, micros) = match patient {
+            None => {
+                let record = (self.run)(&job);
+                let micros = record.runs.iter().map(|run| run.micros).fold(0, u64::saturating_add);
+                (job, record, micros)
+            }
+            Some(patient) => {
+                let held = panicked(&job);
+                let Some((job, ran)) = patient.run(job) else { return Ended { record: held, micros: None } };
+                (job, ran.record.unwrap_or(held), ran.micros)
+            }
+        };
         if let Some(watch) = &job.watch {
-            watch.learn(job, &record);
+            watch.learn(&job, &record);
         }
-        record
+        Ended { record, micros: Some(micros) }
     }
 
     fn close(&self) {
@@ -295,21 +325,6 @@ impl Shared {
     /// Nothing in here panics while it holds the lock, and no state is half-written if it did.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Lets this thread have what all others of the process leave of a processor. `SCHED_IDLE`, because no niceness makes a
-/// thread stop in the middle of its time slice, some milliseconds, when another one wakes up. Elsewhere than on Linux
-/// priorities are the process's.
-pub(crate) fn give_way() {
-    #[cfg(target_os = "linux")]
-    {
-        use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, unix};
-        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        let this = unix::thread_native_id();
-        if let Err(error) = unix::set_thread_priority_and_policy(this, ThreadPriority::Min, idle) {
-            tracing::debug!(?error, "costly plugins run with the priority of all others");
-        }
     }
 }
 

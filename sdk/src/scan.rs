@@ -68,7 +68,7 @@ impl<'j> Scanner<'j> {
     }
 
     /// Goes on to the next member or element, or the first, over the comma between. False: there is no other one, and it
-    /// stands behind the object or array.
+    /// stands behind the object or array. Before it is asked again, the value has to be skipped, or entered and left.
     pub fn next_child(&mut self) -> bool {
         self.skip_space();
         if self.peek() == Some(b',') {

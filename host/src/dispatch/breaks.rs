@@ -21,10 +21,10 @@ use crate::webhook::Webhook;
 
 /// Breaks in a row, each that cost much counted as several: so many are no accident.
 const MOST_BREAKS: u32 = 10;
-/// What one counts for that cost much: four of them are enough, which by default is a tenth of a second of a thread.
+/// What one counts for that cost much: four of them are enough, and one in between does not change that.
 const COSTLY_BREAK: u32 = 3;
-/// From here on it cost much: a twentieth of the default limit. Not judged by time, which tells of a busy machine too.
-const COSTLY_FUEL: u64 = 5_000_000;
+/// From this part of its fuel on a run cost much. Not judged by time, which tells of a busy machine too.
+const COSTLY_PART: u64 = 20;
 
 /// What broke lately, by webhook and plugin: bounded by their number.
 #[derive(Default)]
@@ -68,12 +68,16 @@ impl Breaks {
         if self.known.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let streaks = self.lock();
+        // Not under the lock, which all threads take: a binding is a digest.
         webhook.plugins.iter().find_map(|used| {
-            let streak = streaks.get(&(webhook.id.clone(), used.plugin.clone()))?;
-            let is_over = streak.is_over() && streak.binding == binding(webhook, plugins, &used.plugin);
-            let plugin = plugins.get(&used.plugin).filter(|_| is_over)?;
-            Some((Arc::clone(plugin), streak.reason(&used.plugin)))
+            let key = (webhook.id.clone(), used.plugin.clone());
+            let (known, reason) = {
+                let streaks = self.lock();
+                let streak = streaks.get(&key).filter(|streak| streak.is_over())?;
+                (streak.binding.clone(), streak.reason(&used.plugin))
+            };
+            let plugin = plugins.get(&used.plugin)?;
+            (known == binding(webhook, plugins, &used.plugin)).then(|| (Arc::clone(plugin), reason))
         })
     }
 
@@ -84,14 +88,16 @@ impl Breaks {
         if broke.is_none() && self.known.load(Ordering::Relaxed) == 0 {
             return;
         }
+        let broke = broke.map(|run| (run, binding(webhook, plugins, &run.plugin), counts_for(run, plugins)));
         let mut streaks = self.lock();
-        for run in record.runs.iter().filter(|run| broke.is_none_or(|broke| broke.plugin != run.plugin)) {
+        for run in record.runs.iter().filter(|run| broke.as_ref().is_none_or(|(broke, ..)| broke.plugin != run.plugin))
+        {
             if matches!(run.verdict, RunVerdict::Delivered | RunVerdict::Dropped | RunVerdict::Failed) {
                 streaks.remove(&(webhook.id.clone(), run.plugin.clone()));
             }
         }
-        if let Some(broke) = broke {
-            let binding = binding(webhook, plugins, &broke.plugin);
+        let mut said = None;
+        if let Some((broke, binding, counts_for)) = broke {
             let key = (webhook.id.clone(), broke.plugin.clone());
             let earlier = streaks.get(&key).filter(|streak| streak.binding == binding);
             let (breaks, counted) = earlier.map_or((0, 0), |streak| (streak.breaks, streak.counted));
@@ -99,16 +105,18 @@ impl Breaks {
             let streak = Streak {
                 binding,
                 breaks: breaks.saturating_add(1),
-                counted: counted.saturating_add(counts_for(broke)),
+                counted: counted.saturating_add(counts_for),
                 at: now,
                 reason: broke.summary.clone(),
             };
-            if streak.is_over() && !was_over {
-                tracing::warn!(webhook = %webhook.id, "{}", streak.reason(&broke.plugin));
-            }
+            said = (streak.is_over() && !was_over).then(|| streak.reason(&broke.plugin));
             streaks.insert(key, streak);
         }
         self.known.store(streaks.len(), Ordering::Relaxed);
+        drop(streaks);
+        if let Some(reason) = said {
+            tracing::warn!(webhook = %webhook.id, "{reason}");
+        }
     }
 
     /// What is not run any more under this revision.
@@ -165,8 +173,9 @@ impl Streak {
     }
 }
 
-const fn counts_for(broke: &PluginRun) -> u32 {
-    if broke.fuel >= COSTLY_FUEL { COSTLY_BREAK } else { 1 }
+fn counts_for(broke: &PluginRun, plugins: &Catalog) -> u32 {
+    let limit = plugins.get(&broke.plugin).map_or(u64::MAX, |plugin| plugin.limits().0);
+    if broke.fuel >= limit / COSTLY_PART { COSTLY_BREAK } else { 1 }
 }
 
 fn is_in_force(revision: &Revision, (webhook, plugin): &(WebhookId, PluginName), streak: &Streak) -> bool {
@@ -223,7 +232,8 @@ mod tests {
 
     #[test]
     fn breaks_that_cost_much_stop_a_plugin_sooner() {
-        for (fuel, enough) in [(COSTLY_FUEL, 4), (COSTLY_FUEL - 1, 10)] {
+        let costly = loaded().get(&"test".parse().expect("a name")).expect("loaded").limits().0 / COSTLY_PART;
+        for (fuel, enough) in [(costly, 4), (costly - 1, 10)] {
             let (breaks, plugins, site) = (Breaks::default(), loaded(), webhook("{}"));
             let mut record = record(RunVerdict::Broke);
             record.runs[0].fuel = fuel;

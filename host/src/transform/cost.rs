@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::delivery::{ChainRecord, PluginRun};
+use crate::delivery::ChainRecord;
 use crate::ids::WebhookId;
 
 /// A webhook whose last chain burnt this much has costly chains: about a millisecond, or 40 KB of JSON rewritten.
@@ -26,11 +26,11 @@ impl Costs {
         self.strikes.get(webhook).is_some_and(|strikes| *strikes >= STRIKES)
     }
 
-    pub(super) fn learn(&mut self, webhook: &WebhookId, record: &ChainRecord) {
-        let sum = |of: fn(&PluginRun) -> u64| record.runs.iter().map(of).fold(0, u64::saturating_add);
-        let strikes = if sum(|run| run.fuel) >= COSTLY_FUEL {
+    /// `micros`: what the chain took.
+    pub(super) fn learn(&mut self, webhook: &WebhookId, record: &ChainRecord, micros: u64) {
+        let strikes = if record.runs.iter().map(|run| run.fuel).fold(0, u64::saturating_add) >= COSTLY_FUEL {
             STRIKES
-        } else if sum(|run| run.micros) >= COSTLY_MICROS {
+        } else if micros >= COSTLY_MICROS {
             1
         } else {
             self.strikes.remove(webhook);
@@ -47,12 +47,13 @@ impl Costs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::PluginRun;
 
     #[test]
     fn fuel_tells_at_once_and_time_only_twice() {
         let webhook: WebhookId = "w".parse().expect("valid");
-        let chain = |fuel, micros| {
-            let run = PluginRun { fuel, micros, ..PluginRun::example("p") };
+        let chain = |fuel| {
+            let run = PluginRun { fuel, ..PluginRun::example("p") };
             ChainRecord { runs: vec![run], ..ChainRecord::untouched() }
         };
         let mut costs = Costs::default();
@@ -64,7 +65,7 @@ mod tests {
             (0, COSTLY_MICROS, true),
             (1, 1, false),
         ] {
-            costs.learn(&webhook, &chain(fuel, micros));
+            costs.learn(&webhook, &chain(fuel), micros);
             assert_eq!(costs.is_costly(&webhook), costly, "{fuel} units, {micros} µs");
         }
     }

@@ -58,7 +58,7 @@ fn check<'c>(mut all: impl Iterator<Item = &'c Places>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use hookwright_bundled::{on_any_json, on_its_fixtures, on_real_bodies};
+    use hookwright_bundled::{for_any_json, on_any_json, on_its_fixtures, on_real_bodies};
     use hookwright_sdk::{Value, json};
 
     use super::*;
@@ -173,7 +173,40 @@ mod tests {
     }
 
     #[test]
+    fn it_does_to_the_text_what_edits_do_to_the_parsed_body() {
+        let configs: [(&[&str], &[&str]); 5] = [
+            (&["/*"], &[]),
+            (&["/*/*"], &["/*"]),
+            (&["/*/1", "/*/entry"], &["/*/*/*"]),
+            (&["/*/*/*"], &["/*/0", "/entry/*"]),
+            (&["/entry", "/2"], &["/*/*"]),
+        ];
+        for_any_json(|body| {
+            for (remove, mask) in configs {
+                let mut edited = body.clone();
+                let places = |text: &&str| text.parse::<Places>().unwrap();
+                for places in mask.iter().map(places) {
+                    places.walk(&mut edited, |value| *value = json!("***"));
+                }
+                for places in remove.iter().map(places) {
+                    places.remove(&mut edited);
+                }
+                for text in [body.to_string(), format!("{body:#}\n")] {
+                    let found = match redacted(&text, json!({"remove": remove, "mask": mask})).unwrap() {
+                        Verdict::Deliver(changes) => changes.data.map_or(text, |data| String::from_utf8(data).unwrap()),
+                        Verdict::Drop(dropped) => panic!("{dropped:?}"),
+                    };
+                    assert_eq!(found.parse::<Value>().unwrap(), edited, "{body}\n{found}");
+                }
+            }
+        });
+    }
+
+    #[test]
     fn what_cannot_be_read_fails() {
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        let failure = redacted(&deep, json!({"mask": ["/**/x"]})).unwrap_err();
+        assert_eq!((&*failure.message, failure.code.as_deref()), ("payload: nested deeper than 128", Some("not-json")));
         let failure = redacted("nope", json!({})).unwrap_err();
         assert!(failure.message.starts_with("payload: "), "{failure}");
         assert_eq!(failure.code.as_deref(), Some("not-json"));

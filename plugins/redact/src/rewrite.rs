@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-use hookwright_sdk::pointer::Segment;
+use hookwright_sdk::pointer::{MAX_DEPTH, Segment};
 use hookwright_sdk::scan::Scanner;
+use hookwright_sdk::serde::de;
 use hookwright_sdk::serde_json::{self, Result};
 
 /// What to do where.
@@ -28,7 +29,8 @@ pub(crate) enum Action {
 pub(crate) fn rewrite<'j>(text: &'j str, edits: &[Edit<'_>], mask: &str) -> Result<Rewriter<'j>> {
     let scanner = Scanner::new(text)?;
     let mask = serde_json::to_string(mask)?;
-    let mut rewriter = Rewriter { text, scanner, copied: 0, mask, written: Vec::new(), removed: 0, masked: 0 };
+    let mut rewriter =
+        Rewriter { text, scanner, copied: 0, mask, written: Vec::new(), depth: 0, removed: 0, masked: 0 };
     rewriter.value(edits)?;
     Ok(rewriter)
 }
@@ -41,6 +43,7 @@ pub(crate) struct Rewriter<'j> {
     written: Vec<u8>,
     /// What lies before is written, or left out.
     copied: usize,
+    depth: usize,
     pub(crate) removed: usize,
     pub(crate) masked: usize,
 }
@@ -83,6 +86,11 @@ impl<'j> Rewriter<'j> {
 
     /// The object or array that begins here; `fate` goes up to the value of each child.
     fn children<'c>(&mut self, fate: impl Fn(&mut Scanner<'j>, usize) -> Result<Fate<'c>>) -> Result<()> {
+        // Before the stack is full. Deeper JSON is read by few, `serde_json` not among them.
+        if self.depth == MAX_DEPTH {
+            return Err(de::Error::custom(format_args!("nested deeper than {MAX_DEPTH}")));
+        }
+        self.depth += 1;
         self.scanner.enter();
         // Behind the opening bracket, or behind the last child that stays: what is cut ends and begins there, so that
         // of the commas around what goes just one goes with it.
@@ -114,6 +122,7 @@ impl<'j> Rewriter<'j> {
         if let Some(gone) = gone {
             self.cut(end, gone);
         }
+        self.depth -= 1;
         Ok(())
     }
 

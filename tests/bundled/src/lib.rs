@@ -49,6 +49,17 @@ pub fn on_any_json<C: DeserializeOwned>(plugin: Plugin<C>, configs: &[Value]) {
     }
 }
 
+/// Runs `check` on any JSON.
+pub fn for_any_json(check: impl Fn(&Value)) {
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    runner
+        .run(&body(), |body| {
+            check(&body);
+            Ok(())
+        })
+        .unwrap();
+}
+
 /// Lets `plugin` run natively on its own fixtures (`fixtures/*.json` below `krate`). `hookwright plugin test` runs the same
 /// ones in the sandbox: both say what the fixtures expect.
 pub fn on_its_fixtures<C: DeserializeOwned>(plugin: Plugin<C>, krate: &str) {

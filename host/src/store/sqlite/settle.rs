@@ -65,7 +65,7 @@ fn settle_one(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Settled, St
     let connection = batch.connection;
     let delivery = settlement.token.delivery;
     let id = delivery.to_bytes();
-    let Some(mut leased) = find_leased(batch, settlement.token)? else { return Ok(Settled::Stale) };
+    let Some(mut leased) = find_leased(batch, settlement)? else { return Ok(Settled::Stale) };
     if let Next::Released { due } = settlement.next {
         connection.prepare_cached(RELEASE)?.execute(params![id, due.as_ms()])?;
         return Ok(Settled::Done);
@@ -112,7 +112,8 @@ struct Leased {
     replay_of: Option<[u8; 16]>,
 }
 
-fn find_leased(batch: &mut Batch<'_>, token: LeaseToken) -> Result<Option<Leased>, StoreError> {
+fn find_leased(batch: &mut Batch<'_>, settlement: &Encoded) -> Result<Option<Leased>, StoreError> {
+    let token = settlement.token;
     let find = batch.hot.find_leased(batch.connection)?;
     let mut found = find.query(params![token.delivery.to_bytes(), token.epoch, token.fence])?;
     let Some(row) = found.next()? else { return Ok(None) };
@@ -128,7 +129,8 @@ fn find_leased(batch: &mut Batch<'_>, token: LeaseToken) -> Result<Option<Leased
         event: fields.get(8)?,
         webhook: fields.text(6)?.to_owned(),
         created: fields.get(9)?,
-        chain: fields.get(10)?,
+        // Of no use where there is a new one.
+        chain: if settlement.chain.is_none() { fields.get(10)? } else { None },
         replay_of: fields.get(11)?,
     }))
 }
