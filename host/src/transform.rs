@@ -24,6 +24,7 @@ use crate::delivery::{ChainRecord, ChainVerdict};
 use crate::ids::WebhookId;
 use crate::plugin::{ChainJob, EngineKind, run_chain};
 use crate::tasks::{self, OnPanic};
+use crate::webhook::Webhook;
 
 /// Fewer would let one webhook hold them all.
 const MIN_THREADS: usize = 2;
@@ -283,9 +284,9 @@ impl Shared {
     /// The chain catches panics of its own; whatever else goes wrong must cost one delivery a hold, not the
     /// host a thread.
     fn run_guarded(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
-        let held = panicked(&job);
+        let webhook = Arc::clone(&job.webhook);
         let run = AssertUnwindSafe(|| self.run_watched(job, patient, entry));
-        catch_unwind(run).unwrap_or(Ended { record: held, micros: None })
+        catch_unwind(run).unwrap_or_else(|_| Ended { record: panicked(&webhook), micros: None })
     }
 
     fn run_watched(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
@@ -302,9 +303,11 @@ impl Shared {
                 (job, record, micros)
             }
             Some(patient) => {
-                let held = panicked(&job);
-                let Some((job, ran)) = patient.run(job) else { return Ended { record: held, micros: None } };
-                (job, ran.record.unwrap_or(held), ran.micros)
+                let webhook = Arc::clone(&job.webhook);
+                let Some((job, ran)) = patient.run(job) else {
+                    return Ended { record: panicked(&webhook), micros: None };
+                };
+                (job, ran.record.unwrap_or_else(|| panicked(&webhook)), ran.micros)
             }
         };
         if let Some(watch) = &job.watch {
@@ -328,8 +331,8 @@ impl Shared {
     }
 }
 
-fn panicked(job: &ChainJob) -> ChainRecord {
-    let Some(first) = job.webhook.plugins.first() else { return ChainRecord::untouched() };
+fn panicked(webhook: &Webhook) -> ChainRecord {
+    let Some(first) = webhook.plugins.first() else { return ChainRecord::untouched() };
     let plugin = first.plugin.clone();
     let reason = format!("the host panicked while running plugin {plugin} or one after it");
     ChainRecord { verdict: ChainVerdict::Hold { plugin, reason }, runs: Vec::new(), conditions: None }
@@ -482,7 +485,7 @@ mod tests {
 
         impl Watch for NoneAfter {
             fn instead(&self, job: &ChainJob) -> Option<ChainRecord> {
-                (*self.0.lock().expect("sound") == 0).then(|| panicked(job))
+                (*self.0.lock().expect("sound") == 0).then(|| panicked(&job.webhook))
             }
 
             fn learn(&self, _: &ChainJob, _: &ChainRecord) {
