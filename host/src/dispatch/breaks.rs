@@ -21,7 +21,7 @@ use crate::webhook::Webhook;
 
 /// Breaks in a row, each that cost much counted as several: so many are no accident.
 const MOST_BREAKS: u32 = 10;
-/// What one counts for that cost much: four of them are enough, and one in between does not change that.
+/// What one counts for that cost much: four of them are enough.
 const COSTLY_BREAK: u32 = 3;
 /// From this part of its fuel on a run cost much. Not judged by time, which tells of a busy machine too.
 const COSTLY_PART: u64 = 20;

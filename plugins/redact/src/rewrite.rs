@@ -94,7 +94,7 @@ impl<'j> Rewriter<'j> {
         self.scanner.enter();
         // Behind the opening bracket, or behind the last child that stays: what is cut ends and begins there, so that
         // of the commas around what goes just one goes with it.
-        let (mut end, mut stays) = (self.scanner.at(), 0_usize);
+        let (mut end, mut stays) = (self.scanner.at(), false);
         let mut gone = None;
         let mut index = 0;
         while self.scanner.next_child() {
@@ -104,12 +104,11 @@ impl<'j> Rewriter<'j> {
             match fate {
                 Fate::Stays(edits) => {
                     if let Some(gone) = gone.take() {
-                        // Nothing stays before it: its comma goes, and the space around it.
-                        let cut = if stays == 0 { (end, start) } else { (end, gone) };
-                        self.cut(cut.0, cut.1);
+                        // Where nothing stays before, the comma behind goes, and the space around it.
+                        self.cut(end, if stays { gone } else { start });
                     }
                     self.value(&edits)?;
-                    stays += 1;
+                    stays = true;
                     end = self.scanner.at();
                 }
                 Fate::Goes => {
