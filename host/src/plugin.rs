@@ -35,7 +35,7 @@ pub(crate) use hookwright_hostile::guest as guests;
 pub(crate) use self::anatomy::{Anatomy, capability};
 pub(crate) use self::backtrace::has_name;
 pub(crate) use self::chain::held_unrun;
-pub use self::chain::run_chain;
+pub use self::chain::{run_chain, try_chain};
 pub(crate) use self::changes::MAX_OUTPUT_BYTES;
 pub use self::compile::{Cache, Compiler, run_if_asked as compile_if_asked};
 pub use self::counts::Counts;
@@ -202,8 +202,13 @@ impl Plugin {
         if violations.is_empty() { Ok(()) } else { Err(violations) }
     }
 
-    fn transform(&self, seed: Seed, delivery: Delivery<'_>) -> Ran<Result<Verdict, Failure>> {
-        run::transform(&self.code, &self.limits, seed, delivery)
+    fn transform(
+        &self,
+        seed: Seed,
+        delivery: Delivery<'_>,
+        at_most_fuel: Option<u64>,
+    ) -> Ran<Result<Verdict, Failure>> {
+        run::transform(&self.code, &self.limits, seed, delivery, at_most_fuel)
     }
 }
 

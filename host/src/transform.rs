@@ -1,7 +1,8 @@
 //! Threads that run plugin chains. One webhook holds at most half of them, so that none starves the rest. Chains that
 //! cost much (fuel, time, or a large plugin) run on threads of their own, which give way to all others: whoever wants
 //! the machine for himself gets what the rest leaves. Of these, chains with large plugins are few at once, for their
-//! memory.
+//! memory. What a chain burns is found out by trying: the usual threads give up after a millisecond's fuel and leave it,
+//! from its beginning, to the patient ones, so that not even what nobody knows yet keeps others waiting.
 //!
 //! Does not bound the queues: every waiting job belongs to a caller that waits for it.
 
@@ -15,14 +16,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use self::cost::Costs;
+use self::cost::{COSTLY_FUEL, Costs};
 use self::fair_queue::{FairQueue, Size, Taken, Ticket};
 use self::patient::Patient;
 use self::under_way::Entry;
 pub use self::under_way::UnderWay;
 use crate::delivery::{ChainRecord, ChainVerdict};
 use crate::ids::WebhookId;
-use crate::plugin::{ChainJob, EngineKind, run_chain};
+use crate::plugin::{ChainJob, EngineKind, run_chain, try_chain};
 use crate::tasks::{self, OnPanic};
 use crate::webhook::Webhook;
 
@@ -60,15 +61,18 @@ impl TransformPool {
     /// # Errors
     /// When the operating system refuses the threads.
     pub fn start(threads: usize, large_at_once: usize, under_way: Option<UnderWay>) -> std::io::Result<Self> {
-        Self::start_with(threads, large_at_once, under_way, run_chain)
+        Self::start_with(threads, large_at_once, under_way, |job, fuel| match fuel {
+            Some(fuel) => try_chain(job, fuel),
+            None => Some(run_chain(job)),
+        })
     }
 
-    /// With another way to run a job, for tests.
+    /// With another [`Run`], for tests.
     fn start_with(
         threads: usize,
         large_at_once: usize,
         under_way: Option<UnderWay>,
-        run: impl Fn(&ChainJob) -> ChainRecord + Send + Sync + 'static,
+        run: impl Fn(&ChainJob, Option<u64>) -> Option<ChainRecord> + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let threads = threads.max(MIN_THREADS);
         let patient = patient_threads(threads);
@@ -152,13 +156,19 @@ struct Shared {
     run: Arc<Run>,
 }
 
-type Run = dyn Fn(&ChainJob) -> ChainRecord + Send + Sync;
+/// Runs a chain, with no more than so much fuel if it says so. None: that was not enough.
+type Run = dyn Fn(&ChainJob, Option<u64>) -> Option<ChainRecord> + Send + Sync;
 
 /// What a job came to.
-struct Ended {
-    record: ChainRecord,
-    /// What it took, by which its webhook is judged; none: it was not run.
-    micros: Option<u64>,
+enum Ended {
+    Ran {
+        record: ChainRecord,
+        micros: u64,
+    },
+    /// There was no need to run it, or no way.
+    Instead(ChainRecord),
+    /// It is for the patient threads.
+    Costly(ChainJob),
 }
 
 struct State {
@@ -202,15 +212,25 @@ impl Shared {
             let ended = (!answer.is_closed()).then(|| self.run_guarded(job, patient, entry.as_mut()));
             let mut state = self.lock();
             state.side(lane).queue.done(&key, size);
-            if let Some(Ended { record, micros: Some(micros) }) = &ended {
-                state.costs.learn(&key, record, *micros);
-            }
+            let answered = match ended {
+                Some(Ended::Ran { record, micros }) => {
+                    state.costs.learn(&key, &record, micros);
+                    Some((answer, record))
+                }
+                Some(Ended::Instead(record)) => Some((answer, record)),
+                Some(Ended::Costly(job)) => {
+                    state.costs.found_costly(&key);
+                    self.put_aside(&mut state, &key, size, Waiting { job, answer });
+                    None
+                }
+                None => None,
+            };
             let more = state.side(lane).queue.has_turns();
             drop(state);
             if let (false, Some(entry)) = (more, entry.as_mut()) {
                 entry.end();
             }
-            if let Some(Ended { record, .. }) = ended {
+            if let Some((answer, record)) = answered {
                 // Refused when the caller has gone: nobody wants to know.
                 let _ = answer.send(record);
             }
@@ -249,9 +269,14 @@ impl Shared {
             }
             // Found out since it was put there.
             state.usual.queue.done(&taken.key, taken.size);
-            state.patient.queue.push(&taken.key, taken.size, taken.job);
-            self.wake_if_needed(state, Lane::Patient);
+            self.put_aside(state, &taken.key, taken.size, taken.job);
         }
+    }
+
+    /// Leaves a job to the patient threads.
+    fn put_aside(&self, state: &mut State, webhook: &WebhookId, size: Size, waiting: Waiting) {
+        state.patient.queue.push(webhook, size, waiting);
+        self.wake_if_needed(state, Lane::Patient);
     }
 
     fn push(&self, webhook: &WebhookId, waiting: Waiting) -> Result<(Lane, Ticket), Closed> {
@@ -286,26 +311,26 @@ impl Shared {
     fn run_guarded(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
         let webhook = Arc::clone(&job.webhook);
         let run = AssertUnwindSafe(|| self.run_watched(job, patient, entry));
-        catch_unwind(run).unwrap_or_else(|_| Ended { record: panicked(&webhook), micros: None })
+        catch_unwind(run).unwrap_or_else(|_| Ended::Instead(panicked(&webhook)))
     }
 
     fn run_watched(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
         if let Some(record) = job.watch.as_ref().and_then(|watch| watch.instead(&job)) {
-            return Ended { record, micros: None };
+            return Ended::Instead(record);
         }
         if let Some(entry) = entry {
             entry.begin(job.delivery);
         }
         let (job, record, micros) = match patient {
             None => {
-                let record = (self.run)(&job);
+                let Some(record) = (self.run)(&job, Some(COSTLY_FUEL)) else { return Ended::Costly(job) };
                 let micros = record.runs.iter().map(|run| run.micros).fold(0, u64::saturating_add);
                 (job, record, micros)
             }
             Some(patient) => {
                 let webhook = Arc::clone(&job.webhook);
                 let Some((job, ran)) = patient.run(job) else {
-                    return Ended { record: panicked(&webhook), micros: None };
+                    return Ended::Instead(panicked(&webhook));
                 };
                 (job, ran.record.unwrap_or_else(|| panicked(&webhook)), ran.micros)
             }
@@ -313,7 +338,7 @@ impl Shared {
         if let Some(watch) = &job.watch {
             watch.learn(&job, &record);
         }
-        Ended { record, micros: Some(micros) }
+        Ended::Ran { record, micros }
     }
 
     fn close(&self) {
@@ -343,7 +368,6 @@ mod tests {
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
 
-    use super::cost::COSTLY_FUEL;
     use super::*;
     use crate::delivery::PluginRun;
     use crate::plugin::{Catalog, Watch};
@@ -399,13 +423,13 @@ mod tests {
     fn pool(threads: usize) -> (TransformPool, Arc<Gate>) {
         let gate = Arc::new(Gate::default());
         let at = Arc::clone(&gate);
-        let pool = TransformPool::start_with(threads, 1, None, move |job| {
+        let pool = TransformPool::start_with(threads, 1, None, move |job, _| {
             match job.webhook.id.as_str() {
                 "slow" => at.pass(),
                 "broken" => panic!("on purpose"),
                 _ => {}
             }
-            ChainRecord::untouched()
+            Some(ChainRecord::untouched())
         });
         (pool.expect("threads start"), gate)
     }
@@ -450,20 +474,19 @@ mod tests {
     async fn costly_webhooks_together_leave_threads_to_the_cheap_ones() {
         let gate = Arc::new(Gate::default());
         let at = Arc::clone(&gate);
-        let pool = TransformPool::start_with(2, 2, None, move |job| {
+        let pool = TransformPool::start_with(2, 2, None, move |job, fuel| {
             let costly = job.webhook.id.as_str().starts_with("costly");
-            if costly && job.run > 1 {
+            if costly && fuel.is_some() {
+                return None;
+            }
+            if costly {
                 at.pass();
             }
-            burning(if costly { COSTLY_FUEL } else { COSTLY_FUEL - 1 })
+            Some(burning(if costly { COSTLY_FUEL } else { COSTLY_FUEL - 1 }))
         })
         .expect("threads start");
-        // Each is found out once.
-        for number in 0..5 {
-            assert!(pool.run(job(&format!("costly{number}"))).await.is_ok());
-        }
-        let again = |number| pool.run(ChainJob { run: 2, ..job(&format!("costly{number}")) });
-        let mut costly = Box::pin(join_all((0..5).map(again)));
+        let first = |number| pool.run(job(&format!("costly{number}")));
+        let mut costly = Box::pin(join_all((0..5).map(first)));
         assert!(costly.as_mut().now_or_never().is_none());
         gate.wait_for_runs(1);
         for _ in 0..3 {

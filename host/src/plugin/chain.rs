@@ -30,11 +30,42 @@ const ATTRIBUTES: [&str; 2] = ["traceparent", "tracestate"];
 
 /// Runs the chain of `job.webhook` from the first plugin to the last. Blocking; ends within the limits.
 pub fn run_chain(job: &ChainJob) -> ChainRecord {
+    let (record, _) = run(job, None);
+    count_runs(job, &record);
+    record
+}
+
+/// The same, but with `fuel` for all its plugins together. None: that was not enough, and nothing is known of it; it is
+/// to be run as a whole. A run reads nothing that the one before left, so nobody can tell that there was a first one.
+pub fn try_chain(job: &ChainJob, fuel: u64) -> Option<ChainRecord> {
+    let (record, cut_short) = run(job, Some(fuel));
+    if cut_short {
+        if let Some(handing) = &job.handing {
+            handing.forget();
+        }
+        return None;
+    }
+    count_runs(job, &record);
+    Some(record)
+}
+
+/// Of a plugin that was not there, nothing is counted.
+fn count_runs(job: &ChainJob, record: &ChainRecord) {
+    for run in &record.runs {
+        if let Some(plugin) = job.plugins.get(&run.plugin) {
+            plugin.counts.add(run.verdict);
+        }
+    }
+}
+
+/// What came of it, and whether that is only for want of fuel.
+fn run(job: &ChainJob, fuel: Option<u64>) -> (ChainRecord, bool) {
     let mut chain = Chain {
         job,
         changes: Changes::default(),
         runs: Vec::with_capacity(job.webhook.plugins.len()),
-        counts: true,
+        fuel,
+        cut_short: false,
         seen: Vec::new(),
     };
     let ended = job.webhook.plugins.iter().enumerate().find_map(|(index, step)| {
@@ -45,17 +76,17 @@ pub fn run_chain(job: &ChainJob) -> ChainRecord {
         ended
     });
     let verdict = ended.unwrap_or_else(|| ChainVerdict::Deliver { changes: std::mem::take(&mut chain.changes) });
-    let Chain { runs, seen, .. } = chain;
-    if let Some(observer) = job.observer.as_ref().filter(|_| !seen.is_empty()) {
+    let Chain { runs, seen, cut_short, .. } = chain;
+    if let Some(observer) = job.observer.as_ref().filter(|_| !seen.is_empty() && !cut_short) {
         observer(seen);
     }
     let conditions = Conditions { run: job.run, now: job.now, webhook: binding::of_webhook(&job.webhook) };
-    ChainRecord { verdict, conditions: (!runs.is_empty()).then_some(conditions), runs }
+    (ChainRecord { verdict, conditions: (!runs.is_empty()).then_some(conditions), runs }, cut_short)
 }
 
 /// Runs one plugin that continues from `changes`, outside of any delivery: it is not counted. Blocking.
 pub(super) fn run_step(job: &ChainJob, step: &PluginUse, changes: Changes) -> ChainRecord {
-    let mut chain = Chain { job, changes, runs: Vec::with_capacity(1), counts: false, seen: Vec::new() };
+    let mut chain = Chain { job, changes, runs: Vec::with_capacity(1), fuel: None, cut_short: false, seen: Vec::new() };
     let ended = chain.step(step);
     let verdict = ended.unwrap_or_else(|| ChainVerdict::Deliver { changes: std::mem::take(&mut chain.changes) });
     ChainRecord { verdict, runs: chain.runs, conditions: None }
@@ -66,8 +97,10 @@ struct Chain<'a> {
     /// What the plugins so far want.
     changes: Changes,
     runs: Vec<PluginRun>,
-    /// Whether the runs count as runs of the plugins.
-    counts: bool,
+    /// What is left for this plugin and those after it, if the chain is only tried.
+    fuel: Option<u64>,
+    /// It ended for want of that.
+    cut_short: bool,
     /// The steps that have a shadow, if somebody asked.
     seen: Vec<StepSeen>,
 }
@@ -98,11 +131,12 @@ impl Chain<'_> {
         };
         // A fault of ours or of wasmtime's in here must cost this delivery a hold, not the host a thread.
         let ran = catch_unwind(AssertUnwindSafe(|| self.call(plugin, step)));
-        let Ok(Ran { outcome, backtrace, logs, logs_cut, fuel, memory_bytes, micros }) = ran else {
+        let Ok(Ran { outcome, backtrace, logs, logs_cut, fuel, memory_bytes, micros, cut_short }) = ran else {
             let reason = format!("the host panicked while running plugin {name}");
-            self.count(plugin, RunVerdict::Broke);
             return Some(self.hold(name, Some(plugin), RunVerdict::Broke, reason));
         };
+        self.fuel = self.fuel.map(|left| left.saturating_sub(fuel));
+        self.cut_short |= cut_short;
         let ended = match outcome {
             Ok(Ok(Verdict::Deliver(wanted))) => self.deliver(wanted),
             Ok(Ok(Verdict::Drop(wanted))) => dropped(name, wanted),
@@ -111,7 +145,6 @@ impl Chain<'_> {
         };
         let ended = ended.unwrap_or_else(|objection| broke(name, &objection.into()));
         let Ended { verdict, summary, code, annotations, ends } = ended;
-        self.count(plugin, verdict);
         self.runs.push(PluginRun {
             plugin: name.clone(),
             digest: Some(plugin.digest),
@@ -150,13 +183,7 @@ impl Chain<'_> {
             data: self.data(),
             config: &step.config,
         };
-        plugin.transform(Seed::of_run(*now, *delivery, *run, &step.plugin), input)
-    }
-
-    fn count(&self, plugin: &Plugin, verdict: RunVerdict) {
-        if self.counts {
-            plugin.counts.add(verdict);
-        }
+        plugin.transform(Seed::of_run(*now, *delivery, *run, &step.plugin), input, self.fuel)
     }
 
     /// The payload as the last plugin left it.

@@ -33,6 +33,11 @@ impl Handing {
         std::mem::take(&mut self.lock().steps)
     }
 
+    /// As if nothing had been handed on: the chain is run anew.
+    pub(super) fn forget(&self) {
+        *self.lock() = Kept::default();
+    }
+
     pub(super) fn add(&self, plugin: &PluginName, changes: Option<&Changes>, event_bytes: usize) {
         let mut kept = self.lock();
         let data = changes.and_then(|changes| changes.data.as_ref());

@@ -29,10 +29,21 @@ pub(super) struct Ran<T> {
     pub(super) fuel: u64,
     pub(super) memory_bytes: u64,
     pub(super) micros: u64,
+    /// It burnt all that it was tried with, and perhaps broke off for want of more.
+    pub(super) cut_short: bool,
+}
+
+/// What a run may burn.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Fuel {
+    /// For its input, on top of the plugin's limit.
+    input_bytes: usize,
+    /// Of all that, if it is only tried.
+    at_most: Option<u64>,
 }
 
 pub(super) fn describe(code: &Code, limits: &RunLimits) -> Ran<Manifest> {
-    run(code, limits, Seed::fixed(), 0, |store| {
+    run(code, limits, Seed::fixed(), Fuel::default(), |store| {
         code.pre.instantiate(&mut *store)?.hookwright_plugin_transformer().call_describe(store)
     })
 }
@@ -42,9 +53,10 @@ pub(super) fn transform(
     limits: &RunLimits,
     seed: Seed,
     delivery: Delivery<'_>,
+    at_most: Option<u64>,
 ) -> Ran<Result<Verdict, Failure>> {
-    let input_bytes = delivery.data.len();
-    run(code, limits, seed, input_bytes, |store| {
+    let fuel = Fuel { input_bytes: delivery.data.len(), at_most };
+    run(code, limits, seed, fuel, |store| {
         code.pre.instantiate(&mut *store)?.hookwright_plugin_transformer().call_transform(store, delivery)
     })
 }
@@ -53,14 +65,15 @@ fn run<T>(
     code: &Code,
     limits: &RunLimits,
     seed: Seed,
-    input_bytes: usize,
+    fuel: Fuel,
     call: impl FnOnce(&mut Store<Sandbox>) -> wasmtime::Result<T>,
 ) -> Ran<T> {
     let (started, bounds) = (Instant::now(), code.kind.bounds());
     let mut store = Store::new(code.pre.engine(), Sandbox::new(seed, limits.memory_bytes.get(), bounds));
     store.limiter(|sandbox| &mut sandbox.memory);
-    store.set_hostcall_fuel(max_output_bytes(input_bytes).saturating_add(CALL_OVERHEAD_BYTES));
-    let budget = limits.fuel.get().saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(input_bytes as u64));
+    store.set_hostcall_fuel(max_output_bytes(fuel.input_bytes).saturating_add(CALL_OVERHEAD_BYTES));
+    let whole = limits.fuel.get().saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(fuel.input_bytes as u64));
+    let budget = fuel.at_most.map_or(whole, |most| whole.min(most));
     let result = store.set_fuel(budget).and_then(|()| call(&mut store));
     store.data_mut().end();
     let backtrace = result.as_ref().err().map(backtrace::frames).unwrap_or_default();
@@ -68,9 +81,13 @@ fn run<T>(
         let (memory_setting, stack_bytes) = (limits.memory_setting, bounds.stack_bytes);
         Broken::from_error(&error, store.data(), Limited { fuel: budget, memory_setting, stack_bytes })
     });
-    let fuel = budget.saturating_sub(store.get_fuel().unwrap_or(0));
+    let left = store.get_fuel().unwrap_or(0);
+    let fuel = budget.saturating_sub(left);
+    // Whether or not it was stopped: wasmtime looks only now and then, and does not say what was burnt beyond.
+    let cut_short = budget < whole && left == 0;
     let sandbox = store.into_data();
     let memory_bytes = sandbox.memory.used() as u64;
     let (logs, logs_cut) = sandbox.logs.into_lines();
-    Ran { outcome, backtrace, logs, logs_cut, fuel, memory_bytes, micros: delivery::micros(started.elapsed()) }
+    let micros = delivery::micros(started.elapsed());
+    Ran { outcome, backtrace, logs, logs_cut, fuel, memory_bytes, micros, cut_short }
 }

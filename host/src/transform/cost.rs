@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::delivery::ChainRecord;
 use crate::ids::WebhookId;
 
-/// A webhook whose last chain burnt this much has costly chains: about a millisecond, or 40 KB of JSON rewritten.
+/// A webhook whose last chain burnt this much, or would have, has costly chains: about a millisecond, or 40 KB of JSON
+/// rewritten.
 pub(super) const COSTLY_FUEL: u64 = 5_000_000;
 /// So has one whose last two chains took this long: what the host copies for a plugin burns no fuel. Two, because the
 /// clock also counts what a busy machine does meanwhile.
@@ -26,6 +27,11 @@ impl Costs {
         self.strikes.get(webhook).is_some_and(|strikes| *strikes >= STRIKES)
     }
 
+    /// A chain was not run to its end, because it is costly.
+    pub(super) fn found_costly(&mut self, webhook: &WebhookId) {
+        self.strike(webhook, STRIKES);
+    }
+
     /// `micros`: what the chain took.
     pub(super) fn learn(&mut self, webhook: &WebhookId, record: &ChainRecord, micros: u64) {
         let strikes = if record.runs.iter().map(|run| run.fuel).fold(0, u64::saturating_add) >= COSTLY_FUEL {
@@ -36,6 +42,10 @@ impl Costs {
             self.strikes.remove(webhook);
             return;
         };
+        self.strike(webhook, strikes);
+    }
+
+    fn strike(&mut self, webhook: &WebhookId, strikes: u8) {
         if self.strikes.len() >= MAX_KNOWN {
             self.strikes.clear();
         }

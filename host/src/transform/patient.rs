@@ -33,7 +33,7 @@ impl Patient {
             give_way();
             while let Ok(job) = waiting.recv() {
                 let before = processor_micros();
-                let record = catch_unwind(AssertUnwindSafe(|| run(&job))).ok();
+                let record = catch_unwind(AssertUnwindSafe(|| run(&job, None))).ok().flatten();
                 let micros = processor_micros().saturating_sub(before);
                 if answers.send((job, Ran { record, micros })).is_err() {
                     return;
@@ -82,12 +82,12 @@ mod tests {
         /// Of `stat`, see proc(5): the 41st field, of which two are before the closing parenthesis.
         const POLICY: usize = 41 - 3;
         const SCHED_IDLE: &str = "5";
-        let run = |job: &ChainJob| {
+        let run = |job: &ChainJob, _| {
             assert_ne!(job.webhook.id.as_str(), "broken");
             let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("reads");
             let fields = stat.rsplit_once(')').expect("a name").1;
             assert_eq!(fields.split_whitespace().nth(POLICY), Some(SCHED_IDLE), "{stat}");
-            ChainRecord::untouched()
+            Some(ChainRecord::untouched())
         };
         let patient = Patient::start(Arc::new(run)).expect("starts");
         let job = |webhook| crate::plugin::tests::job(webhook, vec![], crate::plugin::Catalog::default());

@@ -44,6 +44,31 @@ fn timeless(mut record: ChainRecord) -> ChainRecord {
 }
 
 #[test]
+fn a_chain_that_was_tried_with_less_fuel_is_the_same_when_it_is_run() {
+    let plugins = || [named("a", &chain::appending()), named("b", &curious())];
+    let first = timeless(run_chain(&job_of(plugins(), OnError::Hold)));
+    let [one, both] = [first.runs[0].fuel, first.runs[0].fuel + first.runs[1].fuel];
+
+    let handing = Handing::default();
+    let job = ChainJob { handing: Some(handing.clone()), ..job_of(plugins(), OnError::Hold) };
+    // The plugin that was not cut short leaves nothing either.
+    for fuel in [0, one - 1, one, both - 1, both] {
+        assert_eq!(try_chain(&job, fuel), None, "{fuel} of {both}");
+    }
+    assert!(handing.take().is_empty() && job.plugins.iter().all(|plugin| plugin.counts.runs() == 0));
+    assert_eq!(try_chain(&job, both + 1).map(timeless), Some(first));
+    assert!(handing.take().len() == 2 && job.plugins.iter().all(|plugin| plugin.counts.runs() == 1));
+}
+
+#[test]
+fn a_plugin_that_would_not_end_anyway_is_held_by_a_trial_too() {
+    let job = job_of([load(&Guest::new().transform("(loop $on (br $on))").wasm()).expect("loads")], OnError::Skip);
+    assert_eq!(try_chain(&job, 1_000_000), None);
+    let ChainVerdict::Hold { reason, .. } = try_chain(&job, u64::MAX).expect("ends").verdict else { panic!("held") };
+    assert!(reason.contains("ran out of fuel: 5007200 units"), "{reason}");
+}
+
+#[test]
 fn a_thousand_runs_and_another_engine_agree_to_the_byte_and_the_unit_of_fuel() {
     let plugin = load(&curious().wasm()).expect("loads");
     let job = job_of([plugin], OnError::Hold);
