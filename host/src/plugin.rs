@@ -12,6 +12,7 @@ mod changes;
 mod compile;
 mod contract;
 mod counts;
+mod direct;
 mod engine;
 mod handed;
 mod inspect;

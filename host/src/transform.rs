@@ -9,6 +9,7 @@
 mod cost;
 mod fair_queue;
 mod patient;
+mod processor;
 mod under_way;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +20,7 @@ use tokio::sync::oneshot;
 use self::cost::{COSTLY_FUEL, Costs};
 use self::fair_queue::{FairQueue, Size, Taken, Ticket};
 use self::patient::Patient;
+use self::processor::Meter;
 use self::under_way::Entry;
 pub use self::under_way::UnderWay;
 use crate::delivery::{ChainRecord, ChainVerdict};
@@ -207,9 +209,10 @@ impl Shared {
     fn work(&self, patient: Option<&Patient>, thread: usize) {
         let lane = if patient.is_some() { Lane::Patient } else { Lane::Usual };
         let mut entry = self.under_way.as_ref().map(|under_way| under_way.entry(thread));
+        let mut meter = Meter::start();
         while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane, entry.as_mut()) {
             // A caller's ticket leads nowhere once its job was moved to the other lane: there is only this to look at.
-            let ended = (!answer.is_closed()).then(|| self.run_guarded(job, patient, entry.as_mut()));
+            let ended = (!answer.is_closed()).then(|| self.run_guarded(job, patient, entry.as_mut(), &mut meter));
             let mut state = self.lock();
             state.side(lane).queue.done(&key, size);
             let answered = match ended {
@@ -308,13 +311,25 @@ impl Shared {
 
     /// The chain catches panics of its own; whatever else goes wrong must cost one delivery a hold, not the
     /// host a thread.
-    fn run_guarded(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
+    fn run_guarded(
+        &self,
+        job: ChainJob,
+        patient: Option<&Patient>,
+        entry: Option<&mut Entry<'_>>,
+        meter: &mut Meter,
+    ) -> Ended {
         let webhook = Arc::clone(&job.webhook);
-        let run = AssertUnwindSafe(|| self.run_watched(job, patient, entry));
+        let run = AssertUnwindSafe(|| self.run_watched(job, patient, entry, meter));
         catch_unwind(run).unwrap_or_else(|_| Ended::Instead(panicked(&webhook)))
     }
 
-    fn run_watched(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
+    fn run_watched(
+        &self,
+        job: ChainJob,
+        patient: Option<&Patient>,
+        entry: Option<&mut Entry<'_>>,
+        meter: &mut Meter,
+    ) -> Ended {
         if let Some(record) = job.watch.as_ref().and_then(|watch| watch.instead(&job)) {
             return Ended::Instead(record);
         }
@@ -323,8 +338,10 @@ impl Shared {
         }
         let (job, record, micros) = match patient {
             None => {
-                let Some(record) = (self.run)(&job, Some(COSTLY_FUEL)) else { return Ended::Costly(job) };
-                let micros = record.runs.iter().map(|run| run.micros).fold(0, u64::saturating_add);
+                let tried = (self.run)(&job, Some(COSTLY_FUEL));
+                // With what came between this chain and the one before, a matter of microseconds.
+                let micros = meter.lap();
+                let Some(record) = tried else { return Ended::Costly(job) };
                 (job, record, micros)
             }
             Some(patient) => {

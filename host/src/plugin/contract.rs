@@ -4,6 +4,10 @@
 pub(super) const PACKAGE: &str = "hookwright:plugin/";
 /// The newest version of the contract this host speaks; it speaks all of the same major.
 pub(super) const VERSION: &str = "1.0.0";
+/// The interface that a plugin exports.
+pub(super) const TRANSFORMER_INTERFACE: &str = "hookwright:plugin/transformer@1.0.0";
+/// Its function that a run calls.
+pub(super) const TRANSFORM: &str = "transform";
 /// The only interface with functions that a plugin may import.
 pub(super) const HOST_INTERFACE: &str = "hookwright:plugin/host@1.0.0";
 /// Its functions.

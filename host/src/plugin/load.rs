@@ -3,13 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
+use wasmtime::Module;
 use wasmtime::component::Linker;
 
 use super::broken::Broken;
 use super::compile::{Compiler, Order};
 use super::contract::{self, PluginPre};
+use super::direct::{self, Direct};
 use super::engine::{EngineKind, Engines};
-use super::inspect::inspect;
+use super::inspect::{Shape, inspect};
 use super::sandbox::{self, Sandbox};
 use super::words::shown;
 use super::{MAX_PLUGIN_FILE_BYTES, Manifest, run, wasi};
@@ -146,6 +148,8 @@ pub(super) struct Code {
     pub(super) kind: EngineKind,
     /// Compiled and linked; what is left to do is a fresh instance per run.
     pub(super) pre: PluginPre<Sandbox>,
+    /// The shorter way for runs, where there is one.
+    pub(super) direct: Option<Direct>,
     /// At the start, of all memories and tables.
     start_bytes: u64,
 }
@@ -154,11 +158,14 @@ pub(super) struct Code {
 pub(super) struct Linkers {
     small: Linker<Sandbox>,
     large: Linker<Sandbox>,
+    /// Of small plugins: what a large one takes to run is not its shims.
+    modules: wasmtime::Linker<Sandbox>,
 }
 
 impl Linkers {
     pub(super) fn new(engines: &Engines) -> Result<Self, LoadError> {
-        Ok(Self { small: linker(&engines.small)?, large: linker(&engines.large)? })
+        let modules = direct::linker(&engines.small).map_err(|error| LoadError::Engine(format!("{error:#}")))?;
+        Ok(Self { small: linker(&engines.small)?, large: linker(&engines.large)?, modules })
     }
 
     const fn of(&self, kind: EngineKind) -> &Linker<Sandbox> {
@@ -193,15 +200,19 @@ pub(super) fn load(
     // What wasmtime links was made of bytes from outside; a fault of its must cost one file, not the host.
     let built = catch_unwind(AssertUnwindSafe(|| build(linkers.of(inspected.kind), compiler, &order)));
     let pre = built.unwrap_or(Err(LoadError::CompilerPanicked))?;
-    try_out(Code { kind: inspected.kind, pre, start_bytes: inspected.start_bytes }, limits)
+    let mut code = Code { kind: inspected.kind, pre, direct: None, start_bytes: inspected.start_bytes };
+    let (manifest, module) = describe(&code, &limits)?;
+    if (inspected.kind, inspected.shape) == (EngineKind::Small, Shape::Module) {
+        code.direct = module.and_then(|module| Direct::of(&linkers.modules, &module));
+    }
+    Ok(Loaded { schema: config_schema(&manifest)?, code, limits, manifest })
 }
 
 /// What the plugin says of itself under these limits.
 pub(super) fn try_out(code: Code, limits: RunLimits) -> Result<Loaded, LoadError> {
     check_start(code.start_bytes, &limits)?;
-    let manifest = describe(&code, &limits)?;
-    let schema = config_schema(&manifest)?;
-    Ok(Loaded { code, limits, manifest, schema })
+    let (manifest, _) = describe(&code, &limits)?;
+    Ok(Loaded { schema: config_schema(&manifest)?, code, limits, manifest })
 }
 
 fn check_start(needed: u64, limits: &RunLimits) -> Result<(), LoadError> {
@@ -228,9 +239,9 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// The first run ever: start function and `describe`, under the limits of any run.
-fn describe(code: &Code, limits: &RunLimits) -> Result<Manifest, LoadError> {
+fn describe(code: &Code, limits: &RunLimits) -> Result<(Manifest, Option<Module>), LoadError> {
     let ran = run::describe(code, limits);
-    let answer = ran.outcome.map_err(|broken: Broken| LoadError::Describe(broken.to_string()))?;
+    let (answer, module) = ran.outcome.map_err(|broken: Broken| LoadError::Describe(broken.to_string()))?;
     let sizes = [
         ("a name", answer.name.len(), MAX_NAME_BYTES),
         ("a version", answer.version.len(), MAX_NAME_BYTES),
@@ -245,12 +256,8 @@ fn describe(code: &Code, limits: &RunLimits) -> Result<Manifest, LoadError> {
             return Err(LoadError::ManifestEmpty(what));
         }
     }
-    Ok(Manifest {
-        name: answer.name,
-        version: answer.version,
-        description: answer.description,
-        config_schema: answer.config_schema,
-    })
+    let contract::Manifest { name, version, description, config_schema, .. } = answer;
+    Ok((Manifest { name, version, description, config_schema }, module))
 }
 
 fn config_schema(manifest: &Manifest) -> Result<Option<Compiled>, LoadError> {

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use wasmtime::Store;
+use wasmtime::{Module, Store};
 
 use super::backtrace;
 use super::broken::{Broken, Limited};
 use super::changes::max_output_bytes;
-use super::contract::{Delivery, Failure, Manifest, Verdict};
+use super::contract::{Delivery, Failure, Manifest, Plugin, Verdict};
+use super::direct;
 use super::load::Code;
 use super::sandbox::{Sandbox, Seed};
 use crate::config::RunLimits;
@@ -42,9 +43,13 @@ pub(super) struct Fuel {
     at_most: Option<u64>,
 }
 
-pub(super) fn describe(code: &Code, limits: &RunLimits) -> Ran<Manifest> {
+/// What it says of itself, and the module that its component was made of, if it gives one away.
+pub(super) fn describe(code: &Code, limits: &RunLimits) -> Ran<(Manifest, Option<Module>)> {
     run(code, limits, Seed::fixed(), Fuel::default(), |store| {
-        code.pre.instantiate(&mut *store)?.hookwright_plugin_transformer().call_describe(store)
+        let instance = code.pre.instance_pre().instantiate(&mut *store)?;
+        let plugin = Plugin::new(&mut *store, &instance)?;
+        let manifest = plugin.hookwright_plugin_transformer().call_describe(&mut *store)?;
+        Ok((manifest, instance.get_module(store, direct::EXPORT)))
     })
 }
 
@@ -56,8 +61,9 @@ pub(super) fn transform(
     at_most: Option<u64>,
 ) -> Ran<Result<Verdict, Failure>> {
     let fuel = Fuel { input_bytes: delivery.data.len(), at_most };
-    run(code, limits, seed, fuel, |store| {
-        code.pre.instantiate(&mut *store)?.hookwright_plugin_transformer().call_transform(store, delivery)
+    run(code, limits, seed, fuel, |store| match &code.direct {
+        Some(direct) => direct.transform(store, &delivery),
+        None => code.pre.instantiate(&mut *store)?.hookwright_plugin_transformer().call_transform(store, delivery),
     })
 }
 

@@ -4,6 +4,8 @@
 mod logbook;
 mod memory;
 
+use std::borrow::Cow;
+
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, WasmStr};
 
@@ -26,6 +28,8 @@ pub(super) struct Sandbox {
     pub(super) now_ms: u64,
     pub(super) random: SplitMix64,
     pub(super) wasi: Wasi,
+    /// Whether a plugin that runs without its component may call the host's functions; else the component sees to it.
+    pub(super) may_call: bool,
 }
 
 /// What makes a run repeatable.
@@ -43,6 +47,7 @@ impl Sandbox {
             now_ms: u64::try_from(seed.now.as_ms()).unwrap_or(0),
             random: SplitMix64(seed.random),
             wasi: Wasi::default(),
+            may_call: true,
         }
     }
 
@@ -70,21 +75,33 @@ impl Seed {
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     let mut host = linker.instance(contract::HOST_INTERFACE)?;
     host.func_wrap("log", |mut store: StoreContextMut<'_, Sandbox>, (level, message): (Level, WasmStr)| {
-        charge(&mut store, 0)?;
-        let text = message.to_str(&store)?;
-        let (length, line) = (text.len(), store.data().logs.excerpt(level, &text));
-        charge(&mut store, length as u64)?;
-        store.data_mut().logs.add(level, line);
-        Ok(())
+        log(&mut store, level, |store| message.to_str(store))
     })?;
-    host.func_wrap("now-ms", |mut store: StoreContextMut<'_, Sandbox>, (): ()| {
-        charge(&mut store, 0)?;
-        Ok((store.data().now_ms,))
-    })?;
-    host.func_wrap("random-u64", |mut store: StoreContextMut<'_, Sandbox>, (): ()| {
-        charge(&mut store, 0)?;
-        Ok((store.data_mut().random.next(),))
-    })
+    host.func_wrap("now-ms", |mut store: StoreContextMut<'_, Sandbox>, (): ()| Ok((now_ms(&mut store)?,)))?;
+    host.func_wrap("random-u64", |mut store: StoreContextMut<'_, Sandbox>, (): ()| Ok((random_u64(&mut store)?,)))
+}
+
+pub(super) fn log(
+    store: &mut StoreContextMut<'_, Sandbox>,
+    level: Level,
+    text: impl for<'s> FnOnce(&'s StoreContextMut<'_, Sandbox>) -> wasmtime::Result<Cow<'s, str>>,
+) -> wasmtime::Result<()> {
+    charge(store, 0)?;
+    let text = text(store)?;
+    let (length, line) = (text.len(), store.data().logs.excerpt(level, &text));
+    charge(store, length as u64)?;
+    store.data_mut().logs.add(level, line);
+    Ok(())
+}
+
+pub(super) fn now_ms(store: &mut StoreContextMut<'_, Sandbox>) -> wasmtime::Result<u64> {
+    charge(store, 0)?;
+    Ok(store.data().now_ms)
+}
+
+pub(super) fn random_u64(store: &mut StoreContextMut<'_, Sandbox>) -> wasmtime::Result<u64> {
+    charge(store, 0)?;
+    Ok(store.data_mut().random.next())
 }
 
 /// Takes fuel for a call of the host that handles `bytes` bytes.

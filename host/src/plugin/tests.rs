@@ -1,6 +1,7 @@
 //! The host against plugins written by hand, good and bad.
 
 mod chain;
+mod direct;
 mod files;
 mod hostile;
 mod kinds;

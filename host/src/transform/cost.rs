@@ -8,8 +8,8 @@ use crate::ids::WebhookId;
 /// A webhook whose last chain burnt this much, or would have, has costly chains: about a millisecond, or 40 KB of JSON
 /// rewritten.
 pub(super) const COSTLY_FUEL: u64 = 5_000_000;
-/// So has one whose last two chains took this long: what the host copies for a plugin burns no fuel. Two, because the
-/// clock also counts what a busy machine does meanwhile.
+/// So has one whose last two chains took a processor for this long: what the host copies for a plugin burns no fuel. Two,
+/// because the first run of a plugin finds nothing in any cache.
 const COSTLY_MICROS: u64 = 1_000;
 const STRIKES: u8 = 2;
 /// So many webhooks are remembered; beyond, all are forgotten and found again.
@@ -32,7 +32,7 @@ impl Costs {
         self.strike(webhook, STRIKES);
     }
 
-    /// `micros`: what the chain took.
+    /// `micros`: what the chain took of a processor.
     pub(super) fn learn(&mut self, webhook: &WebhookId, record: &ChainRecord, micros: u64) {
         let strikes = if record.runs.iter().map(|run| run.fuel).fold(0, u64::saturating_add) >= COSTLY_FUEL {
             STRIKES

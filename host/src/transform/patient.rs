@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::Run;
+use super::processor::Meter;
 use crate::delivery::ChainRecord;
 use crate::plugin::ChainJob;
 use crate::tasks::{self, OnPanic};
@@ -15,7 +16,7 @@ use crate::tasks::{self, OnPanic};
 pub(super) struct Ran {
     /// None: it panicked.
     pub(super) record: Option<ChainRecord>,
-    /// Of a processor, not of the clock: it waits for one, mostly.
+    /// Of a processor.
     pub(super) micros: u64,
 }
 
@@ -31,10 +32,10 @@ impl Patient {
         let (answers, ran) = sync_channel(1);
         tasks::spawn_thread("transform-slow", OnPanic::Abort, move || {
             give_way();
+            let mut meter = Meter::start();
             while let Ok(job) = waiting.recv() {
-                let before = processor_micros();
                 let record = catch_unwind(AssertUnwindSafe(|| run(&job, None))).ok().flatten();
-                let micros = processor_micros().saturating_sub(before);
+                let micros = meter.lap();
                 if answers.send((job, Ran { record, micros })).is_err() {
                     return;
                 }
@@ -48,13 +49,6 @@ impl Patient {
         self.jobs.send(job).ok()?;
         self.ran.recv().ok()
     }
-}
-
-/// What this thread has used.
-fn processor_micros() -> u64 {
-    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let micros = used.tv_sec.saturating_mul(1_000_000).saturating_add(used.tv_nsec / 1_000);
-    u64::try_from(micros).unwrap_or(0)
 }
 
 /// Lets this thread have what others leave of a processor (`SCHED_IDLE`). No niceness makes a thread stop in the middle of

@@ -20,6 +20,7 @@ pub struct Guest {
     realloc: String,
     more: String,
     version: String,
+    encoding: StringEncoding,
     /// What is replaced in the finished text, and by what.
     edits: Vec<(String, String)>,
 }
@@ -68,6 +69,7 @@ impl Guest {
             realloc: String::new(),
             more: String::new(),
             version: version().to_owned(),
+            encoding: StringEncoding::UTF8,
             edits: Vec::new(),
         }
     }
@@ -146,6 +148,13 @@ impl Guest {
         self
     }
 
+    /// Its texts are UTF-16, as it says; those that this builder puts into memory are not.
+    #[must_use]
+    pub fn utf16(mut self) -> Self {
+        self.encoding = StringEncoding::UTF16;
+        self
+    }
+
     /// The file, as `cargo build` would leave it.
     pub fn wasm(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
@@ -156,7 +165,7 @@ impl Guest {
         let package = resolve.push_str("plugin.wit", &contract).expect("the contract is valid");
         let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world");
         let mut wasm = self.without_contract();
-        embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8, false).expect("embeds");
+        embed_component_metadata(&mut wasm, &resolve, world, self.encoding, false).expect("embeds");
         wasm
     }
 

@@ -21,8 +21,6 @@ const LARGE_MEMORY_BYTES: u32 = 128 << 20;
 
 /// Fuel on top for each byte of the payload.
 const FUEL_PER_BYTE: u64 = 300;
-/// The shim that makes a component of a module has a table of one entry, and tables count.
-const SHIM_BYTES: u32 = 8;
 const PAGE_BYTES: u32 = 64 << 10;
 
 /// One file for the plugins folder.

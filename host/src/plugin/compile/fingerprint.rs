@@ -6,11 +6,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ids::Digest;
 
+/// To be raised when another component is made of the same module: 2, since it gives the module away.
+const COMPONENTS: u32 = 2;
+
 /// Two engines with the same fingerprint run each other's code.
 pub(super) fn of(engine: &wasmtime::Engine) -> Digest {
     let mut fingerprint = Fingerprint(Sha256::new());
     // Which component is made of a module is this program's doing.
-    env!("CARGO_PKG_VERSION").hash(&mut fingerprint);
+    (env!("CARGO_PKG_VERSION"), COMPONENTS).hash(&mut fingerprint);
     engine.precompile_compatibility_hash().hash(&mut fingerprint);
     Digest::from_bytes(fingerprint.0.finalize().into())
 }
