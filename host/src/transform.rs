@@ -2,9 +2,10 @@
 //! cost much (fuel, time, or a large plugin) run on threads of their own, which give way to all others: whoever wants
 //! the machine for himself gets what the rest leaves. Of these, chains with large plugins are few at once, for their
 //! memory. What a chain burns is found out by trying: the usual threads give up after a millisecond's fuel and leave it,
-//! from its beginning, to the patient ones, so that not even what nobody knows yet keeps others waiting.
+//! from its beginning, to the patient ones, so that not even what nobody knows yet keeps others waiting for long.
 //!
-//! Does not bound the queues: every waiting job belongs to a caller that waits for it.
+//! Does not bound the queues: every waiting job belongs to a caller that waits for it, or did when it was put aside; then its
+//! turn ends it.
 
 mod cost;
 mod fair_queue;
@@ -20,7 +21,7 @@ use tokio::sync::oneshot;
 use self::cost::{COSTLY_FUEL, Costs};
 use self::fair_queue::{FairQueue, Size, Taken, Ticket};
 use self::patient::Patient;
-use self::processor::Meter;
+use self::processor::measured;
 use self::under_way::Entry;
 pub use self::under_way::UnderWay;
 use crate::delivery::{ChainRecord, ChainVerdict};
@@ -29,6 +30,8 @@ use crate::plugin::{ChainJob, EngineKind, run_chain, try_chain};
 use crate::tasks::{self, OnPanic};
 use crate::webhook::Webhook;
 
+/// A larger payload is not tried: putting it into a plugin's memory takes time of its own, for which no fuel is burnt.
+const MAX_TRIED_BYTES: usize = 1 << 20;
 /// Fewer would let one webhook hold them all.
 const MIN_THREADS: usize = 2;
 
@@ -199,6 +202,7 @@ impl State {
         match job.kind() {
             EngineKind::Large => (Lane::Patient, Size::Large),
             EngineKind::Small if self.costs.is_costly(webhook) => (Lane::Patient, Size::Small),
+            EngineKind::Small if job.event.data.len() > MAX_TRIED_BYTES => (Lane::Patient, Size::Small),
             EngineKind::Small => (Lane::Usual, Size::Small),
         }
     }
@@ -209,10 +213,9 @@ impl Shared {
     fn work(&self, patient: Option<&Patient>, thread: usize) {
         let lane = if patient.is_some() { Lane::Patient } else { Lane::Usual };
         let mut entry = self.under_way.as_ref().map(|under_way| under_way.entry(thread));
-        let mut meter = Meter::start();
         while let Some(Taken { key, size, job: Waiting { job, answer } }) = self.next(lane, entry.as_mut()) {
             // A caller's ticket leads nowhere once its job was moved to the other lane: there is only this to look at.
-            let ended = (!answer.is_closed()).then(|| self.run_guarded(job, patient, entry.as_mut(), &mut meter));
+            let ended = (!answer.is_closed()).then(|| self.run_guarded(job, patient, entry.as_mut()));
             let mut state = self.lock();
             state.side(lane).queue.done(&key, size);
             let answered = match ended {
@@ -221,6 +224,7 @@ impl Shared {
                     Some((answer, record))
                 }
                 Some(Ended::Instead(record)) => Some((answer, record)),
+                Some(Ended::Costly(_)) if state.closed => None,
                 Some(Ended::Costly(job)) => {
                     state.costs.found_costly(&key);
                     self.put_aside(&mut state, &key, size, Waiting { job, answer });
@@ -311,25 +315,13 @@ impl Shared {
 
     /// The chain catches panics of its own; whatever else goes wrong must cost one delivery a hold, not the
     /// host a thread.
-    fn run_guarded(
-        &self,
-        job: ChainJob,
-        patient: Option<&Patient>,
-        entry: Option<&mut Entry<'_>>,
-        meter: &mut Meter,
-    ) -> Ended {
+    fn run_guarded(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
         let webhook = Arc::clone(&job.webhook);
-        let run = AssertUnwindSafe(|| self.run_watched(job, patient, entry, meter));
+        let run = AssertUnwindSafe(|| self.run_watched(job, patient, entry));
         catch_unwind(run).unwrap_or_else(|_| Ended::Instead(panicked(&webhook)))
     }
 
-    fn run_watched(
-        &self,
-        job: ChainJob,
-        patient: Option<&Patient>,
-        entry: Option<&mut Entry<'_>>,
-        meter: &mut Meter,
-    ) -> Ended {
+    fn run_watched(&self, job: ChainJob, patient: Option<&Patient>, entry: Option<&mut Entry<'_>>) -> Ended {
         if let Some(record) = job.watch.as_ref().and_then(|watch| watch.instead(&job)) {
             return Ended::Instead(record);
         }
@@ -338,9 +330,7 @@ impl Shared {
         }
         let (job, record, micros) = match patient {
             None => {
-                let tried = (self.run)(&job, Some(COSTLY_FUEL));
-                // With what came between this chain and the one before, a matter of microseconds.
-                let micros = meter.lap();
+                let (tried, micros) = measured(|| (self.run)(&job, Some(COSTLY_FUEL)));
                 let Some(record) = tried else { return Ended::Costly(job) };
                 (job, record, micros)
             }
@@ -382,6 +372,8 @@ fn panicked(webhook: &Webhook) -> ChainRecord {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
 
@@ -490,10 +482,12 @@ mod tests {
     #[tokio::test]
     async fn costly_webhooks_together_leave_threads_to_the_cheap_ones() {
         let gate = Arc::new(Gate::default());
-        let at = Arc::clone(&gate);
+        let (at, tried) = (Arc::clone(&gate), Arc::new(AtomicUsize::new(0)));
+        let trials = Arc::clone(&tried);
         let pool = TransformPool::start_with(2, 2, None, move |job, fuel| {
             let costly = job.webhook.id.as_str().starts_with("costly");
             if costly && fuel.is_some() {
+                trials.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
             if costly {
@@ -512,6 +506,22 @@ mod tests {
         gate.open();
         assert!(costly.await.iter().all(Result::is_ok));
         assert_eq!(gate.count.lock().expect("sound").most_inside, 1);
+        assert!(pool.run(job("costly0")).await.is_ok());
+        assert_eq!(tried.load(Ordering::Relaxed), 5, "each is found out once");
+    }
+
+    #[tokio::test]
+    async fn a_large_payload_is_not_tried() {
+        let pool = TransformPool::start_with(2, 2, None, |job, fuel| {
+            assert_eq!(fuel.is_none(), job.event.data.len() > MAX_TRIED_BYTES);
+            Some(ChainRecord::untouched())
+        });
+        let pool = pool.expect("threads start");
+        for bytes in [MAX_TRIED_BYTES, MAX_TRIED_BYTES + 1] {
+            let mut job = job("any");
+            Arc::get_mut(&mut job.event).expect("nobody else has it").data = vec![b' '; bytes].into();
+            assert_eq!(pool.run(job).await, Ok(ChainRecord::untouched()), "{bytes}");
+        }
     }
 
     fn burning(fuel: u64) -> ChainRecord {

@@ -35,8 +35,8 @@ pub fn run_chain(job: &ChainJob) -> ChainRecord {
     record
 }
 
-/// The same, but with `fuel` for all its plugins together. None: that was not enough, and nothing is known of it; it is
-/// to be run as a whole. A run reads nothing that the one before left, so nobody can tell that there was a first one.
+/// The same, but with `fuel` for all its plugins together. None: that was used up, and nothing is known of it; it is to be
+/// run as a whole. A run reads nothing that the one before left, so nobody can tell that there was a first one.
 pub fn try_chain(job: &ChainJob, fuel: u64) -> Option<ChainRecord> {
     let (record, cut_short) = run(job, Some(fuel));
     if cut_short {
@@ -68,13 +68,16 @@ fn run(job: &ChainJob, fuel: Option<u64>) -> (ChainRecord, bool) {
         cut_short: false,
         seen: Vec::new(),
     };
-    let ended = job.webhook.plugins.iter().enumerate().find_map(|(index, step)| {
-        let ended = chain.observed_step(index, step);
+    let mut ended = None;
+    for (index, step) in job.webhook.plugins.iter().enumerate() {
+        ended = chain.observed_step(index, step);
         if let Some(handing) = &job.handing {
             handing.add(&step.plugin, ended.is_none().then_some(&chain.changes), job.event.data.len());
         }
-        ended
-    });
+        if ended.is_some() || chain.cut_short {
+            break;
+        }
+    }
     let verdict = ended.unwrap_or_else(|| ChainVerdict::Deliver { changes: std::mem::take(&mut chain.changes) });
     let Chain { runs, seen, cut_short, .. } = chain;
     if let Some(observer) = job.observer.as_ref().filter(|_| !seen.is_empty() && !cut_short) {

@@ -8,6 +8,7 @@ mod cache;
 mod child;
 mod exceeded;
 mod fingerprint;
+mod plain;
 mod protocol;
 mod pump;
 mod restrain;

@@ -4,7 +4,7 @@
 //! three instances, two of them only to pass `log` on. So runs call the module itself by the canonical ABI
 //! (`CanonicalABI.md` of the component model), of which the contract needs little: records, variants, lists, UTF-8.
 //! What a plugin sees, and what it is told when it breaks the rules, is the same as within the component: the order of
-//! allocations, the limits, the words. What is not of this simple kind keeps its component.
+//! allocations, the limits, the words. What is not of this simple kind (`compile::plain`) keeps its component.
 
 mod lift;
 mod lower;
@@ -12,8 +12,8 @@ mod lower;
 use std::borrow::Cow;
 
 use wasmtime::{
-    AsContextMut as _, Caller, Engine, Extern, InstancePre, Linker, Module, ModuleExport, Store, StoreContextMut, Trap,
-    TypedFunc, bail,
+    AsContextMut as _, Caller, Engine, Extern, ExternType, InstancePre, Linker, Module, ModuleExport, Store,
+    StoreContextMut, Trap, TypedFunc, ValType, bail,
 };
 
 use self::lift::Lift;
@@ -22,9 +22,9 @@ use super::contract::{self, Delivery, Failure, Verdict};
 use super::sandbox::{self, Sandbox};
 
 /// The name under which the component gives away the module that it was made of.
-pub(super) const EXPORT: &str = "module";
-/// By which a component starts a module before anything else; none that `rustc` makes has it.
-const INITIALIZE: &str = "_initialize";
+pub(super) const EXPORT: &str = "hookwright-module";
+pub(super) const MEMORY: &str = "memory";
+const REALLOC: &str = "cabi_realloc";
 
 /// A module, linked: what is left to do is a fresh instance.
 #[derive(Clone)]
@@ -41,14 +41,22 @@ impl Direct {
     /// None: it is not of the simple kind.
     pub(super) fn of(linker: &Linker<Sandbox>, module: &Module) -> Option<Self> {
         let transform = format!("{}#{}", contract::TRANSFORMER_INTERFACE, contract::TRANSFORM);
-        if module.get_export_index(INITIALIZE).is_some() {
-            return None;
-        }
+        let post_return = format!("cabi_post_{transform}");
+        module.get_export(MEMORY)?.memory().filter(|memory| !memory.is_64() && !memory.is_shared())?;
+        let function = |name: &str, numbers: usize, results: usize| {
+            let ExternType::Func(found) = module.get_export(name)? else { return None };
+            let all_i32 = found.params().chain(found.results()).all(|value| matches!(value, ValType::I32));
+            let fits = all_i32 && (found.params().len(), found.results().len()) == (numbers, results);
+            fits.then(|| module.get_export_index(name)).flatten()
+        };
         Some(Self {
-            memory: module.get_export_index("memory")?,
-            realloc: module.get_export_index("cabi_realloc")?,
-            post_return: module.get_export_index(&format!("cabi_post_{transform}")),
-            transform: module.get_export_index(&transform)?,
+            memory: module.get_export_index(MEMORY)?,
+            realloc: function(REALLOC, 4, 1)?,
+            transform: function(&transform, 1, 1)?,
+            post_return: match module.get_export(&post_return) {
+                Some(_) => Some(function(&post_return, 1, 0)?),
+                None => None,
+            },
             // Not with imports of another minor version, nor with WASI.
             pre: linker.instantiate_pre(module).ok()?,
         })
@@ -66,7 +74,7 @@ impl Direct {
         let [realloc, transform] = [&self.realloc, &self.transform].map(|name| function(export(name)));
         let post_return = self.post_return.as_ref().and_then(|name| function(export(name)));
         let (Some(memory), Some(realloc), Some(transform)) = (memory, realloc, transform) else {
-            bail!("the module does not export what its component said");
+            bail!("the module does not export what it did when it was loaded");
         };
         let transform: TypedFunc<u32, u32> = transform.typed(&*store)?;
         let post_return: Option<TypedFunc<u32, ()>> =
@@ -100,12 +108,15 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
 }
 
 fn log(mut caller: Caller<'_, Sandbox>, level: u32, at: u32, length: u32) -> wasmtime::Result<()> {
-    let memory = caller.get_export("memory").and_then(Extern::into_memory);
+    let memory = caller.get_export(MEMORY).and_then(Extern::into_memory);
     let mut store = permitted(&mut caller)?;
     let Some(memory) = memory else { bail!("the module does not export its memory") };
     let level = lift::level(level)?;
+    // What is nowhere costs nothing, as within a component.
+    Lift::new(memory.data(&store), store.hostcall_fuel()).text(at, length)?;
     sandbox::log(&mut store, level, |store| {
-        Lift::new(memory.data(store), store.hostcall_fuel()).text(at, length).map(Cow::Borrowed)
+        let text = Lift::new(memory.data(store), store.hostcall_fuel()).text(at, length)?;
+        Ok(Cow::Borrowed(str::from_utf8(text)?))
     })
 }
 

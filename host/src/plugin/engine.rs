@@ -31,8 +31,8 @@ pub(super) struct Bounds {
     pub(super) stack_bytes: usize,
 }
 
-/// One memory is the rule, and two tables: the plugin's own and the one of the shim that the componentiser adds.
-/// A Rust plugin has some hundreds of entries in its table, and three instances.
+/// One memory is the rule, and within a component two tables: the plugin's own and the one of the shim that the componentiser
+/// adds. A Rust plugin has some hundreds of entries in its table, and within its component three instances.
 const SMALL: Bounds =
     Bounds { instances: 8, memories: 4, tables: 4, table_entries: 10_000, stack_bytes: SMALL_STACK_BYTES };
 /// `CPython` comes as 14 modules that share one table; `SpiderMonkey`'s table has 7,700 entries before the author's

@@ -203,7 +203,8 @@ pub(super) fn load(
     let mut code = Code { kind: inspected.kind, pre, direct: None, start_bytes: inspected.start_bytes };
     let (manifest, module) = describe(&code, &limits)?;
     if (inspected.kind, inspected.shape) == (EngineKind::Small, Shape::Module) {
-        code.direct = module.and_then(|module| Direct::of(&linkers.modules, &module));
+        let direct = || module.and_then(|module| Direct::of(&linkers.modules, &module));
+        code.direct = catch_unwind(AssertUnwindSafe(direct)).unwrap_or_default();
     }
     Ok(Loaded { schema: config_schema(&manifest)?, code, limits, manifest })
 }

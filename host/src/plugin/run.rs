@@ -36,7 +36,7 @@ pub(super) struct Ran<T> {
 
 /// What a run may burn.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Fuel {
+struct Ration {
     /// For its input, on top of the plugin's limit.
     input_bytes: usize,
     /// Of all that, if it is only tried.
@@ -45,7 +45,7 @@ pub(super) struct Fuel {
 
 /// What it says of itself, and the module that its component was made of, if it gives one away.
 pub(super) fn describe(code: &Code, limits: &RunLimits) -> Ran<(Manifest, Option<Module>)> {
-    run(code, limits, Seed::fixed(), Fuel::default(), |store| {
+    run(code, limits, Seed::fixed(), Ration::default(), |store| {
         let instance = code.pre.instance_pre().instantiate(&mut *store)?;
         let plugin = Plugin::new(&mut *store, &instance)?;
         let manifest = plugin.hookwright_plugin_transformer().call_describe(&mut *store)?;
@@ -60,8 +60,8 @@ pub(super) fn transform(
     delivery: Delivery<'_>,
     at_most: Option<u64>,
 ) -> Ran<Result<Verdict, Failure>> {
-    let fuel = Fuel { input_bytes: delivery.data.len(), at_most };
-    run(code, limits, seed, fuel, |store| match &code.direct {
+    let ration = Ration { input_bytes: delivery.data.len(), at_most };
+    run(code, limits, seed, ration, |store| match &code.direct {
         Some(direct) => direct.transform(store, &delivery),
         None => code.pre.instantiate(&mut *store)?.hookwright_plugin_transformer().call_transform(store, delivery),
     })
@@ -71,15 +71,15 @@ fn run<T>(
     code: &Code,
     limits: &RunLimits,
     seed: Seed,
-    fuel: Fuel,
+    ration: Ration,
     call: impl FnOnce(&mut Store<Sandbox>) -> wasmtime::Result<T>,
 ) -> Ran<T> {
     let (started, bounds) = (Instant::now(), code.kind.bounds());
     let mut store = Store::new(code.pre.engine(), Sandbox::new(seed, limits.memory_bytes.get(), bounds));
     store.limiter(|sandbox| &mut sandbox.memory);
-    store.set_hostcall_fuel(max_output_bytes(fuel.input_bytes).saturating_add(CALL_OVERHEAD_BYTES));
-    let whole = limits.fuel.get().saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(fuel.input_bytes as u64));
-    let budget = fuel.at_most.map_or(whole, |most| whole.min(most));
+    store.set_hostcall_fuel(max_output_bytes(ration.input_bytes).saturating_add(CALL_OVERHEAD_BYTES));
+    let whole = limits.fuel.get().saturating_add(FUEL_PER_INPUT_BYTE.saturating_mul(ration.input_bytes as u64));
+    let budget = ration.at_most.map_or(whole, |most| whole.min(most));
     let result = store.set_fuel(budget).and_then(|()| call(&mut store));
     store.data_mut().end();
     let backtrace = result.as_ref().err().map(backtrace::frames).unwrap_or_default();

@@ -11,6 +11,8 @@ pub(super) const COSTLY_FUEL: u64 = 5_000_000;
 /// So has one whose last two chains took a processor for this long: what the host copies for a plugin burns no fuel. Two,
 /// because the first run of a plugin finds nothing in any cache.
 const COSTLY_MICROS: u64 = 1_000;
+/// Until one took no longer than this: where there is only idle time, caches are cold.
+const STILL_COSTLY_MICROS: u64 = 2 * COSTLY_MICROS;
 const STRIKES: u8 = 2;
 /// So many webhooks are remembered; beyond, all are forgotten and found again.
 const MAX_KNOWN: usize = 10_000;
@@ -36,7 +38,7 @@ impl Costs {
     pub(super) fn learn(&mut self, webhook: &WebhookId, record: &ChainRecord, micros: u64) {
         let strikes = if record.runs.iter().map(|run| run.fuel).fold(0, u64::saturating_add) >= COSTLY_FUEL {
             STRIKES
-        } else if micros >= COSTLY_MICROS {
+        } else if micros >= if self.is_costly(webhook) { STILL_COSTLY_MICROS } else { COSTLY_MICROS } {
             1
         } else {
             self.strikes.remove(webhook);
@@ -73,7 +75,8 @@ mod tests {
             (0, 0, false),
             (0, COSTLY_MICROS, false),
             (0, COSTLY_MICROS, true),
-            (1, 1, false),
+            (0, STILL_COSTLY_MICROS, true),
+            (0, STILL_COSTLY_MICROS - 1, false),
         ] {
             costs.learn(&webhook, &chain(fuel), micros);
             assert_eq!(costs.is_costly(&webhook), costly, "{fuel} units, {micros} µs");

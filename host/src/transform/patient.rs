@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::Run;
-use super::processor::Meter;
+use super::processor::measured;
 use crate::delivery::ChainRecord;
 use crate::plugin::ChainJob;
 use crate::tasks::{self, OnPanic};
@@ -32,10 +32,9 @@ impl Patient {
         let (answers, ran) = sync_channel(1);
         tasks::spawn_thread("transform-slow", OnPanic::Abort, move || {
             give_way();
-            let mut meter = Meter::start();
             while let Ok(job) = waiting.recv() {
-                let record = catch_unwind(AssertUnwindSafe(|| run(&job, None))).ok().flatten();
-                let micros = meter.lap();
+                let (ran, micros) = measured(|| catch_unwind(AssertUnwindSafe(|| run(&job, None))));
+                let record = ran.ok().flatten();
                 if answers.send((job, Ran { record, micros })).is_err() {
                     return;
                 }

@@ -3,21 +3,11 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Of the thread that made it.
-pub(super) struct Meter {
-    last: u64,
-}
-
-impl Meter {
-    pub(super) fn start() -> Self {
-        Self { last: used_micros() }
-    }
-
-    /// Microseconds used since it was asked last.
-    pub(super) fn lap(&mut self) -> u64 {
-        let before = std::mem::replace(&mut self.last, used_micros());
-        self.last.saturating_sub(before)
-    }
+/// Does the work, and says how many microseconds of a processor this thread used for it.
+pub(super) fn measured<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let before = used_micros();
+    let done = work();
+    (done, used_micros().saturating_sub(before))
 }
 
 fn used_micros() -> u64 {
@@ -32,11 +22,12 @@ mod tests {
 
     #[test]
     fn sleep_is_no_use_of_a_processor() {
-        let mut meter = Meter::start();
-        std::thread::park_timeout(std::time::Duration::from_millis(50));
-        assert!(meter.lap() < 25_000);
-        let began = meter.last;
-        while used_micros() < began + 2_000 {}
-        assert!(meter.lap() >= 2_000);
+        let ((), asleep) = measured(|| std::thread::park_timeout(std::time::Duration::from_millis(50)));
+        assert!(asleep < 25_000, "{asleep}");
+        let ((), awake) = measured(|| {
+            let began = used_micros();
+            while used_micros() < began + 2_000 {}
+        });
+        assert!(awake >= 2_000, "{awake}");
     }
 }

@@ -47,6 +47,7 @@ pub const CONTENT_TYPE: u32 = ANSWER + 24;
 pub const SET_HEADERS: u32 = ANSWER + 36;
 pub const REMOVE_HEADERS: u32 = ANSWER + 44;
 pub const ANNOTATIONS: u32 = ANSWER + 52;
+pub const OPTIONS: u32 = ANSWER + 60;
 pub const DROP_REASON: u32 = ANSWER + 12;
 pub const FAILURE_DELAY: u32 = ANSWER + 16;
 pub const FAILURE_MESSAGE: u32 = ANSWER + 32;

@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 
 use wasm_encoder::{ComponentExportKind, ComponentExportSection, ComponentSection as _};
-use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use super::super::direct;
@@ -19,6 +18,7 @@ use super::super::engine;
 use super::super::inspect::{Shape, inspect};
 use super::super::load::with_causes;
 use super::fingerprint;
+use super::plain;
 use super::protocol::{self, MAX_LINE_BYTES, Refusal, Reply, Request};
 use super::restrain::restrain;
 use crate::plugin::MAX_PLUGIN_FILE_BYTES;
@@ -99,13 +99,13 @@ fn compile(engine: &wasmtime::Engine, request: &Request, wasm: &[u8]) -> Result<
     engine.precompile_component(&component).map_err(|error| Refusal::Invalid(with_causes(&*error)))
 }
 
-/// Wraps a core module as the component that its custom section speaks of. It also gives the module away, for whoever can
-/// do without the wrapping.
+/// Wraps a core module as the component that its custom section speaks of. It also gives the module away, if a run can do
+/// without the wrapping.
 fn componentise(wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
     let encode = || ComponentEncoder::default().validate(true).module(wasm)?.encode();
     let mut component = encode().map_err(|error| Refusal::Contract(with_causes(&*error)))?;
     inspect(&component).map_err(|error| Refusal::Component(error.to_string()))?;
-    if is_utf8(&component) {
+    if plain::is_plain(wasm, &component) {
         let mut exports = ComponentExportSection::new();
         exports.export(direct::EXPORT, ComponentExportKind::Module, MAIN_MODULE, None);
         exports.append_to_component(&mut component);
@@ -115,17 +115,3 @@ fn componentise(wasm: &[u8]) -> Result<Vec<u8>, Refusal> {
 
 /// The componentiser's own come after it.
 const MAIN_MODULE: u32 = 0;
-
-/// Whether no text is to pass in another encoding.
-fn is_utf8(component: &[u8]) -> bool {
-    let options = Parser::new(0).parse_all(component).filter_map(|payload| match payload {
-        Ok(Payload::ComponentCanonicalSection(functions)) => Some(functions),
-        _ => None,
-    });
-    let mut options = options.flatten().filter_map(|function| match function {
-        Ok(CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. }) => Some(options),
-        _ => None,
-    });
-    options
-        .all(|options| !options.iter().any(|it| matches!(it, CanonicalOption::UTF16 | CanonicalOption::CompactUTF16)))
-}

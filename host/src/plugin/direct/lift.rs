@@ -129,19 +129,20 @@ impl<'m> Lift<'m> {
 
     fn string(&mut self, at: usize) -> wasmtime::Result<String> {
         let (start, length) = self.pair(at);
-        self.str(start, length).map(str::to_owned)
+        let text = self.raw_text(start, length)?;
+        Ok(str::from_utf8(text)?.to_owned())
     }
 
-    /// The text that begins at `at`.
-    pub(super) fn text(&mut self, at: u32, length: u32) -> wasmtime::Result<&'m str> {
-        self.str(at as usize, length as usize)
+    /// A text, as bytes: it is there, and not too much.
+    pub(super) fn text(&mut self, at: u32, length: u32) -> wasmtime::Result<&'m [u8]> {
+        self.raw_text(at as usize, length as usize)
     }
 
-    fn str(&mut self, at: usize, length: usize) -> wasmtime::Result<&'m str> {
+    fn raw_text(&mut self, at: usize, length: usize) -> wasmtime::Result<&'m [u8]> {
         let text =
             self.within(at, length).ok_or_else(|| format_err!("string pointer/length out of bounds of memory"))?;
         self.copy(Some(length))?;
-        Ok(std::str::from_utf8(text)?)
+        Ok(text)
     }
 
     /// Takes so many bytes from what may be copied.

@@ -12,6 +12,7 @@ const PLEDGE: &[u8] = include_bytes!("../../../../tests/fixtures/plugin-1.0.0.wa
 fn run(event_type: &str, body: &'static str, config: &str) -> ChainRecord {
     let plugin = load(PLEDGE).unwrap_or_else(|error| panic!("a plugin of 1.0.0 is refused: {error}"));
     assert_eq!((plugin.kind(), plugin.check_config(config)), (EngineKind::Small, Ok(())));
+    assert!(plugin.code.direct.is_some(), "what the SDK makes is run without its component");
     let used = PluginUse { plugin: plugin.name.clone(), config: config.into(), on_error: OnError::Fail, shadow: None };
     let catalog = Catalog::new(BTreeMap::from([(plugin.name.clone(), Arc::new(plugin))]));
     let mut job = job("site", vec![used], catalog);
