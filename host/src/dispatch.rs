@@ -49,6 +49,9 @@ mod switch;
 mod trial;
 mod work;
 
+/// What a delivery in memory takes beside its payload: its task, what it waits for, its place in tables. Many small ones
+/// are not to take more than the limit on payloads says.
+const TASK_BYTES: usize = 6 << 10;
 /// Notices kept for a watcher that is behind.
 const NOTICES_KEPT: usize = 1024;
 
@@ -178,6 +181,7 @@ impl Dispatcher {
         if self.inner.draining.is_cancelled() {
             return None;
         }
+        let weight = weight + TASK_BYTES;
         let granted = self.inner.scheduler().reserve(lane, weight, clock::now());
         granted.then(|| Permit { inner: Arc::clone(&self.inner), lane: lane.clone(), weight, more: None })
     }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::scheduler::ClaimOrder;
-use super::{Inner, Permit, work};
+use super::{Inner, Permit, TASK_BYTES, work};
 use crate::clock;
 use crate::ids::WebhookId;
 use crate::store::{Claim, Lane, LaneDue, Lease, OWNER_SILENCE_MS, StoreError};
@@ -66,11 +66,12 @@ async fn claim(inner: &Arc<Inner>, order: ClaimOrder) {
     let now = clock::now();
     match inner.store.claim(Claim { lane: lane.clone(), now, limit, max_bytes }).await {
         Ok(claimed) => {
-            let weights = claimed.leases.iter().map(Lease::weight);
+            let weight = |lease: &Lease| lease.weight() + TASK_BYTES;
+            let weights = claimed.leases.iter().map(weight);
             inner.scheduler().claimed(&lane, weights, claimed.next_due);
             for lease in claimed.leases {
                 let permit =
-                    Permit { inner: Arc::clone(inner), lane: lane.clone(), weight: lease.weight(), more: None };
+                    Permit { inner: Arc::clone(inner), lane: lane.clone(), weight: weight(&lease), more: None };
                 work::spawn(inner, lease, permit);
             }
         }

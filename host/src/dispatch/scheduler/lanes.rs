@@ -1,7 +1,9 @@
 //! Which webhooks have what in memory, which of their lanes wait on disk, and what may be claimed next.
 //!
 //! A webhook has a bounded number of leased deliveries in memory; the rest of it stays on disk. A lane whose disk part is
-//! due takes no fresh deliveries into memory, so that old ones go first.
+//! due takes no fresh deliveries into memory, so that old ones go first. While a claim is under way it does, if it has no
+//! order: else what comes during the claim would be the reason for the next one, and a burst that is long over would
+//! send all that follows the long way over the disk.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,15 +16,17 @@ use crate::store::Lane;
 #[cfg(test)]
 mod tests;
 
-/// Leased deliveries one webhook may have in memory: enough to keep its concurrency busy between two claims.
-pub(super) const MEMORY_COUNT: usize = 256;
+/// Leased deliveries one webhook may have in memory: enough to keep its concurrency busy between two claims, and for a
+/// burst. One that is read back from disk costs a sixth more.
+pub(super) const MEMORY_COUNT: usize = 1024;
 /// Their weight: a webhook of large payloads has fewer.
 pub(super) const MEMORY_BYTES: usize = 8 << 20;
 /// The weight of all webhooks together.
 pub(super) const TOTAL_MEMORY_BYTES: usize = 64 << 20;
 /// So many deliveries a webhook may always have, however full the total is: others' backlog never stops it.
 const MEMORY_ALWAYS: usize = 2;
-/// Below this many, a webhook with work on disk is refilled: one claim fetches at least half of what it may have.
+/// Below this many, a webhook with work on disk is refilled, and one claim fetches at most this many: so that there is
+/// room for fresh ones meanwhile.
 const REFILL_BELOW: usize = MEMORY_COUNT / 2;
 /// Lanes of one webhook on disk that are remembered; what is beyond is looked up when there are fewer. A dead receiver's
 /// lanes take nobody else's room.
@@ -85,10 +89,9 @@ impl Lanes {
     pub(super) fn reserve(&mut self, lane: &Lane, weight: usize, now: Timestamp) -> bool {
         let total_has_room = self.total_bytes + weight <= TOTAL_MEMORY_BYTES;
         let queue = self.webhooks.entry(lane.webhook.clone()).or_default();
-        let is_overdue = queue
-            .lanes
-            .get(&lane.key)
-            .is_some_and(|disk| disk.claiming.is_some() || disk.due.is_some_and(|due| due <= now));
+        let is_overdue = queue.lanes.get(&lane.key).is_some_and(|disk| {
+            (lane.is_ordered() && disk.claiming.is_some()) || disk.due.is_some_and(|due| due <= now)
+        });
         let in_memory = queue.count + queue.expected;
         let is_full = in_memory >= queue.appetite.most.min(MEMORY_COUNT)
             || (queue.count > 0 && queue.bytes + weight > MEMORY_BYTES);
@@ -305,7 +308,7 @@ impl Queue {
         self.due.remove(&(due, Arc::clone(&key)));
         disk.due = None;
         // Of an ordered lane only the first can be leased.
-        let limit = if key.is_empty() { room } else { 1 };
+        let limit = if key.is_empty() { room.min(REFILL_BELOW) } else { 1 };
         disk.claiming = Some(limit);
         self.expected += limit;
         let max_bytes = MEMORY_BYTES.saturating_sub(self.bytes);

@@ -38,11 +38,25 @@ fn a_full_lane_is_claimed_from_when_half_of_it_is_done() {
     }
     let orders = lanes.orders(NOW, 8);
     assert_eq!(orders.len(), 1);
-    assert_eq!(orders[0].limit, MEMORY_COUNT / 2 + 1);
+    assert_eq!(orders[0].limit, MEMORY_COUNT / 2);
     assert_eq!(lanes.orders(NOW, 8), [], "not twice at once");
     lanes.wake(&lane("a"), NOW);
     lanes.claimed(&lane("a"), std::iter::empty(), None);
     assert_eq!(lanes.next_due(), Some(NOW), "what was woken during the claim is not forgotten");
+}
+
+#[test]
+fn fresh_work_goes_on_while_the_last_of_the_old_is_claimed() {
+    let mut lanes = Lanes::default();
+    for (lane, goes_on) in [(lane("a"), true), (ordered("b", 1), false)] {
+        lanes.wake(&lane, NOW);
+        assert!(!lanes.reserve(&lane, 10, NOW));
+        assert_eq!(lanes.orders(NOW, 8).len(), 1);
+        assert_eq!(lanes.reserve(&lane, 10, NOW), goes_on);
+        lanes.claimed(&lane, [10].into_iter(), None);
+        assert_eq!(lanes.next_due(), None);
+        assert!(lanes.reserve(&lane, 10, NOW));
+    }
 }
 
 #[test]
@@ -104,7 +118,7 @@ fn what_may_not_be_sent_stays_on_disk() {
     lanes.claimed(&lane("a"), [10].into_iter(), Some(NOW));
     assert_eq!(lanes.orders(later, 8), []);
     assert!(lanes.set_appetite(&webhook("a"), Appetite::default()));
-    assert_eq!(lanes.orders(later, 8)[0].limit, MEMORY_COUNT - 1);
+    assert_eq!(lanes.orders(later, 8)[0].limit, MEMORY_COUNT / 2);
 }
 
 #[test]
