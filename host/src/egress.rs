@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
+use http::header::{ACCEPT, HOST, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http_body_util::Full;
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use ipnet::IpNet;
 use rustix::io::Errno;
 use rustls::{ClientConfig, RootCertStore};
@@ -22,12 +20,15 @@ use url::{Host, Url};
 
 use crate::clock;
 use crate::delivery::{AttemptResult, Response, SendErrorKind};
+use crate::destination::Destination;
 use crate::throttle::Throttle;
 
-use self::metered::{Attempt, MeteredConnector};
+use self::connections::{Connections, Connector, ExchangeError};
+use self::metered::MeteredConnector;
 use self::policy::{Policy, Refusal};
 use self::resolver::{Names, PolicyResolver, ResolveError};
 
+mod connections;
 mod metered;
 pub(crate) mod policy;
 mod resolver;
@@ -36,27 +37,19 @@ mod resolver;
 pub const RESPONSE_CAPTURE_BYTES: usize = 16 << 10;
 /// So much of the response's headers is kept.
 const HEADERS_CAPTURE_BYTES: usize = 8 << 10;
-/// What hyper may buffer per connection and direction; a longer head is no answer. Servers send 8 KiB or so.
-const MAX_BUFFER_BYTES: usize = 64 << 10;
-/// Idle connections kept per receiver: as many as a busy webhook uses at once.
-const IDLE_PER_HOST: usize = 64;
-/// Shorter than the 60 s after which many servers close an idle connection.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Sends requests to addresses its policy allows. Rebuilt when the policy changes.
 pub struct Egress {
     policy: Arc<Policy>,
-    client: Client<Connector, Full<Bytes>>,
+    connections: Connections,
     exhausted: Throttle,
 }
-
-type Connector = HttpsConnector<MeteredConnector>;
 
 /// One request to send.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     pub method: Method,
-    pub url: Url,
+    pub url: Arc<Destination>,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// Spans name resolution, connect, TLS, head and body.
@@ -67,17 +60,6 @@ pub struct Outgoing {
 #[derive(Debug, thiserror::Error)]
 #[error("the outbound client cannot be set up")]
 pub struct EgressError(#[source] rustls::Error);
-
-/// Why there is no whole answer.
-#[derive(Debug, thiserror::Error)]
-enum ExchangeError {
-    #[error("the URL cannot be requested")]
-    Url(#[from] http::Error),
-    #[error("no answer")]
-    Head(#[from] hyper_util::client::legacy::Error),
-    #[error("no whole answer")]
-    Body(#[from] hyper::Error),
-}
 
 impl Egress {
     /// A client under this policy, which `file` has the last word on. Without system certificates it still starts: every https delivery then
@@ -91,8 +73,8 @@ impl Egress {
 
     fn asking(names: Names, allow: &[IpNet], file: &str) -> Result<Self, EgressError> {
         let policy = Arc::new(Policy::new(allow, file));
-        let client = client(PolicyResolver::new(Arc::clone(&policy), names), tls()?);
-        Ok(Self { policy, client, exhausted: Throttle::new() })
+        let connections = Connections::new(connector(PolicyResolver::new(Arc::clone(&policy), names), tls()?));
+        Ok(Self { policy, connections, exhausted: Throttle::new() })
     }
 
     /// Sends once. Never fails: whatever happens is the attempt's result.
@@ -142,11 +124,9 @@ impl Egress {
     }
 
     async fn exchange(&self, request: Outgoing) -> Result<Response, ExchangeError> {
-        let mut request = in_full(request)?;
-        let mut attempt = Attempt::of(&mut request);
-        let answer = self.client.request(request).await?;
-        let (head, mut answer) = answer.into_parts();
-        let headers = captured_headers(&head.headers);
+        let destination = Arc::clone(&request.url);
+        let mut answer = self.connections.send(&destination, in_full(request)).await?;
+        let (status, headers) = (answer.head().status().as_u16(), captured_headers(answer.head().headers()));
         let mut body = Vec::new();
         let mut body_cut = false;
         while let Some(frame) = answer.frame().await {
@@ -155,46 +135,40 @@ impl Egress {
             let room = RESPONSE_CAPTURE_BYTES - body.len();
             body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
             if chunk.len() > room {
-                // Dropping the answer closes the connection: cheaper than reading what nobody keeps.
+                // The connection is closed: cheaper than reading what nobody keeps.
                 body_cut = true;
                 break;
             }
         }
-        attempt.is_answered();
+        if !body_cut {
+            answer.keep().await;
+        }
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Response { status: head.status.as_u16(), headers, body, body_cut })
+        Ok(Response { status, headers, body, body_cut })
     }
 }
 
 /// The request with what every client says of itself, unless it is said otherwise.
-fn in_full(outgoing: Outgoing) -> Result<Request<Full<Bytes>>, http::Error> {
+fn in_full(outgoing: Outgoing) -> Request<Full<Bytes>> {
     let Outgoing { method, url, mut headers, body, deadline: _ } = outgoing;
+    headers.entry(HOST).or_insert_with(|| url.host_header().clone());
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(concat!("Hookwright/", env!("CARGO_PKG_VERSION"))));
     let mut request = Request::new(Full::new(body));
-    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
-        (method, Uri::try_from(url.as_str())?, headers);
-    Ok(request)
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, url.target().clone(), headers);
+    request
 }
 
-/// One connection pool, HTTP/1. Follows no redirect, knows no proxy; repeats only what a stale connection of the pool
-/// refused before a byte was written.
-#[expect(clippy::disallowed_methods, reason = "the one place that makes outbound clients")]
-fn client(resolver: PolicyResolver, tls: ClientConfig) -> Client<Connector, Full<Bytes>> {
+/// HTTP/1 over TCP or TLS, without a proxy.
+fn connector(resolver: PolicyResolver, tls: ClientConfig) -> Connector {
     let mut http = HttpConnector::new_with_resolver(resolver);
     http.enforce_http(false);
     http.set_nodelay(true);
-    let connector = HttpsConnectorBuilder::new()
+    HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(MeteredConnector(http));
-    Client::builder(TokioExecutor::new())
-        .http1_max_buf_size(MAX_BUFFER_BYTES)
-        .pool_max_idle_per_host(IDLE_PER_HOST)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_timer(TokioTimer::new())
-        .build(connector)
+        .wrap_connector(MeteredConnector(http))
 }
 
 /// Certificates are judged by the system's roots. Without any, no `https` receiver is trusted.
@@ -258,8 +232,8 @@ fn describe(error: &ExchangeError) -> AttemptResult {
     let exhausted = chain.iter().any(|error| error.downcast_ref().is_some_and(is_exhausted));
     let kind = match error {
         _ if exhausted => SendErrorKind::Exhausted,
-        ExchangeError::Head(error) if error.is_connect() => SendErrorKind::Connect,
-        _ => SendErrorKind::Broken,
+        ExchangeError::Connect(_) => SendErrorKind::Connect,
+        ExchangeError::Http(_) => SendErrorKind::Broken,
     };
     // The outer texts say "client error (Connect)": the innermost one is what people need.
     let message = chain.last().map_or_else(|| error.to_string(), ToString::to_string);

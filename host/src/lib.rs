@@ -6,6 +6,7 @@ pub mod access;
 pub mod clock;
 mod cloudevent;
 pub mod delivery;
+pub mod destination;
 pub mod difference;
 pub mod duration;
 pub mod event;

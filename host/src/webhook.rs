@@ -6,17 +6,16 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Method};
-use serde_json::Value;
-use url::Url;
-
 use crate::clock::Timestamp;
+use crate::destination::Destination;
 use crate::ids::{Digest, EventType, PluginName, WebhookId};
 use crate::managed::definition::Definition;
 use crate::pattern::EventPattern;
 use crate::pointer::Pointer;
 use crate::schemas::Compiled;
 use crate::signing::{ExtraSignature, SigningSecret};
+use http::{HeaderName, HeaderValue, Method};
+use serde_json::Value;
 
 /// A destination and its rules. Its `Debug` shows nothing that may hold a secret.
 #[derive(PartialEq)]
@@ -24,7 +23,7 @@ pub struct Webhook {
     pub id: WebhookId,
     pub name: String,
     /// `http` or `https`, without user name, password or fragment.
-    pub url: Url,
+    pub url: Arc<Destination>,
     /// The URL as people, logs and the API may see it: what may hold a secret is left out.
     pub shown_url: String,
     /// `POST`, `PUT` or `PATCH`.

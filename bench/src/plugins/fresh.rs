@@ -11,6 +11,7 @@ use bytes::Bytes;
 use hookwright::clock::Timestamp;
 use hookwright::config::PluginLimits;
 use hookwright::delivery::{ChainRecord, ChainVerdict};
+use hookwright::destination::Destination;
 use hookwright::event::Event;
 use hookwright::ids::{DeliveryId, EventId, PluginName};
 use hookwright::plugin::{Catalog, ChainJob, Compiler, Engine, run_chain};
@@ -54,7 +55,7 @@ impl Fresh {
         let webhook = Webhook {
             id: "bench".parse()?,
             name: "Bench".into(),
-            url: "https://example.org/".parse()?,
+            url: "https://example.org/".parse::<Destination>()?.into(),
             shown_url: String::new(),
             method: Method::POST,
             enabled: true,

@@ -9,6 +9,7 @@ use http::Method;
 
 use crate::clock::Timestamp;
 use crate::delivery::ChainRecord;
+use crate::destination::Destination;
 use crate::event::Event;
 use crate::ids::{DeliveryId, EventId};
 use crate::plugin::{Catalog, ChainJob, Plugin, run_chain};
@@ -66,7 +67,7 @@ impl Webhook {
         Self {
             id: "example".parse().expect("a valid id"),
             name: "Example".to_owned(),
-            url: "https://webhook.invalid/".parse().expect("a valid URL"),
+            url: "https://webhook.invalid/".parse::<Destination>().expect("a valid URL").into(),
             shown_url: String::new(),
             method: Method::POST,
             enabled: true,

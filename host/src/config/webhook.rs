@@ -13,6 +13,7 @@ use super::headers;
 use super::interpolate::Expanded;
 use super::node::{Keys, Node};
 use super::pace;
+use crate::destination::Destination;
 use crate::duration::LONGEST;
 use crate::ids::{PluginName, WebhookId};
 use crate::pattern::EventPattern;
@@ -129,7 +130,7 @@ fn read_name(node: &Node<'_>) -> Option<String> {
 }
 
 /// The URL, and the same as it may be shown.
-fn read_url(node: &Node<'_>) -> Option<(Url, String)> {
+fn read_url(node: &Node<'_>) -> Option<(Arc<Destination>, String)> {
     let Expanded { text, filled } = node.text()?;
     // Before an @ may stand a password.
     let node = if text.contains('@') { node.clone().secret() } else { node.clone() };
@@ -150,7 +151,10 @@ fn read_url(node: &Node<'_>) -> Option<(Url, String)> {
         return refuse("expected no fragment (#…) in the URL: it would not be sent");
     }
     let shown = shown_url(&url, filled);
-    Some((url, shown))
+    let Ok(destination) = Destination::try_from(url) else {
+        return refuse("expected a URL of at most 64 KiB");
+    };
+    Some((destination.into(), shown))
 }
 
 /// Receivers put tokens into queries, and some into paths. A URL that was filled in may have one anywhere behind its

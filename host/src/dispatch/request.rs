@@ -2,6 +2,8 @@
 //!
 //! Precedence, the later wins: source pass-through, default headers, the webhook's, plugins', ours.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -32,7 +34,7 @@ pub(super) fn build(parts: &Parts<'_>) -> Outgoing {
     let body = parts.changes.data.as_ref().unwrap_or(&parts.event.data).clone();
     Outgoing {
         method: parts.webhook.method.clone(),
-        url: parts.webhook.url.clone(),
+        url: Arc::clone(&parts.webhook.url),
         headers: headers(parts, &body),
         body,
         deadline: parts.webhook.timeout,
@@ -122,6 +124,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::destination::Destination;
     use crate::ids::EventId;
     use crate::signing::{ExtraSignature, Signed, Template, VerifyingKey};
 
@@ -151,7 +154,7 @@ mod tests {
         let webhook = Webhook {
             id: "w".parse().unwrap(),
             name: "w".into(),
-            url: "https://example.com/hook".parse().unwrap(),
+            url: "https://example.com/hook".parse::<Destination>().unwrap().into(),
             shown_url: String::new(),
             method: http::Method::POST,
             enabled: true,

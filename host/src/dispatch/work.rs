@@ -31,7 +31,8 @@ const PANIC_PAUSE: Duration = Duration::from_mins(1);
 
 /// Starts the task of a leased delivery. The task owns the permit.
 pub(super) fn spawn(inner: &Arc<Inner>, lease: Lease, permit: Permit) {
-    let tracked = inner.deliveries.track_future(live(Arc::clone(inner), lease, permit));
+    // It takes kilobytes, and is moved a few times on its way to where it runs.
+    let tracked = inner.deliveries.track_future(Box::pin(live(Arc::clone(inner), lease, permit)));
     tasks::spawn("delivery", OnPanic::Log, tracked);
 }
 

@@ -4,6 +4,7 @@ mod names;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::*;
 use crate::tasks;
@@ -17,7 +18,7 @@ fn loopback() -> Egress {
 fn post(url: &str) -> Outgoing {
     Outgoing {
         method: Method::POST,
-        url: url.parse().unwrap(),
+        url: url.parse::<Destination>().unwrap().into(),
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"{}"),
         deadline: Duration::from_millis(500),
@@ -81,6 +82,49 @@ async fn one_deadline_spans_head_and_body() {
     for answer in ["", "HTTP/1.1 200 OK\r\ncontent-le", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"] {
         let result = loopback().send(post(&peer(answer.into(), true).await)).await;
         assert_eq!(kind(&result), Some(SendErrorKind::Timeout), "{answer:?}: {result:?}");
+    }
+}
+
+/// Accepts connections for ever; each is answered once with these bytes, and ended at once, or when the client ends it.
+async fn peers(answer: &'static [u8], hangs_up: bool) -> (String, mpsc::UnboundedReceiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let (tell_ended, ended) = mpsc::unbounded_channel();
+    tasks::spawn("test peers", tasks::OnPanic::Log, async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _ = socket.read(&mut [0; 4096]).await;
+            let _ = socket.write_all(answer).await;
+            if !hangs_up {
+                let _ = socket.read_to_end(&mut Vec::new()).await;
+            }
+            drop(socket);
+            let _ = tell_ended.send(());
+        }
+    });
+    (url, ended)
+}
+
+#[tokio::test]
+async fn a_connection_that_its_peer_ended_is_not_used_again() {
+    let (url, mut ended) = peers(b"HTTP/1.1 204 No Content\r\n\r\n", true).await;
+    let egress = loopback();
+    for _ in 0..3 {
+        let result = egress.send(post(&url)).await;
+        assert_eq!(kind(&result), None, "{result:?}");
+        ended.recv().await.unwrap();
+        // So that the runtime hears of it, too.
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_whose_answer_is_not_read_to_its_end_ends_its_connection() {
+    let long = b"HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n";
+    for answer in [&b""[..], &long[..], &[&long[..], &[b'x'; 20_000]].concat()] {
+        let (url, mut ended) = peers(answer.to_vec().leak(), false).await;
+        let egress = loopback();
+        egress.send(post(&url)).await;
+        timeout(Duration::from_secs(10), ended.recv()).await.expect("nobody has it any more").unwrap();
     }
 }
 

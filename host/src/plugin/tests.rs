@@ -22,6 +22,7 @@ use super::guests::{
 };
 use super::*;
 use crate::delivery::{ChainRecord, ChainVerdict, Changes, RunVerdict};
+use crate::destination::Destination;
 use crate::ids::EventId;
 use crate::webhook::{Headers, OnError, PluginUse};
 
@@ -61,7 +62,7 @@ pub(crate) fn job(webhook: &str, chain: Vec<PluginUse>, plugins: Catalog) -> Cha
     let webhook = Webhook {
         id: webhook.parse().expect("an id"),
         name: "Site".into(),
-        url: "https://example.org/".parse().expect("a URL"),
+        url: "https://example.org/".parse::<Destination>().expect("a URL").into(),
         shown_url: String::new(),
         method: Method::POST,
         enabled: true,

@@ -8,6 +8,7 @@ use super::*;
 use crate::delivery::{
     AttemptResult, ChainRecord, ChainVerdict, HeldCause, PluginRun, Response, SendErrorKind, Window,
 };
+use crate::destination::Destination;
 use crate::ids::Digest;
 use crate::store::RunStateKind;
 use crate::webhook::{Filter, Headers, OnError, PluginUse};
@@ -45,7 +46,7 @@ impl Case {
         let webhook = Webhook {
             id: "site".parse().expect("valid"),
             name: "Site".into(),
-            url: "https://build.example/hook".parse().expect("valid"),
+            url: "https://build.example/hook".parse::<Destination>().expect("valid").into(),
             shown_url: "https://build.example/hook".to_owned(),
             method: http::Method::POST,
             enabled: true,
