@@ -227,9 +227,10 @@ pub(super) fn plugin_run(run: &Value) -> String {
         screen::heading(&json::text(run, "/plugin")),
         screen::inert(&json::text(run, "/summary")),
         screen::faint(&format!(
-            "{}, fuel {}, {}",
+            "{}, fuel {}, memory {}, {}",
             tail::took(json::number(run, "/micros")),
             json::number(run, "/fuel"),
+            screen::kilobytes(usize::try_from(json::number(run, "/memoryBytes")).unwrap_or(usize::MAX)),
             version(run, &digest),
         )),
     );
@@ -242,6 +243,9 @@ pub(super) fn plugin_run(run: &Value) -> String {
     for line in json::list(run, "/logs") {
         let line = format!("{}: {}", json::text(line, "/level"), json::text(line, "/message"));
         let _ = write!(text, "\n    {}", screen::faint(&line));
+    }
+    if run.pointer("/logsCut") == Some(&Value::Bool(true)) {
+        let _ = write!(text, "\n    {}", screen::faint("… and more, which is over the limit of a run and not kept"));
     }
     text
 }
@@ -299,7 +303,8 @@ mod tests {
             "reason": "answered 503",
             "chain": {"verdict": "deliver", "runs": [{"plugin": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0",
                 "summary": "panicked: no \u{1b}[2J", "backtrace": ["redact::path::find", "transform"],
-                "logs": [{"level": "info", "message": "masked 1"}], "fuel": 46597, "micros": 90}]},
+                "logs": [{"level": "info", "message": "masked 1"}], "logsCut": true, "fuel": 46597, "memoryBytes": 1_114_112,
+                "micros": 90}]},
             "attempts": 2,
             "attemptList": [
                 {"number": 1, "started": "2026-11-23T20:41:15.196Z", "micros": 12345, "url": "https://build.example/hook",
@@ -317,10 +322,11 @@ mod tests {
         reason   answered 503
 
         Plugins
-          redact panicked: no \u{1b}[2J  90 µs, fuel 46597, 0.1.0 ba7816bf8f01
+          redact panicked: no \u{1b}[2J  90 µs, fuel 46597, memory 1115 KB, 0.1.0 ba7816bf8f01
             at redact::path::find
             at transform
             info: masked 1
+            … and more, which is over the limit of a run and not kept
 
         Attempts
           1  503  https://build.example/hook  2026-11-23T20:41:15.196Z, 12.3 ms

@@ -129,7 +129,10 @@ impl Chain<'_> {
         let name = &step.plugin;
         let Some(plugin) = self.job.plugins.get(name) else {
             let remedy = bundled::remedy(name);
-            let reason = format!("plugin {name} is not loaded; put {name}.wasm into plugins/{remedy}");
+            let reason = format!(
+                "plugin {name} is not loaded; put {name}.wasm into plugins/{remedy}; of a file that is there already, \
+                 `hookwright check` says what is wrong with it"
+            );
             return Some(self.hold(name, None, RunVerdict::Absent, reason));
         };
         // A fault of ours or of wasmtime's in here must cost this delivery a hold, not the host a thread.

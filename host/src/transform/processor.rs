@@ -1,23 +1,13 @@
 //! How much of a processor a thread uses. Not by the clock, which also runs while others have the processor: on a busy
 //! machine every chain would seem costly.
 
-use std::cell::Cell;
-
 use rustix::time::{ClockId, clock_gettime};
 
-thread_local! {
-    /// When this thread was measured last.
-    static BEFORE: Cell<u64> = Cell::new(used_micros());
-}
-
-/// Does the work, and says how many microseconds of a processor this thread used since it was asked last: those few that
-/// it took to find the work are not worth another call of the system.
+/// Does the work, and says how many microseconds of a processor this thread used for it.
 pub(super) fn measured<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    BEFORE.with(|before| {
-        let done = work();
-        let now = used_micros();
-        (done, now.saturating_sub(before.replace(now)))
-    })
+    let before = used_micros();
+    let done = work();
+    (done, used_micros().saturating_sub(before))
 }
 
 fn used_micros() -> u64 {

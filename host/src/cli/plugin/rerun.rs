@@ -52,12 +52,12 @@ mod tests {
     #[test]
     fn says_same_or_what_differs() {
         let run = json!({"plugin": "redact", "digest": "ba7816bf8f01cfea", "version": "0.1.0", "verdict": "delivered",
-            "summary": "delivered unchanged", "fuel": 46597, "micros": 90});
+            "summary": "delivered unchanged", "fuel": 46597, "memoryBytes": 1_114_112, "micros": 90});
         let mut answer = json!({"delivery": "dlv_1", "webhook": "site-build", "same": true, "today": false, "runs": [run],
             "conditions": {"run": 1, "now": "2026-11-23T20:41:15.196Z", "webhook": "x"}, "differences": []});
         insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @r"
         dlv_1  run 1 for site-build, clock at 2026-11-23T20:41:15.196Z
-          redact delivered unchanged  90 µs, fuel 46597, 0.1.0 ba7816bf8f01
+          redact delivered unchanged  90 µs, fuel 46597, memory 1115 KB, 0.1.0 ba7816bf8f01
 
         same: verdict, payload, headers, logs, fuel and memory are as recorded
         ");
@@ -65,7 +65,7 @@ mod tests {
             json!([{"what": "logs of plugin redact", "recorded": "info: one\ninfo: two", "now": "\u{1b}[2J"}]);
         insta::assert_snapshot!(screen::uncoloured(&as_text(&answer)), @r"
         dlv_1  run 1 for site-build, clock at 2026-11-23T20:41:15.196Z
-          redact delivered unchanged  90 µs, fuel 46597, 0.1.0 ba7816bf8f01
+          redact delivered unchanged  90 µs, fuel 46597, memory 1115 KB, 0.1.0 ba7816bf8f01
 
         different:
           logs of plugin redact

@@ -129,9 +129,6 @@ fn as_json(record: &ChainRecord) -> String {
 
 fn as_text(event: &Event, record: &ChainRecord) -> String {
     let mut text = record.runs.last().map(|run| delivery::plugin_run(&json!(run))).unwrap_or_default();
-    if let Some(run) = record.runs.last() {
-        let _ = write!(text, "\n  {}", screen::faint(&format!("memory {} bytes", run.memory_bytes)));
-    }
     if let ChainVerdict::Deliver { changes } = &record.verdict {
         let _ = write!(text, "{}", changed::wanted(event, &Changes::default(), changes));
     }

@@ -142,7 +142,10 @@ fn a_plugin_that_is_not_there_holds() {
     let mut job = job_of([load(&Guest::new().wasm()).expect("loads")], OnError::Skip);
     job.plugins = Arc::new(Catalog::default());
     let record = run_chain(&job);
-    let reason = "plugin test is not loaded; put test.wasm into plugins/".to_owned();
+    let reason =
+        "plugin test is not loaded; put test.wasm into plugins/; of a file that is there already, `hookwright check` \
+                  says what is wrong with it"
+            .to_owned();
     assert_eq!(record.verdict, ChainVerdict::Hold { plugin: "test".parse().expect("a name"), reason });
     assert_eq!((record.runs[0].digest, record.runs[0].verdict), (None, RunVerdict::Absent));
 }
