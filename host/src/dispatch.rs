@@ -32,7 +32,7 @@ use self::breaks::Breaks;
 use self::health::Recent;
 use self::pace::Pace;
 use self::run_states::RunStates;
-use self::scheduler::{Limits, Scheduler};
+use self::scheduler::{Limits, Scheduler, TASK_BYTES};
 
 mod binding;
 mod breaks;
@@ -49,9 +49,6 @@ mod switch;
 mod trial;
 mod work;
 
-/// What a delivery in memory takes beside its payload: its task, what it waits for, its place in tables. Many small ones
-/// are not to take more than the limit on payloads says.
-const TASK_BYTES: usize = 6 << 10;
 /// Notices kept for a watcher that is behind.
 const NOTICES_KEPT: usize = 1024;
 

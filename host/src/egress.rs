@@ -114,11 +114,12 @@ impl Egress {
 
     fn failed(&self, error: &ExchangeError) -> AttemptResult {
         let result = describe(error);
-        // Recorded nowhere else: it is no attempt.
-        if let AttemptResult::Error { kind: SendErrorKind::Exhausted, message } = &result
-            && let Some(left_out) = self.exhausted.pass(clock::now())
-        {
-            tracing::error!(error = message, left_out, "nothing can be sent; it is tried again every second");
+        if let AttemptResult::Error { kind: SendErrorKind::Exhausted, message } = &result {
+            self.connections.let_go();
+            // Recorded nowhere else: it is no attempt.
+            if let Some(left_out) = self.exhausted.pass(clock::now()) {
+                tracing::error!(error = message, left_out, "nothing can be sent; it is tried again every second");
+            }
         }
         result
     }

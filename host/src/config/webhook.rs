@@ -151,10 +151,10 @@ fn read_url(node: &Node<'_>) -> Option<(Arc<Destination>, String)> {
         return refuse("expected no fragment (#…) in the URL: it would not be sent");
     }
     let shown = shown_url(&url, filled);
-    let Ok(destination) = Destination::try_from(url) else {
-        return refuse("expected a URL of at most 64 KiB");
-    };
-    Some((destination.into(), shown))
+    match Destination::try_from(url) {
+        Ok(destination) => Some((destination.into(), shown)),
+        Err(error) => refuse(&format!("expected a URL that can be requested, found {error}")),
+    }
 }
 
 /// Receivers put tokens into queries, and some into paths. A URL that was filled in may have one anywhere behind its

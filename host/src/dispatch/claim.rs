@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::scheduler::ClaimOrder;
-use super::{Inner, Permit, TASK_BYTES, work};
+use super::scheduler::{ClaimOrder, TASK_BYTES};
+use super::{Inner, Permit, work};
 use crate::clock;
 use crate::ids::WebhookId;
 use crate::store::{Claim, Lane, LaneDue, Lease, OWNER_SILENCE_MS, StoreError};

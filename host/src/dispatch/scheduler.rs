@@ -13,7 +13,7 @@ use crate::store::Lane;
 
 pub use self::governor::Condition;
 pub(super) use self::governor::{Admission, Change, Health, Limits, PATIENCE, Ticket};
-pub(super) use self::lanes::ClaimOrder;
+pub(super) use self::lanes::{ClaimOrder, TASK_BYTES};
 
 mod governor;
 mod lanes;

@@ -4,7 +4,7 @@
 //! because its time is up or its caller gone, drops the connection with itself, and with it whatever was still to be
 //! sent. Only one that was answered to the end, and has nothing left to send, is kept for the next attempt.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,15 +14,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response, Uri};
+use http::{Extensions, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::Connection as _;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tower::{Service, ServiceExt as _};
 
-use super::metered::MeteredConnector;
+use super::metered::{Blocked, MeteredConnector};
 use crate::destination::Destination;
 use crate::tasks::{self, OnPanic};
 
@@ -30,10 +32,12 @@ use crate::tasks::{self, OnPanic};
 pub(super) const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// Idle connections kept per receiver: as many as a busy webhook uses at once.
 const IDLE_PER_ORIGIN: usize = 64;
+/// Of all receivers together: each takes a descriptor.
+const IDLE: usize = 256;
 /// Shorter than the 60 s after which many servers close an idle connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
-/// How often those that are idle for too long are looked for.
-const SWEEP: Duration = Duration::from_secs(15);
+/// How often those are looked for that are idle for too long, or that their peer has ended: many servers do so after 5 s.
+const SWEEP: Duration = Duration::from_secs(5);
 
 pub(super) type Connector = HttpsConnector<MeteredConnector>;
 
@@ -57,6 +61,7 @@ struct Connection {
     sender: SendRequest<Full<Bytes>>,
     /// None once it has ended: dropping it tells whoever waits for an answer.
     driver: Option<Driver>,
+    blocked: Blocked,
 }
 
 type Driver = http1::Connection<<Connector as Service<Uri>>::Response, Full<Bytes>>;
@@ -98,6 +103,11 @@ impl Connections {
         }
     }
 
+    /// Ends all that are idle: what they take is needed.
+    pub(super) fn let_go(&self) {
+        self.idle.lock().clear();
+    }
+
     fn answer(&self, response: Response<Incoming>, connection: Box<Connection>, origin: &Arc<str>) -> Answer {
         Answer { response, connection, origin: Arc::clone(origin), idle: Arc::clone(&self.idle) }
     }
@@ -105,8 +115,11 @@ impl Connections {
     #[expect(clippy::disallowed_methods, reason = "the one place that opens outbound connections")]
     async fn open(&self, uri: Uri) -> Result<Connection, ExchangeError> {
         let io = self.connector.clone().oneshot(uri).await.map_err(ExchangeError::Connect)?;
+        let mut extras = Extensions::new();
+        io.connected().get_extras(&mut extras);
+        let blocked = extras.remove().unwrap_or_default();
         let (sender, driver) = http1::Builder::new().max_buf_size(MAX_BUFFER_BYTES).handshake(io).await?;
-        Ok(Connection { sender, driver: Some(driver) })
+        Ok(Connection { sender, driver: Some(driver), blocked })
     }
 }
 
@@ -140,12 +153,13 @@ impl Connection {
     /// rest gets no other.
     fn is_free(&mut self, cx: &mut Context<'_>) -> bool {
         self.go_on(cx);
-        self.driver.is_some() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
+        let is_ready = matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())));
+        self.driver.is_some() && is_ready && !self.blocked.is_set()
     }
 
     /// Says goodbye, as far as that takes no time (TLS).
     fn hang_up(self) {
-        let Self { sender, driver } = self;
+        let Self { sender, driver, blocked: _ } = self;
         drop(sender);
         let _ = driver.map(FutureExt::now_or_never);
     }
@@ -170,7 +184,7 @@ impl Answer {
     }
 }
 
-/// Connections that nobody uses, by origin, the newest last.
+/// Connections that nobody uses.
 #[derive(Default)]
 struct Idle {
     state: Mutex<State>,
@@ -178,8 +192,11 @@ struct Idle {
 
 #[derive(Default)]
 struct State {
-    origins: HashMap<Arc<str>, Vec<Kept>>,
-    is_swept: bool,
+    /// The newest of each origin last.
+    origins: HashMap<Arc<str>, VecDeque<Kept>>,
+    count: usize,
+    /// Runs while there are any.
+    sweeper: Option<JoinHandle<()>>,
 }
 
 struct Kept {
@@ -189,36 +206,19 @@ struct Kept {
 
 impl Idle {
     fn take(&self, origin: &str) -> Option<Box<Connection>> {
-        let kept = self.lock().origins.get_mut(origin)?.pop()?;
+        let kept = self.lock().take(origin)?;
         // Those below are older still, and the next sweep's.
         (kept.since.elapsed() < IDLE_TIMEOUT).then_some(kept.connection)
     }
 
     fn put(idle: &Arc<Self>, origin: Arc<str>, connection: Box<Connection>) {
         let mut state = idle.lock();
-        let kept = state.origins.entry(origin).or_default();
-        if kept.len() < IDLE_PER_ORIGIN {
-            kept.push(Kept { since: Instant::now(), connection });
+        let too_many = state.put(origin, Kept { since: Instant::now(), connection });
+        if state.sweeper.as_ref().is_none_or(JoinHandle::is_finished) {
+            state.sweeper = Some(tasks::spawn("idle connections", OnPanic::Log, sweep(Arc::downgrade(idle))));
         }
-        if !std::mem::replace(&mut state.is_swept, true) {
-            tasks::spawn("idle connections", OnPanic::Log, sweep(Arc::downgrade(idle)));
-        }
-    }
-
-    /// Takes out what was idle for too long. None: nothing is left.
-    fn expired(&self) -> Option<Vec<Kept>> {
-        let mut state = self.lock();
-        let mut expired = Vec::new();
-        state.origins.retain(|_, kept| {
-            let count = kept.partition_point(|one| one.since.elapsed() >= IDLE_TIMEOUT);
-            expired.extend(kept.drain(..count));
-            !kept.is_empty()
-        });
-        if state.origins.is_empty() && expired.is_empty() {
-            state.is_swept = false;
-            return None;
-        }
-        Some(expired)
+        drop(state);
+        drop(too_many);
     }
 
     /// Consistent whenever it is let go.
@@ -227,13 +227,72 @@ impl Idle {
     }
 }
 
+impl State {
+    fn take(&mut self, origin: &str) -> Option<Kept> {
+        let kept = self.origins.get_mut(origin)?.pop_back()?;
+        self.count -= 1;
+        Some(kept)
+    }
+
+    /// Keeps one, and gives back the one that there is no room for: the oldest of its origin, or of the one with the most.
+    fn put(&mut self, origin: Arc<str>, kept: Kept) -> Option<Kept> {
+        let of_origin = self.origins.entry(origin).or_default();
+        of_origin.push_back(kept);
+        self.count += 1;
+        let crowded = if of_origin.len() > IDLE_PER_ORIGIN {
+            Some(of_origin)
+        } else if self.count > IDLE {
+            self.origins.values_mut().max_by_key(|kept| kept.len())
+        } else {
+            None
+        };
+        let too_many = crowded?.pop_front();
+        self.count -= usize::from(too_many.is_some());
+        too_many
+    }
+
+    fn clear(&mut self) {
+        self.origins.clear();
+        self.count = 0;
+    }
+
+    /// Takes out what was idle for too long. What its peer has ended, or where it sends what nobody asked for, is dropped.
+    fn expired(&mut self, cx: &mut Context<'_>) -> Vec<Kept> {
+        let mut expired = Vec::new();
+        self.origins.retain(|_, kept| {
+            let old = kept.partition_point(|one| one.since.elapsed() >= IDLE_TIMEOUT);
+            expired.extend(kept.drain(..old));
+            kept.retain_mut(|one| one.connection.is_free(cx));
+            !kept.is_empty()
+        });
+        self.count = self.origins.values().map(VecDeque::len).sum();
+        expired
+    }
+}
+
 /// Runs while there are idle connections.
 async fn sweep(idle: Weak<Idle>) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        let Some(expired) = idle.upgrade().and_then(|idle| idle.expired()) else { return };
+        let Some(idle) = idle.upgrade() else { return };
+        let expired = poll_fn(|cx| {
+            let mut state = idle.lock();
+            let expired = state.expired(cx);
+            if state.count == 0 {
+                // The next one that is kept starts another.
+                state.sweeper = None;
+            }
+            Poll::Ready((expired, state.count == 0))
+        });
+        let (expired, is_last) = expired.await;
+        drop(idle);
         for kept in expired {
             kept.connection.hang_up();
+            // All at once, they would be more than a task may do in a turn, and end without a goodbye.
+            tokio::task::yield_now().await;
+        }
+        if is_last {
+            return;
         }
     }
 }

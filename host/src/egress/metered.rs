@@ -9,6 +9,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use http::Uri;
@@ -38,8 +40,18 @@ pub(super) struct Metered<T> {
     forget_unsent: fn(&T),
     /// Since the last write.
     read_bytes: usize,
-    /// Waits for the receiver to read.
-    is_blocked: bool,
+    blocked: Blocked,
+}
+
+/// Whether a connection waits for its receiver to read. Shared with whoever decides what becomes of it: TLS takes what the
+/// socket does not, and tells nobody.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blocked(Arc<AtomicBool>);
+
+impl Blocked {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 type Connecting<E> = Pin<Box<dyn Future<Output = Result<TokioIo<Metered<TcpStream>>, E>> + Send>>;
@@ -65,12 +77,12 @@ fn forget_unsent(socket: &TcpStream) {
 }
 
 impl<T> Metered<T> {
-    const fn new(io: T, forget_unsent: fn(&T)) -> Self {
-        Self { io, forget_unsent, read_bytes: 0, is_blocked: false }
+    fn new(io: T, forget_unsent: fn(&T)) -> Self {
+        Self { io, forget_unsent, read_bytes: 0, blocked: Blocked::default() }
     }
 
     fn wrote(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        self.is_blocked = written.is_pending();
+        self.blocked.0.store(written.is_pending(), Ordering::Relaxed);
         if matches!(written, Poll::Ready(Ok(1..))) {
             self.read_bytes = 0;
         }
@@ -80,7 +92,7 @@ impl<T> Metered<T> {
 
 impl<T> Drop for Metered<T> {
     fn drop(&mut self) {
-        if self.is_blocked {
+        if self.blocked.is_set() {
             (self.forget_unsent)(&self.io);
         }
     }
@@ -88,7 +100,7 @@ impl<T> Drop for Metered<T> {
 
 impl<T: Connection> Connection for Metered<T> {
     fn connected(&self) -> Connected {
-        self.io.connected()
+        self.io.connected().extra(self.blocked.clone())
     }
 }
 
@@ -134,7 +146,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use futures_util::FutureExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -118,6 +118,35 @@ async fn a_connection_that_its_peer_ended_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_nobodys() {
+    for late in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let (tell_sent, mut sent) = mpsc::unbounded_channel();
+        tasks::spawn("test peer", tasks::OnPanic::Log, async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let _ = socket.read(&mut [0; 4096]).await;
+                let _ = socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                if late {
+                    tokio::task::yield_now().await;
+                }
+                let _ = socket.write_all(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n").await;
+                let _ = tell_sent.send(());
+                let _ = socket.read_to_end(&mut Vec::new()).await;
+            }
+        });
+        let egress = loopback();
+        for _ in 0..3 {
+            let result = egress.send(post(&url)).await;
+            assert!(matches!(result, AttemptResult::Answered(Response { status: 204, .. })), "{late}: {result:?}");
+            sent.recv().await.unwrap();
+            // So that the runtime hears of it, too.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_attempt_whose_answer_is_not_read_to_its_end_ends_its_connection() {
     let long = b"HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n";
     for answer in [&b""[..], &long[..], &[&long[..], &[b'x'; 20_000]].concat()] {

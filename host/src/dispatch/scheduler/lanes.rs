@@ -16,18 +16,25 @@ use crate::store::Lane;
 #[cfg(test)]
 mod tests;
 
-/// Leased deliveries one webhook may have in memory: enough to keep its concurrency busy between two claims, and for a
-/// burst. One that is read back from disk costs a sixth more.
-pub(super) const MEMORY_COUNT: usize = 1024;
+/// Leased deliveries one webhook may have in memory: enough to keep its concurrency busy between two claims.
+pub(super) const MEMORY_COUNT: usize = 256;
+/// The same, of a burst of fresh ones while all webhooks together take less than half: one that is read back from disk
+/// costs a sixth more. What few slow receivers may take, all others still have a share beside.
+const BURST_COUNT: usize = 1024;
 /// Their weight: a webhook of large payloads has fewer.
 pub(super) const MEMORY_BYTES: usize = 8 << 20;
+/// What a delivery in memory takes beside its payload: its task, what it waits for, its place in tables. To be part of
+/// each weight, so that many small ones take no more than few large ones.
+pub(in super::super) const TASK_BYTES: usize = 6 << 10;
 /// The weight of all webhooks together.
 pub(super) const TOTAL_MEMORY_BYTES: usize = 64 << 20;
 /// So many deliveries a webhook may always have, however full the total is: others' backlog never stops it.
 const MEMORY_ALWAYS: usize = 2;
-/// Below this many, a webhook with work on disk is refilled, and one claim fetches at most this many: so that there is
-/// room for fresh ones meanwhile.
+/// Below this many, a webhook with work on disk is refilled: one claim fetches at least half of what it may have.
 const REFILL_BELOW: usize = MEMORY_COUNT / 2;
+/// What a claim may bring for each delivery that it may bring; one delivery it brings in any case. So there is room for
+/// fresh ones beside it.
+const CLAIM_BYTES: usize = MEMORY_BYTES / 2 / MEMORY_COUNT;
 /// Lanes of one webhook on disk that are remembered; what is beyond is looked up when there are fewer. A dead receiver's
 /// lanes take nobody else's room.
 const MOST_LANES: usize = 10_000;
@@ -41,6 +48,8 @@ pub(super) struct Lanes {
     /// The same, but with what every webhook may have already: these have room only while all together have.
     waiting_for_total: BTreeSet<Turn>,
     total_bytes: usize,
+    /// What claims under way may bring, of all webhooks.
+    total_expected_bytes: usize,
     /// Webhooks that have more lanes on disk than are remembered.
     forgotten: BTreeSet<WebhookId>,
     /// When claims were ordered last.
@@ -57,8 +66,9 @@ struct Queue {
     bytes: usize,
     /// Deliveries that were given more room than they began with.
     enlarged: usize,
-    /// Deliveries that claims under way may bring.
+    /// What claims under way may bring.
     expected: usize,
+    expected_bytes: usize,
     lanes: HashMap<Arc<str>, OnDisk>,
     /// Its lanes that may be claimed from.
     due: BTreeSet<(Timestamp, Arc<str>)>,
@@ -72,8 +82,15 @@ struct Queue {
 struct OnDisk {
     /// When the earliest delivery on disk is due.
     due: Option<Timestamp>,
-    /// A claim for so many is under way; what is woken meanwhile counts as due after it.
-    claiming: Option<usize>,
+    /// A claim is under way; what is woken meanwhile counts as due after it.
+    claiming: Option<Expected>,
+}
+
+/// What a claim may bring.
+#[derive(Clone, Copy, Default)]
+struct Expected {
+    count: usize,
+    bytes: usize,
 }
 
 /// Permission to claim from one lane.
@@ -87,15 +104,17 @@ pub(in super::super) struct ClaimOrder {
 impl Lanes {
     /// Takes room for a fresh delivery, unless its webhook is full or its lane has older work due on disk.
     pub(super) fn reserve(&mut self, lane: &Lane, weight: usize, now: Timestamp) -> bool {
-        let total_has_room = self.total_bytes + weight <= TOTAL_MEMORY_BYTES;
+        let total = self.total_bytes + self.total_expected_bytes + weight;
+        let most = if total <= TOTAL_MEMORY_BYTES / 2 { BURST_COUNT } else { MEMORY_COUNT };
         let queue = self.webhooks.entry(lane.webhook.clone()).or_default();
         let is_overdue = queue.lanes.get(&lane.key).is_some_and(|disk| {
             (lane.is_ordered() && disk.claiming.is_some()) || disk.due.is_some_and(|due| due <= now)
         });
         let in_memory = queue.count + queue.expected;
-        let is_full = in_memory >= queue.appetite.most.min(MEMORY_COUNT)
-            || (queue.count > 0 && queue.bytes + weight > MEMORY_BYTES);
-        if is_overdue || is_full || queue.appetite.not_before > now || (in_memory >= MEMORY_ALWAYS && !total_has_room) {
+        let is_full = in_memory >= queue.appetite.most.min(most)
+            || (in_memory > 0 && queue.bytes + queue.expected_bytes + weight > MEMORY_BYTES)
+            || (in_memory >= MEMORY_ALWAYS && total > TOTAL_MEMORY_BYTES);
+        if is_overdue || is_full || queue.appetite.not_before > now {
             self.forget_if_idle(&lane.webhook);
             return false;
         }
@@ -208,13 +227,29 @@ impl Lanes {
             }
             self.index(webhook);
         }
-        // Shared among the lanes claimed now, so that together they stay within the total. A claim brings one
-        // delivery at least.
-        let share = TOTAL_MEMORY_BYTES.saturating_sub(self.total_bytes) / orders.len().max(1);
+        // Half of what is left, shared among the lanes claimed now: together they stay within the total, and so do fresh
+        // ones meanwhile. A claim brings one delivery at least.
+        let left = TOTAL_MEMORY_BYTES.saturating_sub(self.total_bytes + self.total_expected_bytes);
+        let share = left / 2 / orders.len().max(1);
         for order in &mut orders {
-            order.max_bytes = order.max_bytes.min(share);
+            self.bound(order, share);
         }
         orders
+    }
+
+    /// Settles what the claim may bring, at most `share` bytes.
+    fn bound(&mut self, order: &mut ClaimOrder, share: usize) {
+        let Some(queue) = self.webhooks.get_mut(&order.lane.webhook) else { return };
+        let room = MEMORY_BYTES.saturating_sub(queue.bytes + queue.expected_bytes);
+        order.max_bytes = (order.limit * CLAIM_BYTES).min(room).min(share);
+        let limit = order.limit.min(order.max_bytes / TASK_BYTES).max(1);
+        queue.expected -= order.limit - limit;
+        order.limit = limit;
+        queue.expected_bytes += order.max_bytes;
+        self.total_expected_bytes += order.max_bytes;
+        if let Some(disk) = queue.lanes.get_mut(&order.lane.key) {
+            disk.claiming = Some(Expected { count: limit, bytes: order.max_bytes });
+        }
     }
 
     /// A claim brought deliveries of these weights; `next_due` is what the store said is left.
@@ -226,7 +261,10 @@ impl Lanes {
             self.total_bytes += weight;
         }
         if let Some(disk) = queue.lanes.get_mut(&lane.key) {
-            queue.expected = queue.expected.saturating_sub(disk.claiming.take().unwrap_or_default());
+            let Expected { count, bytes } = disk.claiming.take().unwrap_or_default();
+            queue.expected = queue.expected.saturating_sub(count);
+            queue.expected_bytes = queue.expected_bytes.saturating_sub(bytes);
+            self.total_expected_bytes = self.total_expected_bytes.saturating_sub(bytes);
             // What was woken during the claim may be there already; the earlier of both counts.
             disk.due = [disk.due, next_due].into_iter().flatten().min();
             if let Some(due) = disk.due {
@@ -308,10 +346,9 @@ impl Queue {
         self.due.remove(&(due, Arc::clone(&key)));
         disk.due = None;
         // Of an ordered lane only the first can be leased.
-        let limit = if key.is_empty() { room.min(REFILL_BELOW) } else { 1 };
-        disk.claiming = Some(limit);
+        let limit = if key.is_empty() { room } else { 1 };
+        disk.claiming = Some(Expected { count: limit, bytes: 0 });
         self.expected += limit;
-        let max_bytes = MEMORY_BYTES.saturating_sub(self.bytes);
-        Some(ClaimOrder { lane: Lane { webhook: webhook.clone(), key }, limit, max_bytes })
+        Some(ClaimOrder { lane: Lane { webhook: webhook.clone(), key }, limit, max_bytes: 0 })
     }
 }

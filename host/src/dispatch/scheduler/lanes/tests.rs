@@ -30,15 +30,16 @@ fn old_work_on_disk_goes_before_fresh_work() {
 #[test]
 fn a_full_lane_is_claimed_from_when_half_of_it_is_done() {
     let mut lanes = Lanes::default();
-    while lanes.reserve(&lane("a"), 10, NOW) {}
+    let fresh = (0..2 * BURST_COUNT).filter(|_| lanes.reserve(&lane("a"), 10, NOW)).count();
+    assert_eq!(fresh, BURST_COUNT);
     lanes.wake(&lane("a"), NOW);
     assert_eq!(lanes.orders(NOW, 8), []);
-    for _ in 0..=MEMORY_COUNT / 2 {
+    for _ in MEMORY_COUNT / 2 - 1..BURST_COUNT {
         lanes.give_back(&webhook("a"), 10, None);
     }
     let orders = lanes.orders(NOW, 8);
     assert_eq!(orders.len(), 1);
-    assert_eq!(orders[0].limit, MEMORY_COUNT / 2);
+    assert_eq!(orders[0].limit, MEMORY_COUNT / 2 + 1);
     assert_eq!(lanes.orders(NOW, 8), [], "not twice at once");
     lanes.wake(&lane("a"), NOW);
     lanes.claimed(&lane("a"), std::iter::empty(), None);
@@ -57,6 +58,27 @@ fn fresh_work_goes_on_while_the_last_of_the_old_is_claimed() {
         assert_eq!(lanes.next_due(), None);
         assert!(lanes.reserve(&lane, 10, NOW));
     }
+}
+
+#[test]
+fn what_a_claim_may_bring_is_nobody_elses() {
+    let mut lanes = Lanes::default();
+    let weight = MEMORY_BYTES / 8;
+    lanes.wake(&lane("a"), NOW);
+    let order = lanes.orders(NOW, 8).remove(0);
+    assert_eq!((order.limit, order.max_bytes), (MEMORY_COUNT, MEMORY_BYTES / 2));
+    assert_eq!((0..8).filter(|_| lanes.reserve(&lane("a"), weight, NOW)).count(), 4);
+    lanes.claimed(&lane("a"), [weight; 4].into_iter(), None);
+    assert_eq!(lanes.total_bytes, MEMORY_BYTES);
+}
+
+#[test]
+fn a_burst_has_half_of_the_total_and_then_each_webhook_as_much_as_any() {
+    let mut lanes = Lanes::default();
+    let weight = TASK_BYTES + 512;
+    let taken = |lanes: &mut Lanes, name: &str| (0..2_000).filter(|_| lanes.reserve(&lane(name), weight, NOW)).count();
+    let counts: Vec<_> = (0..12).map(|index| taken(&mut lanes, &format!("w{index}"))).collect();
+    assert_eq!((counts[0], counts[11]), (BURST_COUNT, MEMORY_COUNT), "{counts:?}");
 }
 
 #[test]
@@ -118,7 +140,7 @@ fn what_may_not_be_sent_stays_on_disk() {
     lanes.claimed(&lane("a"), [10].into_iter(), Some(NOW));
     assert_eq!(lanes.orders(later, 8), []);
     assert!(lanes.set_appetite(&webhook("a"), Appetite::default()));
-    assert_eq!(lanes.orders(later, 8)[0].limit, MEMORY_COUNT / 2);
+    assert_eq!(lanes.orders(later, 8)[0].limit, MEMORY_COUNT - 1);
 }
 
 #[test]
@@ -244,8 +266,9 @@ proptest! {
             let total: usize = memory.values().flatten().sum();
             prop_assert!(total <= TOTAL_MEMORY_BYTES + beyond);
             prop_assert_eq!(total, lanes.total_bytes);
+            prop_assert_eq!(lanes.total_expected_bytes, 0);
             for (lane, held) in &memory {
-                prop_assert!(held.len() <= MEMORY_COUNT);
+                prop_assert!(held.len() <= BURST_COUNT);
                 let idle = held.is_empty();
                 let waits = disk.get(lane).is_some_and(|count| *count > 0);
                 if idle && waits {
