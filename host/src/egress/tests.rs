@@ -149,7 +149,7 @@ async fn an_answer_that_nobody_asked_for_is_nobodys() {
 #[tokio::test]
 async fn an_attempt_whose_answer_is_not_read_to_its_end_ends_its_connection() {
     let long = b"HTTP/1.1 200 OK\r\ncontent-length: 20000\r\n\r\n";
-    for answer in [&b""[..], &long[..], &[&long[..], &[b'x'; 20_000]].concat()] {
+    for answer in [&b""[..], &long[..], &[&long[..], &vec![b'x'; 20_000]].concat()] {
         let (url, mut ended) = peers(answer.to_vec().leak(), false).await;
         let egress = loopback();
         egress.send(post(&url)).await;
