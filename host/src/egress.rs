@@ -1,4 +1,4 @@
-//! The only way out: one client, the address policy, one deadline, a capped response. Does not retry.
+//! The only way out: the one place that opens connections, the address policy, one deadline, a capped response. Does not retry.
 
 use std::error::Error;
 use std::io;
@@ -62,7 +62,7 @@ pub struct Outgoing {
 pub struct EgressError(#[source] rustls::Error);
 
 impl Egress {
-    /// A client under this policy, which `file` has the last word on. Without system certificates it still starts: every https delivery then
+    /// One under this policy, which `file` has the last word on. Without system certificates it still starts: every https delivery then
     /// fails with a TLS error that says so, and the log says it now.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Egress {
 
     /// Sends once. Never fails: whatever happens is the attempt's result.
     pub async fn send(&self, request: Outgoing) -> AttemptResult {
-        // The client asks its resolver for names only, so literals are judged here.
+        // The connector asks its resolver for names only, so literals are judged here.
         if let Err(refusal) = self.judge(&request.url) {
             return AttemptResult::Error { kind: SendErrorKind::Refused, message: refusal.to_string() };
         }

@@ -104,15 +104,9 @@ pub(super) fn corrupt(text: &str) -> StoreError {
     StoreError::Corrupt(text.into())
 }
 
-/// The records of a delivery fit, so that they are written without being moved.
-const USUAL_JSON_BYTES: usize = 1 << 10;
-
 /// JSON text of a value of ours.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
-    let failed = |error: &dyn Display| StoreError::Failed(format!("cannot be written: {error}").into());
-    let mut text = Vec::with_capacity(USUAL_JSON_BYTES);
-    serde_json::to_writer(&mut text, value).map_err(|error| failed(&error))?;
-    String::from_utf8(text).map_err(|error| failed(&error))
+    serde_json::to_string(value).map_err(|error| StoreError::Failed(format!("cannot be written: {error}").into()))
 }
 
 /// Puts the payload, which is stored beside the record, back into it.
