@@ -28,12 +28,14 @@ pub use self::health::RECENT_KEPT;
 pub use self::scheduler::Condition;
 pub use self::trial::{Trial, Tried, TriedRequest};
 
+use self::backpressure::Backpressure;
 use self::breaks::Breaks;
 use self::health::Recent;
 use self::pace::Pace;
 use self::run_states::RunStates;
 use self::scheduler::{Limits, Scheduler, TASK_BYTES};
 
+mod backpressure;
 mod binding;
 mod breaks;
 mod chains;
@@ -80,6 +82,7 @@ struct Inner {
     breaks: Arc<Breaks>,
     scheduler: Mutex<Scheduler>,
     pace: Pace,
+    backpressure: Backpressure,
     run_states: RunStates,
     recent: Recent,
     notices: broadcast::Sender<Notice>,
@@ -159,6 +162,7 @@ impl Dispatcher {
             breaks: Arc::default(),
             scheduler: Mutex::default(),
             pace: Pace::default(),
+            backpressure: Backpressure::default(),
             run_states: RunStates::new(run_states),
             recent,
             notices: broadcast::channel(NOTICES_KEPT).0,
@@ -170,6 +174,12 @@ impl Dispatcher {
         tasks::spawn("claim", OnPanic::Abort, claim::run(Arc::clone(&inner)));
         tasks::spawn("heartbeat", OnPanic::Abort, claim::keep_alive(Arc::clone(&inner)));
         Ok(Self { inner })
+    }
+
+    /// To be awaited before what brings deliveries to these webhooks is stored: a tenth of a second at most, and nothing
+    /// unless one of them is behind.
+    pub async fn make_way(&self, webhooks: impl Iterator<Item = &WebhookId>) {
+        backpressure::make_way(&self.inner, webhooks).await;
     }
 
     /// Room for one delivery of `weight` bytes, if its webhook and the host have it and nothing older of the
@@ -312,5 +322,6 @@ impl Drop for Permit {
         if self.inner.scheduler().give_back(&self.lane.webhook, self.weight, self.more) {
             self.inner.claimable.notify_one();
         }
+        self.inner.let_enter(&self.lane.webhook);
     }
 }

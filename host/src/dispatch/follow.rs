@@ -13,6 +13,7 @@ use crate::webhook::Webhook;
 pub(super) async fn bring_in_line(inner: &Inner, old: Option<&Revision>, new: &Revision) -> Result<(), StoreError> {
     inner.breaks.follow(new);
     inner.recent.retain(|webhook| new.webhooks.contains_key(webhook));
+    inner.backpressure.retain(|webhook| new.webhooks.contains_key(webhook));
     inner.pace.retain(|webhook| new.webhooks.contains_key(webhook));
     for webhook in new.webhooks.values() {
         if old.is_none_or(|old| !old.webhooks.contains_key(&webhook.id)) {

@@ -34,6 +34,11 @@ impl Scheduler {
         self.lanes.reserve(lane, weight, now)
     }
 
+    /// How many fresh deliveries may come before the webhook is behind.
+    pub(super) fn room(&self, webhook: &WebhookId, now: Timestamp) -> usize {
+        self.lanes.room(webhook, now)
+    }
+
     /// More room for a delivery that has some: its payload was rewritten. False: there is none now.
     pub(super) fn enlarge(&mut self, webhook: &WebhookId, more: usize) -> bool {
         self.lanes.enlarge(webhook, more)

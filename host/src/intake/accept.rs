@@ -149,14 +149,13 @@ impl Intake {
     ///
     /// Seen through even if the sender hangs up, which drops the caller: a commit whose leases nobody took would leave
     /// deliveries waiting that could be under way.
-    pub(super) fn commit(
-        self: &Arc<Self>,
-        batch: Batch,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<Accepted>, Refusal>> {
+    pub(super) async fn commit(self: &Arc<Self>, batch: Batch, now: Timestamp) -> Result<Vec<Accepted>, Refusal> {
+        let takers = batch.events.iter().flat_map(|event| &event.takers);
+        let at_once = takers.filter(|taker| taker.debounce.is_none());
+        self.parts.dispatcher.make_way(at_once.map(|taker| &taker.lane.webhook)).await;
         let intake = Arc::clone(self);
         let append = async move { intake.append(batch, now).await };
-        tasks::see_through("intake-commit", OnPanic::Log, append)
+        tasks::see_through("intake-commit", OnPanic::Log, append).await
     }
 
     async fn append(&self, batch: Batch, now: Timestamp) -> Result<Vec<Accepted>, Refusal> {

@@ -47,6 +47,26 @@ fn a_full_lane_is_claimed_from_when_half_of_it_is_done() {
 }
 
 #[test]
+fn a_webhook_is_behind_with_old_work_due_or_enough_fresh_unless_it_is_held_back() {
+    let mut lanes = Lanes::default();
+    let site = webhook("a");
+    assert_eq!(lanes.room(&site, NOW), MEMORY_COUNT);
+    lanes.reserve(&lane("a"), 10, NOW);
+    assert_eq!(lanes.room(&site, NOW), MEMORY_COUNT - 1);
+    lanes.wake(&lane("a"), Timestamp::from_ms(2_000));
+    assert_eq!(lanes.room(&site, NOW), MEMORY_COUNT - 1, "a retry due later");
+    assert_eq!(lanes.room(&site, Timestamp::from_ms(2_000)), 0);
+    lanes.set_appetite(&site, Appetite { most: 1, ..Appetite::default() });
+    assert_eq!(lanes.room(&site, Timestamp::from_ms(2_000)), MEMORY_COUNT, "its senders could not help");
+    for _ in 0..BURST_COUNT {
+        lanes.reserve(&lane("b"), 10, NOW);
+    }
+    assert_eq!(lanes.room(&webhook("b"), NOW), 0);
+    lanes.reserve(&lane("c"), MEMORY_BYTES / 2, NOW);
+    assert_eq!(lanes.room(&webhook("c"), NOW), 0);
+}
+
+#[test]
 fn fresh_work_goes_on_while_the_last_of_the_old_is_claimed() {
     let mut lanes = Lanes::default();
     for (lane, goes_on) in [(lane("a"), true), (ordered("b", 1), false)] {
