@@ -23,7 +23,7 @@ use crate::tasks::{self, OnPanic};
 use crate::transform::TransformPool;
 use crate::webhook::Webhook;
 
-pub use self::breaks::Stopped;
+pub use self::breaks::{Stopped, remedy};
 pub use self::health::RECENT_KEPT;
 pub use self::scheduler::Condition;
 pub use self::trial::{Trial, Tried, TriedRequest};

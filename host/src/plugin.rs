@@ -220,6 +220,15 @@ impl ChainJob {
         let has_large = used.map(|plugin| plugin.kind()).any(|kind| kind == EngineKind::Large);
         if has_large { EngineKind::Large } else { EngineKind::Small }
     }
+
+    /// Counts what ran; of a plugin that was not there, nothing.
+    pub(crate) fn count(&self, record: &ChainRecord) {
+        for run in &record.runs {
+            if let Some(plugin) = self.plugins.get(&run.plugin) {
+                plugin.counts.add(run.verdict);
+            }
+        }
+    }
 }
 
 impl Catalog {

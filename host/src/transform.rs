@@ -345,7 +345,9 @@ impl Shared {
                 (job, ran.record.unwrap_or_else(|| panicked(&webhook)), ran.micros)
             }
         };
+        // A trial or a repetition is nothing to learn from, and no run of the plugin to people.
         if let Some(watch) = &job.watch {
+            job.count(&record);
             watch.learn(&job, &record);
         }
         Ended::Ran { record, micros }

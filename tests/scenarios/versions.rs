@@ -40,6 +40,7 @@ async fn a_run_is_repeated_exactly_after_a_restart_and_by_a_version_of_the_past(
     let repeat = ["plugin", "run", "--delivery", id];
     let (code, text) = said(&host.command(&repeat).await);
     assert!(code == Some(0) && text.contains("same: verdict, payload, headers, logs, fuel"), "{text}");
+    assert_eq!(host.api("/v1/status").await["plugins"][0]["runs"], 1, "a repetition is no run");
 
     let before = version(&host).await;
     let revision = host.revision().await;

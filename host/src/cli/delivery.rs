@@ -117,20 +117,22 @@ fn state(text: &str) -> Result<State, &'static str> {
 
 pub(super) async fn run(home: &Path, command: DeliveryCommand) -> anyhow::Result<Exit> {
     let client = discovery::admin(home)?;
-    let (answer, json, render): (Value, bool, fn(&Value) -> String) = match command {
+    let text = match command {
         DeliveryCommand::List(args) => {
-            (pages::all(&client, &list_path(&args), "deliveries", args.limit).await?, args.format.json, list)
+            let answer = pages::all(&client, &list_path(&args), "deliveries", args.limit).await?;
+            if args.format.json { answer.to_string() } else { list(&answer) }
         }
         DeliveryCommand::Show(args) => {
             let id = args.id.find(&client).await?;
-            (client.get(&format!("/v1/deliveries/{id}")).await?, args.format.json, show)
+            let answer = client.get(&format!("/v1/deliveries/{id}")).await?;
+            if args.format.json { answer.to_string() } else { show(&answer, home) }
         }
         DeliveryCommand::Replay(args) => return replay::run(&client, home, args).await,
         DeliveryCommand::Retry(args) => return mend::retry(&client, home, args).await,
         DeliveryCommand::Discard(args) => return mend::discard(&client, args).await,
         DeliveryCommand::Purge(args) => return mend::purge(&client, args).await,
     };
-    screen::line(&if json { answer.to_string() } else { render(&answer) })?;
+    screen::line(&text)?;
     Ok(Exit::Ok)
 }
 
@@ -173,7 +175,7 @@ pub(super) fn table(deliveries: &[Value]) -> screen::Table {
     table
 }
 
-fn show(delivery: &Value) -> String {
+fn show(delivery: &Value, home: &Path) -> String {
     let mut head = screen::Table::bare();
     for name in ["id", "event", "webhook", "state", "created", "changed", "due", "reason", "heldFor", "replayOf"] {
         let text = json::text(delivery, &format!("/{name}"));
@@ -199,7 +201,22 @@ fn show(delivery: &Value) -> String {
         let attempts: Vec<String> = attempts.iter().map(attempt).collect();
         parts.push(format!("{}\n{}", screen::heading("Attempts"), attempts.join("\n")));
     }
+    parts.extend(next(delivery, home));
     parts.join("\n\n")
+}
+
+/// What can be done with a delivery that did not arrive.
+fn next(delivery: &Value, home: &Path) -> Option<String> {
+    let id = json::text(delivery, "/id");
+    let (command, comes_to) = match json::text(delivery, "/state").as_str() {
+        "held" => (format!("delivery retry {id}"), "once its cause is mended, if it does not go by itself"),
+        "retrying" => (format!("delivery retry {id}"), "does not wait"),
+        "failed" => (format!("delivery replay {id}"), "sends the same once more"),
+        "dropped" => (format!("delivery replay {id} --today"), "asks today's plugins"),
+        _ => return None,
+    };
+    let command = screen::command(&discovery::command(&command, home));
+    Some(format!("next: {command}  {}", screen::faint(comes_to)))
 }
 
 /// `3 events; gathers more until …`
@@ -313,7 +330,7 @@ mod tests {
                  "result": {"outcome": "error", "kind": "connect", "message": "connection refused"}}
             ]
         });
-        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @r"
+        insta::assert_snapshot!(screen::uncoloured(&show(&answer, Path::new("."))), @r"
         id       dlv_1
         event    evt_1
         webhook  site-build
@@ -333,13 +350,15 @@ mod tests {
              <h1>\u{1b}[2Jbusy</h1>
              later
           2  connect: connection refused  https://build.example/hook  2026-11-23T20:41:20.196Z, 1.5 s
+
+        next: hookwright delivery retry dlv_1  does not wait
         ");
     }
 
     #[test]
     fn takes_any_answer() {
         for answer in [json!(null), json!({"chain": {"runs": [1]}, "attemptList": ["x"], "deliveries": [0]})] {
-            show(&answer);
+            show(&answer, Path::new("."));
             list(&answer);
         }
     }
@@ -370,7 +389,7 @@ mod tests {
     fn shows_what_a_window_gathered() {
         let answer = json!({"id": "dlv_1", "event": "evt_3", "state": "pending", "window": {"count": 3, "closes": "2026-11-23T20:46:15.196Z"},
             "windowMembers": ["evt_3", "evt_2", "evt_1"]});
-        insta::assert_snapshot!(screen::uncoloured(&show(&answer)), @r"
+        insta::assert_snapshot!(screen::uncoloured(&show(&answer, Path::new("."))), @r"
         id      dlv_1
         event   evt_3
         state   pending

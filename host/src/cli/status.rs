@@ -7,6 +7,7 @@ use owo_colors::Style;
 use serde_json::Value;
 
 use super::{Exit, Format, discovery, json, plugin, screen, webhook};
+use crate::dispatch;
 
 pub(super) async fn run(home: &Path, format: Format) -> anyhow::Result<Exit> {
     let answer = discovery::admin(home)?.get("/v1/status").await?;
@@ -139,8 +140,7 @@ pub(super) fn stopped_text(plugins: &[Value]) -> Option<String> {
                 json::text(stopped, "/since"),
                 json::text(stopped, "/reason"),
             );
-            let remedy =
-                format!("go back with `hookwright plugin rollback {name}`, or copy a mended plugins/{name}.wasm");
+            let remedy = dispatch::remedy(&name);
             let _ = write!(text, "\n  {} {}", screen::styled("✗", Style::new().red()), screen::heading(&heading));
             let _ = write!(text, "\n    {}\n    {}", screen::inert(&words), screen::inert(&remedy));
         }
@@ -232,7 +232,7 @@ mod tests {
         Not run any more
           ✗ redact for webhook site-build
             broke 10 times in a row, the last time at 2026-11-23T20:41:15.196Z: panicked: no
-            go back with `hookwright plugin rollback redact`, or copy a mended plugins/redact.wasm
+            copy a mended file to plugins/redact.wasm, or, if it has an earlier version, go back with `hookwright plugin rollback redact`
 
         At fault
           ✗ config/webhooks/search.json at /url

@@ -166,11 +166,20 @@ impl Streak {
 
     fn reason(&self, plugin: &PluginName) -> String {
         format!(
-            "plugin {plugin} is not run any more: it broke {} times in a row (the last time it {}); go back with \
-             `hookwright plugin rollback {plugin}`, or copy a mended file to plugins/{plugin}.wasm",
-            self.breaks, self.reason
+            "plugin {plugin} is not run any more: it broke {} times in a row (the last time it {}); {}",
+            self.breaks,
+            self.reason,
+            remedy(plugin.as_str())
         )
     }
+}
+
+/// What to do about a plugin that is not run any more, for people.
+pub fn remedy(plugin: &str) -> String {
+    format!(
+        "copy a mended file to plugins/{plugin}.wasm, or, if it has an earlier version, go back with `hookwright plugin \
+         rollback {plugin}`"
+    )
 }
 
 fn counts_for(broke: &PluginRun, plugins: &Catalog) -> u32 {
@@ -223,8 +232,9 @@ mod tests {
         let (_, reason) = breaks.stopped(&site, &plugins).expect("stopped");
         assert_eq!(
             reason,
-            "plugin test is not run any more: it broke 10 times in a row (the last time it panicked: no); go back with \
-             `hookwright plugin rollback test`, or copy a mended file to plugins/test.wasm"
+            "plugin test is not run any more: it broke 10 times in a row (the last time it panicked: no); copy a \
+             mended file to plugins/test.wasm, or, if it has an earlier version, go back with `hookwright plugin rollback \
+             test`"
         );
         assert!(breaks.stopped(&webhook(r#"{"a":1}"#), &plugins).is_none(), "another config");
         assert!(breaks.stopped(&site, &Catalog::default()).is_none(), "another version, or none");

@@ -16,7 +16,7 @@ const MAX_MESSAGE_BYTES: usize = 1 << 10;
 /// The plugin did not answer, or not as the contract says. Reads after "plugin NAME".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Broken {
-    #[error("ran out of fuel: {units} units (about {} ms); it may loop endlessly", units / FUEL_PER_MICRO / 1_000)]
+    #[error("ran out of fuel: {units} units (about {} ms); it may loop endlessly, or need more (`plugins.limits`)", units / FUEL_PER_MICRO / 1_000)]
     Fuel { units: u64 },
     #[error("needs more memory than it may have: {wanted} bytes in all, limit {allowed} (`{setting}`)")]
     Memory { wanted: usize, allowed: usize, setting: &'static str },

@@ -30,9 +30,7 @@ const ATTRIBUTES: [&str; 2] = ["traceparent", "tracestate"];
 
 /// Runs the chain of `job.webhook` from the first plugin to the last. Blocking; ends within the limits.
 pub fn run_chain(job: &ChainJob) -> ChainRecord {
-    let (record, _) = run(job, None);
-    count_runs(job, &record);
-    record
+    run(job, None).0
 }
 
 /// The same, but with `fuel` for all its plugins together. None: that was used up, and nothing is known of it; it is to be
@@ -45,17 +43,7 @@ pub fn try_chain(job: &ChainJob, fuel: u64) -> Option<ChainRecord> {
         }
         return None;
     }
-    count_runs(job, &record);
     Some(record)
-}
-
-/// Of a plugin that was not there, nothing is counted.
-fn count_runs(job: &ChainJob, record: &ChainRecord) {
-    for run in &record.runs {
-        if let Some(plugin) = job.plugins.get(&run.plugin) {
-            plugin.counts.add(run.verdict);
-        }
-    }
 }
 
 /// What came of it, and whether that is only for want of fuel.

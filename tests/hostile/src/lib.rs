@@ -81,7 +81,10 @@ fn unharmed(name: &'static str, guest: &guest::Guest) -> Case {
 }
 
 fn out_of_fuel(fuel: u64) -> String {
-    format!("ran out of fuel: {fuel} units (about {} ms); it may loop endlessly", fuel / 5_000_000)
+    format!(
+        "ran out of fuel: {fuel} units (about {} ms); it may loop endlessly, or need more (`plugins.limits`)",
+        fuel / 5_000_000
+    )
 }
 
 fn over_memory(wanted: u64) -> String {

@@ -138,7 +138,10 @@ fn faults(revision: &Revision, name: Option<&PluginName>) -> Markup {
             section.told.bad aria-label="Faults" {
                 p { strong { "Files that are not in force as they are" } }
                 @for fault in &found { p { (inert(&fault.to_string())) } }
-                p.hint { "Copy a mended file there, or go back with " code { "hookwright plugin rollback NAME" } "." }
+                p.hint {
+                    "Copy a mended file there, or, if there is an earlier version, go back with "
+                    code { "hookwright plugin rollback NAME" } "."
+                }
             }
         }
     }

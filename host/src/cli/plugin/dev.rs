@@ -127,14 +127,23 @@ impl Desk {
         let failures = report.failures();
         if failures > 0 {
             screen::line(&test::as_text(plugin, &report))?;
-            bail!("{failures} of {} failed", screen::counted(report.cases.len(), "fixture"));
+            let all = screen::counted(report.cases.len(), "fixture");
+            bail!(
+                "{failures} of {all} failed; if this is what they should say: `hookwright plugin test {} --update`",
+                self.name()
+            );
         }
         Ok(Some(report))
     }
 
     fn for_use(&self) -> String {
-        let folder = discovery::quoted(&building::from_here(&self.krate.folder));
+        let folder = self.name();
         format!("Built for the moment: `hookwright plugin build {folder} --install` makes the one for use.")
+    }
+
+    /// Of its folder, as one would type it.
+    fn name(&self) -> String {
+        discovery::quoted(&building::from_here(&self.krate.folder))
     }
 
     /// What the plugin makes of the newest event that is for it; where there is none, of the first fixture.

@@ -109,7 +109,7 @@ mod tests {
         Not run any more
           ✗ redact for webhook site-build
             broke 10 times in a row, the last time at 2026-11-23T20:50:00.000Z: panicked: no \u{1b}[2J
-            go back with `hookwright plugin rollback redact`, or copy a mended plugins/redact.wasm
+            copy a mended file to plugins/redact.wasm, or, if it has an earlier version, go back with `hookwright plugin rollback redact`
 
         At fault
           ✗ plugins/mask.wasm

@@ -24,7 +24,7 @@ fn what_rust_makes_is_small_and_the_rest_is_large() {
 fn a_large_plugin_runs_within_the_limits_of_its_kind() {
     let large = || Guest::new().with("(table 20000 funcref)");
     assert_eq!(delivered(&run_with(&large(), OnError::Hold)), &Changes::default());
-    let reason = "plugin test ran out of fuel: 50007200 units (about 10 ms); it may loop endlessly";
+    let reason = "plugin test ran out of fuel: 50007200 units (about 10 ms); it may loop endlessly, or need more (`plugins.limits`)";
     assert_eq!(held(&large().transform("(loop $on (br $on))")), reason);
     let reason = held(&large().transform("(drop (memory.grow (i32.const 511)))"));
     assert!(reason.ends_with("limit 33554432 (`plugins.large.memoryBytes`)"), "{reason}");

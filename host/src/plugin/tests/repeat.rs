@@ -55,9 +55,9 @@ fn a_chain_that_was_tried_with_less_fuel_is_the_same_when_it_is_run() {
     for fuel in [0, one - 1, one, both - 1, both] {
         assert_eq!(try_chain(&job, fuel), None, "{fuel} of {both}");
     }
-    assert!(handing.take().is_empty() && job.plugins.iter().all(|plugin| plugin.counts.runs() == 0));
+    assert!(handing.take().is_empty());
     assert_eq!(try_chain(&job, both + 1).map(timeless), Some(first));
-    assert!(handing.take().len() == 2 && job.plugins.iter().all(|plugin| plugin.counts.runs() == 1));
+    assert_eq!(handing.take().len(), 2);
 }
 
 #[test]

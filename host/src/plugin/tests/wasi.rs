@@ -174,7 +174,7 @@ fn ways_out_end_the_run_with_a_reason() {
         ("unreachable", "panicked: bad day"),
         (
             "(loop $on (drop (call $number)) (br $on))",
-            "ran out of fuel: 50007200 units (about 10 ms); it may loop endlessly",
+            "ran out of fuel: 50007200 units (about 10 ms); it may loop endlessly, or need more (`plugins.limits`)",
         ),
     ] {
         let record = run_with(&guest("bad day", 0, 7).transform(code), OnError::Skip);
