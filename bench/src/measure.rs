@@ -36,7 +36,7 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=30))]
     pub(crate) warm_up: u32,
     /// Connections of the generator
-    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) connections: u32,
     /// Events per second while latency is measured
     #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=100_000))]

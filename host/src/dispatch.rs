@@ -177,7 +177,7 @@ impl Dispatcher {
     }
 
     /// To be awaited before what brings deliveries to these webhooks is stored: a tenth of a second at most, and nothing
-    /// unless one of them is behind.
+    /// unless one of them is behind. Who waits is overtaken: not for what has an order.
     pub async fn make_way(&self, webhooks: impl Iterator<Item = &WebhookId>) {
         backpressure::make_way(&self.inner, webhooks).await;
     }
@@ -322,6 +322,5 @@ impl Drop for Permit {
         if self.inner.scheduler().give_back(&self.lane.webhook, self.weight, self.more) {
             self.inner.claimable.notify_one();
         }
-        self.inner.let_enter(&self.lane.webhook);
     }
 }

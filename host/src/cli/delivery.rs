@@ -208,11 +208,12 @@ fn show(delivery: &Value, home: &Path) -> String {
 /// What can be done with a delivery that did not arrive.
 fn next(delivery: &Value, home: &Path) -> Option<String> {
     let id = json::text(delivery, "/id");
+    let has_an_outcome = json::text(delivery, "/chain/verdict") == "deliver";
     let (command, comes_to) = match json::text(delivery, "/state").as_str() {
         "held" => (format!("delivery retry {id}"), "once its cause is mended, if it does not go by itself"),
         "retrying" => (format!("delivery retry {id}"), "does not wait"),
-        "failed" => (format!("delivery replay {id}"), "sends the same once more"),
-        "dropped" => (format!("delivery replay {id} --today"), "asks today's plugins"),
+        "failed" if has_an_outcome => (format!("delivery replay {id}"), "sends the same once more"),
+        "failed" | "dropped" => (format!("delivery replay {id} --today"), "asks today's plugins"),
         _ => return None,
     };
     let command = screen::command(&discovery::command(&command, home));

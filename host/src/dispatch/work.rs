@@ -39,9 +39,13 @@ pub(super) fn spawn(inner: &Arc<Inner>, lease: Lease, permit: Permit) {
 async fn live(inner: Arc<Inner>, lease: Lease, mut permit: Permit) {
     let mut guard = GiveBackOnPanic { inner, lease, settled: false };
     let step = step(&guard.inner, &guard.lease, &mut permit).await;
+    let is_done = !matches!(step.next, Next::Released { .. });
     settle(&guard.inner, &guard.lease, step).await;
     guard.settled = true;
     drop(permit);
+    if is_done {
+        guard.inner.let_enter(&guard.lease.lane.webhook);
+    }
 }
 
 /// What one turn of work came to.

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of HTTP: what was posted and what is let out of quarantine come the same way.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -149,13 +150,28 @@ impl Intake {
     ///
     /// Seen through even if the sender hangs up, which drops the caller: a commit whose leases nobody took would leave
     /// deliveries waiting that could be under way.
-    pub(super) async fn commit(self: &Arc<Self>, batch: Batch, now: Timestamp) -> Result<Vec<Accepted>, Refusal> {
-        let takers = batch.events.iter().flat_map(|event| &event.takers);
-        let at_once = takers.filter(|taker| taker.debounce.is_none());
-        self.parts.dispatcher.make_way(at_once.map(|taker| &taker.lane.webhook)).await;
+    pub(super) fn commit(
+        self: &Arc<Self>,
+        batch: Batch,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Accepted>, Refusal>> {
         let intake = Arc::clone(self);
         let append = async move { intake.append(batch, now).await };
-        tasks::see_through("intake-commit", OnPanic::Log, append).await
+        tasks::see_through("intake-commit", OnPanic::Log, append)
+    }
+
+    /// Waits, a little, while the takers of what was posted are behind. Not where one that waits would be overtaken by what
+    /// must come after it.
+    pub(super) async fn take_turn(&self, events: &[Judged]) {
+        let takers = || events.iter().flat_map(|event| &event.takers);
+        if takers().any(|taker| taker.lane.is_ordered() || taker.debounce.is_some()) {
+            return;
+        }
+        let [event] = events else {
+            let webhooks: BTreeSet<_> = takers().map(|taker| &taker.lane.webhook).collect();
+            return self.parts.dispatcher.make_way(webhooks.into_iter()).await;
+        };
+        self.parts.dispatcher.make_way(event.takers.iter().map(|taker| &taker.lane.webhook)).await;
     }
 
     async fn append(&self, batch: Batch, now: Timestamp) -> Result<Vec<Accepted>, Refusal> {

@@ -38,6 +38,7 @@ impl Intake {
         drop(body);
         let mut judged = Judged::plain(event_type, data, takers);
         judged.key = idempotency_key;
+        self.take_turn(std::slice::from_ref(&judged)).await;
         let mut accepted = self.commit(Batch::of(source, judged), now).await?;
         accepted.pop().ok_or_else(|| Refusal::Store(StoreError::Failed("nothing was accepted".into())))
     }

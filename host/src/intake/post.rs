@@ -57,6 +57,7 @@ impl Intake {
         let revision = self.parts.live.load_full();
         match self.judge(&revision, &candidate) {
             Ok(events) => {
+                self.take_turn(&events).await;
                 let is_batch = candidate.is_batch();
                 let accepted = self.commit(candidate.into_batch(events), now).await.map_err(refused)?;
                 Ok(Receipt::of(is_batch, accepted))
@@ -88,9 +89,11 @@ impl Intake {
         drop(source);
         let limits = revision.server.limits;
         drop(revision);
-        let room = self.room_for(&body, &limits)?;
+        let mut room = self.room_for(&body, &limits)?;
         let limits = BodyLimits { max_bytes: limits.max_body_bytes, timeout: limits.body_timeout };
         let data = body::read(body, limits).await?;
+        // One that was not announced had room for the most that it might be.
+        drop(room.split(room.num_permits().saturating_sub(data.len())));
         let Posts { source, events: only } = posts;
         Ok(Candidate { source, only, content_type, headers, data, idempotency_key, room: Some(room) })
     }

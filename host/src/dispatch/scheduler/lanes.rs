@@ -124,16 +124,19 @@ impl Lanes {
         true
     }
 
-    /// How many fresh deliveries may come before the webhook is behind: before its concurrency is more than busy, or
-    /// while something is due on disk. One that its governor holds back is not behind.
+    /// How many fresh deliveries may come before the webhook is behind: has more than keeps its concurrency busy, or half of
+    /// it and more of that due on disk, where they would go too. One that its governor holds back is not behind.
     pub(super) fn room(&self, webhook: &WebhookId, now: Timestamp) -> usize {
         let Some(queue) = self.webhooks.get(webhook) else { return MEMORY_COUNT };
         if queue.appetite != Appetite::default() {
             return MEMORY_COUNT;
         }
+        if queue.bytes >= MEMORY_BYTES / 2 {
+            return 0;
+        }
         let is_overdue = queue.lanes.get("").and_then(|disk| disk.due).is_some_and(|due| due <= now);
-        let is_heavy = queue.bytes + queue.expected_bytes >= MEMORY_BYTES / 2;
-        if is_overdue || is_heavy { 0 } else { MEMORY_COUNT.saturating_sub(queue.count + queue.expected) }
+        let most = if is_overdue { REFILL_BELOW } else { MEMORY_COUNT };
+        most.saturating_sub(queue.count)
     }
 
     /// More room for a delivery that has some: its payload was rewritten. Refused where all together are full, unless
