@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::building;
 use crate::files;
@@ -15,6 +15,9 @@ use crate::plugin::{MAX_PLUGIN_FILE_BYTES, Plugin};
 /// # Errors
 /// When it cannot be read, or is larger than any plugin.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    if path.is_dir() {
+        bail!("{} is a folder; name the file that `hookwright plugin build` made of it", path.display());
+    }
     files::read_capped(path, MAX_PLUGIN_FILE_BYTES).with_context(|| format!("cannot read {}", path.display()))
 }
 
