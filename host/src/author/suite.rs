@@ -79,15 +79,20 @@ pub(crate) fn test_folder(
     Ok(Report { cases })
 }
 
+fn how_to_make_one(folder: &Path) -> String {
+    let file = folder.join("NAME.json");
+    format!("`hookwright plugin fixture --delivery last --out {}` makes one of the newest delivery", file.display())
+}
+
 fn fixtures(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| {
-        format!("no fixtures: {} cannot be read; `hookwright plugin fixture` makes one of a delivery", folder.display())
+        format!("no fixtures: {}, but {} cannot be read", how_to_make_one(folder), folder.display())
     })?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
     let mut paths = paths.with_context(|| format!("cannot list {}", folder.display()))?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json") && path.is_file());
     if paths.is_empty() {
-        bail!("no fixtures in {}: `hookwright plugin fixture` makes one of a delivery", folder.display());
+        bail!("no fixtures in {}; {}", folder.display(), how_to_make_one(folder));
     }
     if paths.len() > MAX_FIXTURES {
         bail!("expected 1 to {MAX_FIXTURES} files NAME.json in {}, found {}", folder.display(), paths.len());

@@ -210,8 +210,14 @@ fn next(delivery: &Value, home: &Path) -> Option<String> {
     let id = json::text(delivery, "/id");
     let has_an_outcome = json::text(delivery, "/chain/verdict") == "deliver";
     let (command, comes_to) = match json::text(delivery, "/state").as_str() {
-        "held" => (format!("delivery retry {id}"), "once its cause is mended, if it does not go by itself"),
-        "retrying" => (format!("delivery retry {id}"), "does not wait"),
+        "held" => match json::text(delivery, "/heldFor").as_str() {
+            "webhook-disabled" | "webhook-gone" => {
+                (format!("webhook enable {}", json::text(delivery, "/webhook")), "unless its file switches it off")
+            }
+            "webhook-removed" => return None,
+            _ => (format!("delivery retry {id}"), "once its cause is mended, if it does not go by itself"),
+        },
+        "retrying" => (format!("delivery retry {id}"), "does not wait for its next time"),
         "failed" if has_an_outcome => (format!("delivery replay {id}"), "sends the same once more"),
         "failed" | "dropped" => (format!("delivery replay {id} --today"), "asks today's plugins"),
         _ => return None,
@@ -352,7 +358,7 @@ mod tests {
              later
           2  connect: connection refused  https://build.example/hook  2026-11-23T20:41:20.196Z, 1.5 s
 
-        next: hookwright delivery retry dlv_1  does not wait
+        next: hookwright delivery retry dlv_1  does not wait for its next time
         ");
     }
 

@@ -39,7 +39,7 @@ pub(super) enum PluginCommand {
     Dev(dev::DevArgs),
     /// Put a plugin that comes with hookwright into the home
     Add(add::AddArgs),
-    /// The plugins in force, and how they do
+    /// The plugins in force, and how they do: runs and breaks since the host began or they came into force
     List(ListArgs),
     /// The versions of a plugin that were in force, newest first
     Versions(VersionsArgs),

@@ -3,13 +3,14 @@
 //! Admitting costs less than delivering. So when the processors are busy, many senders at once outrun deliveries to the
 //! best of receivers: what they send goes to disk, is read back, and costs more still. While a webhook is behind, one
 //! event enters for two deliveries that are done, so that many senders are slowed down to what can be delivered. A slow
-//! receiver slows nobody: its deliveries gather on disk, as they should.
+//! receiver slows next to nobody: its deliveries gather on disk, as they should.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -19,10 +20,12 @@ use crate::ids::WebhookId;
 
 /// The longest that an event waits, for however many webhooks.
 const MOST: Duration = Duration::from_millis(100);
-/// A webhook of which fewer deliveries are done while somebody waits so long, or half as long, is slow.
+/// A webhook of which fewer deliveries are done while somebody waits so long is slow.
 const QUICK: u64 = 10;
-/// For so long nobody waits for a webhook that was found to be slow.
-const SLOW_FOR: Duration = Duration::from_secs(5);
+/// For so long nobody waits for a webhook that was found to be slow once: perhaps it was only the disk.
+const SLOW_AT_FIRST: Duration = Duration::from_millis(300);
+/// Twice as long each time it is found to be so again, up to this.
+const SLOW_AT_MOST: Duration = Duration::from_secs(5);
 /// So many enter for a delivery that is done while there is room. Not as many as there is room for: those who entered
 /// before may not have taken theirs yet.
 const ENTER_AT_ONCE: usize = 2;
@@ -42,6 +45,8 @@ struct Gate {
     waiting: usize,
     finished: u64,
     slow_until: Option<Instant>,
+    /// How long it was left alone the last time; zero: it is not known to be slow.
+    slow_for: Duration,
 }
 
 /// A place in the line before a gate.
@@ -49,27 +54,31 @@ struct Place<'b> {
     backpressure: &'b Backpressure,
     webhook: &'b WebhookId,
     turn: oneshot::Receiver<()>,
-    since: Instant,
     finished: u64,
 }
 
 /// Waits until each of the webhooks takes one more delivery, as far as that is soon.
 pub(super) async fn make_way(inner: &Inner, webhooks: impl Iterator<Item = &WebhookId>) {
-    let mut deadline = None;
-    for webhook in webhooks {
-        if inner.draining.is_cancelled() {
-            return;
-        }
-        if inner.room(webhook) == 0 {
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + MOST);
-            inner.backpressure.wait(webhook, deadline, || inner.room(webhook)).await;
-        }
+    let behind: Vec<_> = webhooks.filter(|webhook| inner.room(webhook) == 0).collect();
+    if behind.is_empty() || inner.draining.is_cancelled() {
+        return;
+    }
+    // In all lines at once, so that a slow one is told from one that was left too little time.
+    let deadline = Instant::now() + MOST;
+    let waits: Vec<_> = behind.into_iter().map(|webhook| inner.wait_for(webhook, deadline)).collect();
+    tokio::select! {
+        _ = join_all(waits) => {}
+        () = inner.draining.cancelled() => {}
     }
 }
 
 impl Inner {
     fn room(&self, webhook: &WebhookId) -> usize {
         self.scheduler().room(webhook, clock::now())
+    }
+
+    async fn wait_for(&self, webhook: &WebhookId, deadline: Instant) {
+        self.backpressure.wait(webhook, deadline, || self.room(webhook)).await;
     }
 
     /// A delivery is done, and what it took was given back.
@@ -101,7 +110,7 @@ impl Backpressure {
         gate.turns.push_back(sender);
         gate.waiting += 1;
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        Some(Place { backpressure: self, webhook, turn, since: Instant::now(), finished: gate.finished })
+        Some(Place { backpressure: self, webhook, turn, finished: gate.finished })
     }
 
     /// One delivery of the webhook is done; `room` more may come before it is behind again.
@@ -143,9 +152,9 @@ impl Place<'_> {
     fn give_up(&self) {
         let mut gates = self.backpressure.gates();
         let Some(gate) = gates.get_mut(self.webhook) else { return };
-        // Others that were waited for may have left too little time to tell.
-        if self.since.elapsed() >= MOST / 2 && gate.finished - self.finished < QUICK {
-            gate.slow_until = Some(Instant::now() + SLOW_FOR);
+        if gate.finished - self.finished < QUICK {
+            gate.slow_for = (gate.slow_for * 2).clamp(SLOW_AT_FIRST, SLOW_AT_MOST);
+            gate.slow_until = Some(Instant::now() + gate.slow_for);
             gate.turns.clear();
         }
     }
@@ -157,7 +166,10 @@ impl Drop for Place<'_> {
         let mut gates = self.backpressure.gates();
         let Some(gate) = gates.get_mut(self.webhook) else { return };
         gate.waiting -= 1;
-        if gate.waiting == 0 && !gate.is_slow() {
+        if gate.finished - self.finished >= QUICK {
+            gate.slow_for = Duration::ZERO;
+        }
+        if gate.waiting == 0 && gate.slow_for.is_zero() {
             gates.remove(self.webhook);
         }
     }
@@ -196,10 +208,20 @@ mod tests {
     async fn nobody_waits_for_a_slow_webhook_once_it_is_known_to_be() {
         let (line, site) = (Backpressure::default(), webhook());
         let wait = || line.wait(&site, Instant::now() + MOST, || 0);
-        tokio::join!(wait(), wait());
-        assert!(wait().now_or_never().is_some());
-        line.gates().get_mut(&site).expect("remembered").slow_until = Some(Instant::now());
-        assert!(wait().now_or_never().is_none(), "looked at again");
+        for expected in [SLOW_AT_FIRST, SLOW_AT_FIRST * 2] {
+            tokio::join!(wait(), wait());
+            assert!(wait().now_or_never().is_some());
+            let mut gates = line.gates();
+            let gate = gates.get_mut(&site).expect("remembered");
+            assert_eq!(gate.slow_for, expected, "one verdict, however many waited");
+            gate.slow_until = None;
+        }
+        let mut wait = pin!(wait());
+        assert!((&mut wait).now_or_never().is_none(), "looked at again");
+        line.gates().get_mut(&site).expect("waited for").finished += QUICK;
+        line.finished(&site, 1);
+        assert!(wait.now_or_never().is_some());
+        assert!(line.gates().is_empty(), "it is quick again, and nothing is remembered");
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::judge::{judge, permitted, source_of};
 use super::message::{self, Envelope, Message, Raw};
 use super::refusal::Shape;
-use super::{Intake, Refusal};
+use super::{BODIES_IN_FLIGHT_BYTES, Intake, Refusal};
 use crate::clock::Timestamp;
 use crate::cloudevent::HEADER_PREFIX;
 use crate::dispatch::Permit;
@@ -161,10 +161,11 @@ impl Intake {
     }
 
     /// Waits, a little, while the takers of what was posted are behind. Not where one that waits would be overtaken by what
-    /// must come after it.
+    /// must come after it, nor where it would keep others' bodies out. Of a sender that hangs up meanwhile nothing is stored.
     pub(super) async fn take_turn(&self, events: &[Judged]) {
         let takers = || events.iter().flat_map(|event| &event.takers);
-        if takers().any(|taker| taker.lane.is_ordered() || taker.debounce.is_some()) {
+        let is_crowded = self.room.available_permits() < BODIES_IN_FLIGHT_BYTES / 2;
+        if is_crowded || takers().any(|taker| taker.lane.is_ordered() || taker.debounce.is_some()) {
             return;
         }
         let [event] = events else {

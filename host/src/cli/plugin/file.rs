@@ -16,7 +16,7 @@ use crate::plugin::{MAX_PLUGIN_FILE_BYTES, Plugin};
 /// When it cannot be read, or is larger than any plugin.
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     if path.is_dir() {
-        bail!("{} is a folder; name the file that `hookwright plugin build` made of it", path.display());
+        bail!("{} is a folder; name a wasm file, such as `hookwright plugin build` makes of a crate", path.display());
     }
     files::read_capped(path, MAX_PLUGIN_FILE_BYTES).with_context(|| format!("cannot read {}", path.display()))
 }

@@ -47,7 +47,10 @@ pub(super) async fn run(home: &Path, args: FixtureArgs) -> anyhow::Result<Exit> 
             if path.exists() {
                 bail!("{} is there already; name another file", path.display());
             }
-            files::replace_public(&path, text.as_bytes())
+            // The folder of a plugin's first fixture.
+            let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            folder
+                .and_then(|()| files::replace_public(&path, text.as_bytes()))
                 .with_context(|| format!("cannot write {}", path.display()))?;
             screen::line(&format!("{}  what the plugin makes of it today is what it expects", path.display()))?;
         }
