@@ -59,7 +59,10 @@ struct Place<'b> {
 
 /// Waits until each of the webhooks takes one more delivery, as far as that is soon.
 pub(super) async fn make_way(inner: &Inner, webhooks: impl Iterator<Item = &WebhookId>) {
-    let behind: Vec<_> = webhooks.filter(|webhook| inner.room(webhook) == 0).collect();
+    let mut behind: Vec<_> = webhooks.filter(|webhook| inner.room(webhook) == 0).collect();
+    // The events of a batch wait together.
+    behind.sort_unstable();
+    behind.dedup();
     if behind.is_empty() || inner.draining.is_cancelled() {
         return;
     }

@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of HTTP: what was posted and what is let out of quarantine come the same way.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -168,11 +167,7 @@ impl Intake {
         if is_crowded || takers().any(|taker| taker.lane.is_ordered() || taker.debounce.is_some()) {
             return;
         }
-        let [event] = events else {
-            let webhooks: BTreeSet<_> = takers().map(|taker| &taker.lane.webhook).collect();
-            return self.parts.dispatcher.make_way(webhooks.into_iter()).await;
-        };
-        self.parts.dispatcher.make_way(event.takers.iter().map(|taker| &taker.lane.webhook)).await;
+        self.parts.dispatcher.make_way(takers().map(|taker| &taker.lane.webhook)).await;
     }
 
     async fn append(&self, batch: Batch, now: Timestamp) -> Result<Vec<Accepted>, Refusal> {

@@ -178,6 +178,32 @@ async fn what_waits_behind_a_break_is_judged_when_its_turn_comes() {
 }
 
 #[tokio::test]
+async fn a_delivery_counts_one_run_also_if_it_was_tried_before_and_a_repetition_none() {
+    struct Unmoved;
+
+    impl Watch for Unmoved {
+        fn instead(&self, _: &ChainJob) -> Option<ChainRecord> {
+            None
+        }
+
+        fn learn(&self, _: &ChainJob, _: &ChainRecord) {}
+    }
+
+    let costly = |_: &ChainJob, fuel: Option<u64>| {
+        let record = ChainRecord { runs: vec![PluginRun::example("test")], ..ChainRecord::untouched() };
+        fuel.is_none().then_some(record)
+    };
+    let pool = TransformPool::start_with(2, 1, None, costly).expect("threads start");
+    let plugins = crate::plugin::tests::loaded();
+    let repetition = crate::plugin::tests::job("site", Vec::new(), plugins.clone());
+    let delivery = ChainJob { watch: Some(Arc::new(Unmoved)), ..repetition.clone() };
+    for (job, expected) in [(delivery, 1), (repetition, 1)] {
+        assert!(pool.run(job).await.is_ok());
+        assert!(plugins.iter().all(|plugin| plugin.counts.runs() == expected));
+    }
+}
+
+#[tokio::test]
 async fn a_panic_costs_one_delivery_a_hold_and_no_thread() {
     let (pool, _gate) = pool(2);
     for _ in 0..4 {
